@@ -1,0 +1,179 @@
+"""The one background program of an engine and user: ``pypod supervise``.
+
+It looks after detached pods (restarts what crashes) and removes what dead owners left. It holds no state: it can be killed
+and started again at any time. It is elected by a lock on a file, started when a pod is, and leaves when there has been no
+pod for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from pypod.engine import observe
+from pypod.engine.api import Engine
+from pypod.engine.observe import Found
+from pypod.engine.sync import PodSync
+from pypod.engine.teardown import Teardown
+from pypod.errors import EngineError, PypodError
+from pypod.model import codec, naming
+from pypod.model.planner import Desired
+from pypod.model.requests import PodIdentity
+from pypod.supervisor import supervisor_of
+from pypod.sweep import why_abandoned
+
+try:
+    import fcntl
+except ImportError:  # Windows: leases alone end pods there
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
+TICK = 0.5
+"""Seconds between looks: two calls of about a millisecond. The death of an owner makes no event."""
+IDLE = 30.0
+"""Seconds without any pod after which it leaves."""
+SWITCH = "PYPOD_BACKGROUND"
+"""Set to 0 in the environment, the program is never started: then the next use of pypod removes what is left."""
+
+
+def state_directory() -> Path:
+    """Where lock and log are: ``$XDG_STATE_HOME/pypod``, made when missing."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    path = Path(base) / "pypod"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _lock_path(engine_id: str) -> Path:
+    safe = "".join(c if c.isalnum() else "-" for c in engine_id)
+    return state_directory() / f"supervise-{safe}.lock"
+
+
+@contextlib.contextmanager
+def _elected(engine_id: str) -> Iterator[bool]:
+    """Whether this process is the one; the lock goes with the process, however it ends."""
+    with _lock_path(engine_id).open("a") as file:
+        yield _try_lock(file)
+
+
+def _try_lock(file: IO[str]) -> bool:
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def is_running(engine: Engine) -> bool:
+    """Whether the background program of this engine and user runs."""
+    with _elected(engine.info().id) as free:
+        return not free
+
+
+def ensure_running(engine: Engine) -> None:
+    """Start it where it does not run. Never raises: without it the next use of pypod cleans up."""
+    if os.environ.get(SWITCH) == "0" or fcntl is None:
+        return
+    try:
+        if not is_running(engine):
+            _spawn(engine)
+    except (OSError, EngineError) as error:
+        log.warning("cannot start the background program: %s", error)
+
+
+def _spawn(engine: Engine) -> None:
+    with (state_directory() / "supervise.log").open("a") as output:
+        subprocess.Popen(
+            [sys.executable, "-m", "pypod", "--host", engine.url, "supervise"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+        ).returncode = 0  # it outlives this process: no ResourceWarning that it was not waited for
+
+
+def run(engine: Engine, *, idle: float = IDLE, stop: threading.Event | None = None) -> int:
+    """Look after an engine until there has been no pod for ``idle`` seconds, or ``stop`` is set.
+
+    Args:
+        engine: which.
+        idle: seconds; infinite for a program that a service manager keeps.
+        stop: ends it.
+
+    Returns:
+        0; also where another one is at work already.
+    """
+    stop = stop or threading.Event()
+    with _elected(engine.info().id) as mine:
+        if not mine:
+            log.info("another one looks after %s", engine.url)
+            return 0
+        last_seen = time.monotonic()
+        while not stop.is_set():
+            try:
+                if _look(engine):
+                    last_seen = time.monotonic()
+            except EngineError as error:
+                log.warning("%s", error)
+            except PypodError:
+                log.exception("cannot remove what is left")
+            if time.monotonic() - last_seen > idle:
+                break
+            stop.wait(TICK)
+    return 0
+
+
+def _look(engine: Engine) -> bool:
+    """One round; whether there is any pod."""
+    supervisor = supervisor_of(engine)
+    every = observe.find_all(engine)
+    present = {found.key.uid for found in every}
+    for uid in supervisor.uids():
+        if uid not in present:
+            supervisor.remove(uid)
+    for found in every:
+        reason = why_abandoned(engine, found)
+        if reason:
+            log.info("removing pod %s: %s", found.key.full_name, reason)
+            Teardown(engine, found.key).run()
+        elif found.key.uid not in supervisor:
+            _adopt(engine, found)
+    return bool(every)
+
+
+def _adopt(engine: Engine, found: Found) -> None:
+    """Look after a detached pod that runs."""
+    pause = found.pause
+    if pause is None or not pause.is_live or naming.is_leased(pause.labels):
+        return
+    if naming.deletion_deadline(pause.name) is not None:
+        return
+    pod = detached(engine, found)
+    if pod is None:
+        return
+    pod.channel.adopt(observe.read_history(engine, pause.id))
+    pod.channel.attach(engine.attach_stdin(pause.id))
+    supervisor_of(engine).add(pod)
+
+
+def detached(engine: Engine, found: Found) -> PodSync | None:
+    """A pod as its labels describe it; None where they do not."""
+    pause = found.pause
+    owner = naming.owner_of(pause.labels) if pause is not None else None
+    if pause is None or owner is None or naming.SPEC not in pause.labels:
+        return None
+    spec = codec.load_spec(pause.labels[naming.SPEC])
+    identity = PodIdentity(found.key, owner, leased=naming.is_leased(pause.labels))
+    return PodSync(engine, Desired(spec, identity))

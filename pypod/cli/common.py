@@ -1,0 +1,61 @@
+"""What the commands have in common: the engine they are asked about, words on stderr, ends by signal."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pypod.engine.api import Engine
+
+WIDTH = 110
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_TIMEOUT = 124
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class UsageError(Exception):
+    """The command line makes no sense; the text says why."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, handled the way that Ctrl-C is."""
+
+
+def engine(args: argparse.Namespace) -> Engine:
+    """The engine of ``--host``, else the one that the docker CLI would ask."""
+    import pypod  # noqa: PLC0415 - `pypod --help` does not pay for it
+
+    return pypod.connect(args.host) if args.host else pypod.connect()
+
+
+def say(text: str) -> None:
+    """Progress, and what went wrong: on stderr, so that stdout is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM in the block raises `Terminated`, so that what cleans up after Ctrl-C does so here too."""
+
+    def raise_terminated(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def second_interrupt_kills() -> None:
+    """From here on Ctrl-C and SIGTERM end the process at once; a leased pod then goes by its lease."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

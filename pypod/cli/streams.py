@@ -1,0 +1,63 @@
+"""Several containers' lines on one output."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from pypod.errors import PypodError
+
+if TYPE_CHECKING:
+    from pypod import Pod
+
+LOOK_AGAIN = 0.3
+
+
+class Printer:
+    """Prints whole lines, each with its container's name when there are several."""
+
+    def __init__(self, names: list[str], *, prefix: bool = True) -> None:
+        self._width = max(len(name) for name in names)
+        self._prefix = prefix
+        self._lock = threading.Lock()
+
+    def line(self, name: str, text: str) -> None:
+        head = f"{name:<{self._width}} | " if self._prefix else ""
+        with self._lock:
+            sys.stdout.write(f"{head}{text.rstrip(chr(10))}\n")
+            sys.stdout.flush()
+
+
+def follow(
+    pod: Pod,
+    name: str,
+    printer: Printer,
+    over: threading.Event,
+    *,
+    tail: int | None = None,
+    since: float | None = None,
+    timestamps: bool = False,
+) -> None:
+    """Print what a container writes, and what those write that come after it, until the pod is over.
+
+    For a thread: ends quietly when the pod goes.
+    """
+    done = -1
+    try:
+        while True:
+            last = over.is_set()
+            count = pod.refresh().container(name).restart_count
+            if count > done:
+                done = count
+                for line in pod.logs(name, follow=True, tail=tail, since=since, timestamps=timestamps):
+                    printer.line(name, line)
+                tail = since = None
+            elif last:
+                return
+            else:
+                over.wait(LOOK_AGAIN)
+    except (PypodError, KeyError):
+        return
+    except (BrokenPipeError, ValueError):  # nobody reads any more
+        over.set()

@@ -1,0 +1,138 @@
+"""Columns as kubectl has them, ages, and Kubernetes' JSON of a pod."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pypod.model.status import Running, Terminated, Waiting
+
+if TYPE_CHECKING:
+    from pypod import Pod
+    from pypod.model.status import ContainerStatus, PodStatus
+
+GAP = 3
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns, each as wide as its widest cell."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) + GAP for column in range(len(head))]
+    padded = ("".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in padded)
+
+
+def age(seconds: float) -> str:
+    """As kubectl writes it: 8s, 90s, 5m30s, 12m, 3h20m, 9h, 2d3h, 12d.
+
+    Source: k8s.io/apimachinery/pkg/util/duration, HumanDuration.
+    """
+    whole = max(0, int(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if whole < 120:
+        return f"{whole}s"
+    if minutes < 10:
+        return _two(minutes, "m", whole % 60, "s")
+    if minutes < 180:
+        return f"{minutes}m"
+    if hours < 8:
+        return _two(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    return _two(days, "d", hours % 24, "h") if days < 8 else f"{days}d"
+
+
+def _two(big: int, unit: str, small: int, small_unit: str) -> str:
+    return f"{big}{unit}{small}{small_unit}" if small else f"{big}{unit}"
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """RFC 3339, in UTC, whole seconds: Kubernetes' form."""
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def pod_list(pods: Sequence[Pod]) -> dict[str, Any]:
+    """Shaped as a Kubernetes PodList."""
+    return {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [pod_json(pod) for pod in pods]}
+
+
+def pod_json(pod: Pod) -> dict[str, Any]:
+    """Shaped as a Kubernetes Pod; without what is empty."""
+    spec = pod.spec
+    containers = [
+        _full(
+            name=container.name,
+            image=container.image,
+            command=list(container.command),
+            args=list(container.args),
+            ports=[
+                _full(containerPort=p.container_port, hostPort=p.host_port, protocol=p.protocol, name=p.name)
+                for p in container.ports
+            ],
+            volumeMounts=[
+                _full(name=m.name, mountPath=m.mount_path, readOnly=m.read_only) for m in container.mounts
+            ],
+        )
+        for container in spec.containers
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": _full(name=pod.name, namespace=pod.namespace, uid=pod.uid, labels=dict(spec.labels))
+        | _full(creationTimestamp=timestamp(pod.status.start_time)),
+        "spec": {
+            "containers": containers,
+            "restartPolicy": spec.restart_policy.value,
+            "shareProcessNamespace": spec.share_process_namespace,
+        },
+        "status": status_json(pod.status),
+    }
+
+
+def status_json(status: PodStatus) -> dict[str, Any]:
+    """Shaped as a Kubernetes PodStatus."""
+    conditions = [
+        {"type": kind, "status": "True" if condition.status else "False"}
+        | _full(reason=condition.reason, message=condition.message)
+        for kind, condition in status.conditions.items()
+    ]
+    containers = [_container_json(each) for each in status.container_statuses]
+    return {"phase": status.phase.value, "conditions": conditions, "containerStatuses": containers} | _full(
+        podIP=status.pod_ip,
+        podIPs=[{"ip": status.pod_ip}] if status.pod_ip else [],
+        startTime=timestamp(status.start_time),
+        reason=status.reason,
+        message=status.message,
+    )
+
+
+def _container_json(status: ContainerStatus) -> dict[str, Any]:
+    return {
+        "name": status.name,
+        "image": status.image,
+        "ready": status.ready,
+        "restartCount": status.restart_count,
+        "state": _state_json(status.state),
+    } | _full(
+        lastState=_state_json(status.last_state) if status.last_state else {},
+        containerID=f"docker://{status.container_id}" if status.container_id else "",
+    )
+
+
+def _state_json(state: Waiting | Running | Terminated) -> dict[str, Any]:
+    match state:
+        case Running():
+            return {"running": {"startedAt": timestamp(state.started_at)}}
+        case Terminated():
+            body = {"exitCode": state.exit_code, "reason": state.reason}
+            times = _full(startedAt=timestamp(state.started_at), finishedAt=timestamp(state.finished_at))
+            return {"terminated": body | _full(message=state.message) | times}
+    return {"waiting": _full(reason=state.reason, message=state.message)}
+
+
+def _full(**fields: Any) -> dict[str, Any]:
+    """Those that say something."""
+    return {key: value for key, value in fields.items() if value not in (None, "", [], {}, False)}

@@ -1,0 +1,100 @@
+"""The pause's standard input: the lease that it holds, and the journal that goes through it.
+
+A forked child has the socket too, and would keep the lease after its parent is gone: the child drops its copy at once
+(``close``; ``shutdown`` would end the parent's pod).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+from pypod.engine.api import StdinChannel
+from pypod.errors import PypodError
+from pypod.model import journal
+from pypod.model.journal import Entry, History
+
+
+class Channel:
+    """What is to be written waits until a pause is attached; a new pause is told the whole history first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stdin: StdinChannel | None = None
+        self._history = History()
+        self._unsent: list[Entry] = []
+        _open_channels.add(self)
+
+    @property
+    def history(self) -> History:
+        return self._history
+
+    def adopt(self, history: History) -> None:
+        """Begin with what another process wrote to this pod's journal."""
+        with self._lock:
+            self._history = history
+
+    def attach(self, stdin: StdinChannel) -> None:
+        """Write through this pause from now on."""
+        with self._lock:
+            old, self._stdin = self._stdin, stdin
+            if old is not None:
+                old.close()
+                self._unsent = _snapshot(self._history)
+            self._flush()
+
+    def write(self, *entries: Entry) -> None:
+        """Add entries to the history, and to the journal as soon as there is one. Never raises: the pause may be gone."""
+        with self._lock:
+            for entry in entries:
+                self._history = self._history.apply(entry)
+            self._unsent.extend(entries)
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._stdin is None or not self._unsent:
+            return
+        try:
+            self._stdin.send(b"".join(journal.encode(entry) for entry in self._unsent))
+        except PypodError:
+            return  # the next pause gets a snapshot of everything
+        self._unsent = []
+
+    @property
+    def is_attached(self) -> bool:
+        return self._stdin is not None
+
+    def close(self) -> None:
+        """Let go: the end of a lease."""
+        with self._lock:
+            stdin, self._stdin = self._stdin, None
+        _open_channels.discard(self)
+        if stdin is not None:
+            stdin.close()
+
+    def close_in_child(self) -> None:
+        """Drop a forked child's copy, without a lock that a thread of the parent may have held."""
+        if self._stdin is not None:
+            self._stdin.close_in_child()
+        self._stdin = None
+        self._lock = threading.Lock()
+
+
+def _snapshot(history: History) -> list[Entry]:
+    steps = [journal.Restarted(0.0, name, 0, step) for name, step in history.backoff_steps.items()]
+    pulled = [journal.Pulled(at, image) for image, at in history.pulled.items()]
+    return [*history.events, *steps, *history.failures.values(), *pulled]
+
+
+_open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for channel in list(_open_channels):
+        channel.close_in_child()
+    _open_channels.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,129 @@
+"""Reaching a port of a pod from this process: directly where that is known to route, through the pause elsewhere.
+
+"Known" means: the bridge of that very network is an interface here, or the container that this process runs in is on
+it. Nothing is guessed by dialling: from a container on another bridge a dial fails only after 3 s, and behind a remote
+engine an address of the local network may answer for somebody else.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from pathlib import Path
+
+from pypod.engine import pause
+from pypod.engine.api import STDOUT, Engine, ExecStream
+from pypod.errors import NotFoundError, PypodError
+
+BUFFER = 65536
+
+
+def routes_directly(engine: Engine, network_id: str) -> bool:
+    """Whether an address on this Docker network can be dialled from here."""
+    if _has_interface(f"br-{network_id[:12]}"):
+        return True
+    own = own_container_id()
+    if not own:
+        return False
+    try:
+        return network_id in engine.container(own).addresses
+    except NotFoundError:  # a container of another engine
+        return False
+
+
+def _has_interface(name: str) -> bool:
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
+
+
+def own_container_id() -> str:
+    """The ID of the Docker container that this process runs in; empty where it runs in none.
+
+    Read off the mounts: the engine binds ``<root>/containers/<id>/hostname`` over ``/etc/hostname``. (The host name is
+    not proof, since it can be set; ``/proc/self/cgroup`` says ``/`` in a cgroup namespace.)
+    """
+    try:
+        text = Path("/proc/self/mountinfo").read_text()
+    except OSError:
+        return ""
+    match = re.search(r"/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.conf) /etc/", text)
+    return match.group(1) if match else ""
+
+
+class Relay:
+    """A port of this machine's loopback that leads to a port of a pod, through an exec in its pause.
+
+    Args:
+        engine: where the pod is.
+        sandbox: the pause's ID.
+        host, port: as seen inside the pod.
+    """
+
+    def __init__(self, engine: Engine, sandbox: str, host: str, port: int) -> None:
+        self._engine = engine
+        self._sandbox = sandbox
+        self._command = [pause.ENTRYPOINT, "relay", host, str(port)]
+        self._closed = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: set[socket.socket] = set()
+        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        threading.Thread(target=self._accept, name="pypod-relay", daemon=True).start()
+
+    def _accept(self) -> None:
+        while not self._closed:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._closed:  # what woke this thread was `close`
+                connection.close()
+                return
+            self._connections.add(connection)
+            threading.Thread(target=self._serve, args=(connection,), name="pypod-relay", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        stream: ExecStream | None = None
+        try:
+            stream = self._engine.exec(self._sandbox, self._command, stdin=True)
+            threading.Thread(target=_upload, args=(connection, stream), name="pypod-relay", daemon=True).start()
+            while (frame := stream.read()) is not None:
+                if frame.stream == STDOUT:
+                    connection.sendall(frame.data)
+        except (OSError, PypodError):
+            pass  # the dialler sees its connection end, as with any server that goes away
+        finally:
+            self._connections.discard(connection)
+            _shut(connection)
+            if stream is not None:
+                stream.close()
+
+    def close(self) -> None:
+        """Listen no more, and end what is connected."""
+        if self._closed:
+            return
+        self._closed = True
+        # close() alone does not wake a thread in accept() on Linux; shutdown() does.
+        _shut(self._listener)
+        for connection in list(self._connections):
+            _shut(connection)
+
+
+def _upload(connection: socket.socket, stream: ExecStream) -> None:
+    try:
+        while data := connection.recv(BUFFER):
+            stream.send(data)
+        stream.close_stdin()
+    except (OSError, PypodError):
+        pass
+
+
+def _shut(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    sock.close()

@@ -1,0 +1,92 @@
+"""Running a command in a container to its end, with its input, its two outputs and a time limit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from pypod.engine.api import STDERR, Engine, ExecStream
+from pypod.errors import PypodError
+from pypod.model.results import ExecResult
+
+EXIT_POLL = 0.002
+"""Seconds between two looks at the exit code: after the end of the output the engine says "running" for some
+milliseconds more (cri-dockerd's exec.go polls for the same reason, every 2 s)."""
+EXIT_DEADLINE = 10.0
+
+
+class OutputTimeoutError(Exception):
+    """The command did not end in time. Carries what it had written."""
+
+    def __init__(self, stdout: bytes, stderr: bytes) -> None:
+        super().__init__("the command did not end in time")
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+def run(
+    engine: Engine,
+    container: str,
+    command: Sequence[str],
+    *,
+    stdin: bytes | None = None,
+    timeout: float | None = None,
+    user: str = "",
+    working_dir: str = "",
+    env: Mapping[str, str] | None = None,
+) -> ExecResult:
+    """Run a command and wait for its end.
+
+    Args:
+        engine, container: where.
+        command: no shell is put in between.
+        stdin: what it reads, then end of file; None: nothing is attached.
+        timeout: seconds from now; None: as long as it takes.
+        user, working_dir, env: as for the container where not given.
+
+    Raises:
+        OutputTimeoutError: the time is up. The command may still run: an engine cannot kill an exec.
+        EngineError: it could not be started.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    stream = engine.exec(container, command, stdin=stdin is not None, user=user, working_dir=working_dir, env=env)
+    try:
+        if stdin is not None:
+            threading.Thread(target=_feed, args=(stream, stdin), name="pypod-stdin", daemon=True).start()
+        stdout, stderr = _drain(stream, deadline)
+        return ExecResult(_exit_code(stream, deadline, stdout, stderr), stdout, stderr)
+    finally:
+        stream.close()
+
+
+def _feed(stream: ExecStream, stdin: bytes) -> None:
+    """On a thread of its own: a command may write much before it reads all."""
+    try:
+        stream.send(stdin)
+        stream.close_stdin()
+    except PypodError:
+        pass  # the command ended without reading it all
+
+
+def _drain(stream: ExecStream, deadline: float | None) -> tuple[bytes, bytes]:
+    stdout, stderr = bytearray(), bytearray()
+    try:
+        while (frame := stream.read(_left(deadline))) is not None:
+            (stderr if frame.stream == STDERR else stdout).extend(frame.data)
+    except TimeoutError:
+        raise OutputTimeoutError(bytes(stdout), bytes(stderr)) from None
+    return bytes(stdout), bytes(stderr)
+
+
+def _exit_code(stream: ExecStream, deadline: float | None, stdout: bytes, stderr: bytes) -> int:
+    end = time.monotonic() + EXIT_DEADLINE if deadline is None else deadline
+    while (code := stream.exit_code()) is None:
+        if time.monotonic() > end:
+            raise OutputTimeoutError(stdout, stderr)
+        time.sleep(EXIT_POLL)
+    return code
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

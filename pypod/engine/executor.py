@@ -1,0 +1,188 @@
+"""Walks a plan: one engine call an action, what is independent at the same time. It decides nothing."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from pypod.engine import pause
+from pypod.engine.api import Closable, Engine, StdinChannel
+from pypod.engine.observe import engine_architecture
+from pypod.engine.pool import WorkerPool
+from pypod.errors import PypodError
+from pypod.model.plan import (
+    Action,
+    AttachChannel,
+    CreateContainer,
+    CreateNetwork,
+    CreateVolume,
+    KillContainer,
+    LoadPauseImage,
+    Plan,
+    PullImage,
+    RemoveContainer,
+    RemoveNetwork,
+    RemoveVolume,
+    RenameContainer,
+    StartContainer,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What became of an action: done, failed with `error`, or `skipped` because what it waits for failed."""
+
+    action: Action
+    error: PypodError | None = None
+    skipped: bool = False
+
+
+class Execution:
+    """One plan under way.
+
+    Args:
+        engine: where it is carried out.
+        plan: what to do.
+        pool: whose threads do it; None: the calling thread does, one action after the other (at interpreter exit).
+        on_channel: is handed the stdin of a pause that was attached; without it attaching is an error.
+        on_result: hears of each action as it ends.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        plan: Plan,
+        pool: WorkerPool | None,
+        *,
+        on_channel: Callable[[StdinChannel], None] | None = None,
+        on_result: Callable[[ActionResult], None] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._pool = pool
+        self._on_channel = on_channel
+        self._on_result = on_result
+        self._changed = threading.Condition()
+        self._results: dict[int, ActionResult] = {}
+        self._begun: set[int] = set()
+        self._cancelled = False
+        self._pulls: list[Closable] = []
+
+    def run(self) -> list[ActionResult]:
+        """Do it all and return the results in the plan's order. Ctrl-C cancels what has not begun, waits for what has, and
+        goes on up: an engine call that was sent will have its effect, and whoever cleans up must see it."""
+        if self._pool is None:
+            for index in range(len(self._plan.steps)):
+                self._perform(index)
+        else:
+            self._submit_ready()
+            try:
+                self._wait()
+            except BaseException:
+                self.cancel()
+                self._wait()
+                raise
+        return [self._results[index] for index in range(len(self._plan.steps))]
+
+    def cancel(self) -> None:
+        """Begin nothing more, and give up pulls."""
+        with self._changed:
+            self._cancelled = True
+            pulls = list(self._pulls)
+            for index, step in enumerate(self._plan.steps):
+                if index not in self._begun:
+                    self._begun.add(index)
+                    self._results[index] = ActionResult(step.action, skipped=True)
+            self._changed.notify_all()
+        for pull in pulls:
+            pull.close()
+
+    def _wait(self) -> None:
+        with self._changed:
+            while len(self._results) < len(self._plan.steps):
+                self._changed.wait()
+
+    def _submit_ready(self) -> None:
+        with self._changed:
+            ready = [index for index in range(len(self._plan.steps)) if self._is_ready(index)]
+            self._begun.update(ready)
+        for index in ready:
+            task = functools.partial(self._task, index)
+            if isinstance(self._plan.steps[index].action, PullImage):
+                # A pull takes long and costs little: it must not keep a worker from what is quick.
+                threading.Thread(target=task, name="pypod-pull", daemon=True).start()
+            elif self._pool is not None:
+                self._pool.submit(task)
+
+    def _is_ready(self, index: int) -> bool:
+        after = self._plan.steps[index].after
+        return index not in self._begun and all(before in self._results for before in after)
+
+    def _task(self, index: int) -> None:
+        self._perform(index)
+        self._submit_ready()
+
+    def _perform(self, index: int) -> None:
+        step = self._plan.steps[index]
+        result = ActionResult(step.action, skipped=True)
+        if all(self._succeeded(before) for before in step.after):
+            result = ActionResult(step.action)
+            try:
+                self._call(step.action)
+            except PypodError as error:
+                result = ActionResult(step.action, error)
+            except BaseException as error:  # a bug of ours: reported like an engine's refusal, never lost in a thread
+                failure = PypodError(f"cannot {step.action}: {type(error).__name__}: {error}")
+                failure.__cause__ = error
+                result = ActionResult(step.action, failure)
+        if self._on_result is not None and not result.skipped:
+            self._on_result(result)
+        with self._changed:
+            self._results[index] = result
+            self._changed.notify_all()
+
+    def _succeeded(self, index: int) -> bool:
+        result = self._results[index]
+        return result.error is None and not result.skipped
+
+    def _call(self, action: Action) -> None:
+        engine = self._engine
+        match action:
+            case LoadPauseImage():
+                engine.load_image(pause.archive(engine_architecture(engine)))
+            case PullImage():
+                engine.pull_image(action.reference, register=self._register_pull)
+            case CreateNetwork():
+                engine.create_network(action.request)
+            case CreateVolume():
+                engine.create_volume(action.request)
+            case CreateContainer():
+                engine.create_container(action.request)
+            case AttachChannel():
+                if self._on_channel is None:
+                    raise PypodError(f"cannot {action}: nobody holds channels here")
+                self._on_channel(engine.attach_stdin(action.name))
+            case StartContainer():
+                engine.start_container(action.name)
+            case KillContainer():
+                engine.kill_container(action.id, action.signal)
+            case RenameContainer():
+                engine.rename_container(action.id, action.new_name)
+            case RemoveContainer():
+                engine.remove_container(action.id)
+            case RemoveVolume():
+                engine.remove_volume(action.name)
+            case RemoveNetwork():
+                engine.remove_network(action.id)
+            case _:
+                assert_never(action)
+
+    def _register_pull(self, pull: Closable) -> None:
+        with self._changed:
+            self._pulls.append(pull)
+            cancelled = self._cancelled
+        if cancelled:
+            pull.close()

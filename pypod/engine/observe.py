@@ -1,0 +1,162 @@
+"""One reader of the engine: a frozen snapshot of one pod, or the keys of all. By label, never by remembered handle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pypod.engine import pause
+from pypod.engine.api import Engine
+from pypod.errors import NotFoundError
+from pypod.model import journal, naming
+from pypod.model.journal import History
+from pypod.model.naming import PodKey
+from pypod.model.spec import PodSpec
+from pypod.model.state import ContainerInfo, ContainerState, ImageInfo, NetworkInfo, PodObservation, VolumeInfo
+
+
+def observe(engine: Engine, key: PodKey, spec: PodSpec | None = None) -> PodObservation:
+    """All that the engine has of a pod, by its uid.
+
+    Args:
+        engine: where to look.
+        key: which pod.
+        spec: with it, also what a plan needs to know: network, volumes and images. Not asked for again once every
+            container runs.
+
+    Raises:
+        EngineError: the engine could not be read.
+    """
+    at = time.time()
+    listed = engine.containers({naming.UID: key.uid})
+    infos = [info for short in listed if (info := _inspect(engine, short)) is not None]
+    pauses = _newest_first(info for info in infos if naming.is_pause(info.labels))
+    members: dict[str, tuple[ContainerInfo, ...]] = {}
+    for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
+        members[info.container] = (*members.get(info.container, ()), info)
+    found = PodObservation(key=key, at=at, pauses=pauses, members=members)
+    if spec is not None and _is_whole(found, spec):
+        return replace(found, network=_network_of(found, pauses))
+    return _with_surroundings(engine, found, spec)
+
+
+def _inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:
+    if listed.state is ContainerState.REMOVING:
+        return listed
+    try:
+        return engine.container(listed.id)
+    except NotFoundError:  # it went between the two calls
+        return None
+
+
+def _newest_first(infos: Iterable[ContainerInfo]) -> tuple[ContainerInfo, ...]:
+    return tuple(sorted(infos, key=lambda info: (info.attempt, info.created_at), reverse=True))
+
+
+def _is_whole(found: PodObservation, spec: PodSpec) -> bool:
+    """Pause and all members run: no plan will need network, volumes or images."""
+    if found.pause is None or not found.pause.is_live:
+        return False
+    return all((newest := found.newest(c.name)) is not None and newest.is_live for c in spec.containers)
+
+
+def _network_of(found: PodObservation, pauses: tuple[ContainerInfo, ...]) -> NetworkInfo | None:
+    network_ids = list(pauses[0].addresses)
+    return NetworkInfo(network_ids[0], "", "", ()) if network_ids else None
+
+
+def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | None) -> PodObservation:
+    networks = engine.networks()
+    reference = pause.reference(engine_architecture(engine))
+    return replace(
+        found,
+        volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
+        network=_pod_network(networks, found, spec),
+        taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
+        images={c.image: image_or_none(engine, c.image) for c in spec.containers} if spec is not None else {},
+        pause_image=reference,
+        pause_image_present=image_or_none(engine, reference) is not None,
+    )
+
+
+def _pod_network(networks: list[NetworkInfo], found: PodObservation, spec: PodSpec | None) -> NetworkInfo | None:
+    """The network that the pod is on, or belongs on. Of two that raced into being, everyone takes the same."""
+    used = set(found.pause.addresses) if found.pause is not None else set()
+    on = [network for network in networks if network.id in used]
+    if on or spec is None:
+        return on[0] if on else None
+    labels = naming.network_labels(spec.network)
+    ours = [n for n in networks if n.labels.get(naming.NETWORK) == spec.network and labels.items() <= n.labels.items()]
+    return min(ours, key=lambda network: (network.subnets, network.id), default=None)
+
+
+def image_or_none(engine: Engine, reference: str) -> ImageInfo | None:
+    """The image, where the engine has it."""
+    try:
+        return engine.image(reference)
+    except NotFoundError:
+        return None
+
+
+_architectures: dict[str, str] = {}
+
+
+def engine_architecture(engine: Engine) -> str:
+    """Asked for once an engine: it cannot change."""
+    if engine.url not in _architectures:
+        _architectures[engine.url] = engine.info().architecture
+    return _architectures[engine.url]
+
+
+def read_history(engine: Engine, pause_container: str) -> History:
+    """What the journal in a pause's log tells.
+
+    Raises:
+        NotFoundError: the pause is gone.
+    """
+    stream = engine.logs(pause_container)
+    data = bytearray()
+    try:
+        while (frame := stream.read()) is not None:
+            data += frame.data
+    finally:
+        stream.close()
+    return journal.read(bytes(data).split(b"\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything on the engine that names one uid.
+
+    Attributes:
+        containers: as listed: without times, exit codes and errors.
+    """
+
+    key: PodKey
+    containers: tuple[ContainerInfo, ...]
+    volumes: tuple[VolumeInfo, ...]
+
+    @property
+    def pause(self) -> ContainerInfo | None:
+        pauses = _newest_first(info for info in self.containers if naming.is_pause(info.labels))
+        return pauses[0] if pauses else None
+
+
+def find_all(engine: Engine) -> list[Found]:
+    """Every pod of which the engine has anything, in two calls, by namespace and name."""
+    return find(engine, {naming.UID: ""})
+
+
+def find(engine: Engine, labels: Mapping[str, str]) -> list[Found]:
+    """Those whose containers and volumes carry all these labels (an empty value: whatever it is)."""
+    containers: dict[PodKey, list[ContainerInfo]] = {}
+    volumes: dict[PodKey, list[VolumeInfo]] = {}
+    for info in engine.containers(labels):
+        if (key := naming.key_of(info.labels)) is not None:
+            containers.setdefault(key, []).append(info)
+    for volume in engine.volumes(labels):
+        if (key := naming.key_of(volume.labels)) is not None:
+            volumes.setdefault(key, []).append(volume)
+    keys = sorted({*containers, *volumes}, key=lambda key: (key.namespace, key.name, key.uid))
+    return [Found(key, tuple(containers.get(key, ())), tuple(volumes.get(key, ()))) for key in keys]

@@ -1,0 +1,261 @@
+"""Every error that pypod raises.
+
+::
+
+    PypodError
+    ├── SpecError                 what was asked for is wrong; the engine was not touched
+    │   ├── InvalidNameError
+    │   ├── InvalidPortError
+    │   ├── PortConflictError
+    │   ├── UnknownVolumeError
+    │   └── ManifestError         as SpecError, of a manifest: file, line and field path
+    ├── EngineError               the engine refused, or failed
+    │   ├── EngineUnavailableError    (also ConnectionError) nobody answers
+    │   ├── NotFoundError
+    │   ├── ConflictError
+    │   │   └── SubnetInUseError
+    │   └── ImagePullError
+    ├── PodError                  one pod is the subject
+    │   ├── PodExistsError
+    │   ├── PodNotFoundError
+    │   ├── PodNotRunningError
+    │   ├── PodStartError         a container failed while the pod started
+    │   │   ├── ImageError            its image cannot be had
+    │   │   └── CommandError          its command cannot be run (exit 126 or 127)
+    │   ├── PodTimeoutError       (also TimeoutError) a condition did not come in time
+    │   ├── ExecError             a command ended with another exit code than 0, and ``check`` was asked for
+    │   └── ExecTimeoutError      (also TimeoutError)
+    └── TeardownError             something is still on the engine
+
+A message starts with "cannot"; it names the pod, the container and, for what a user wrote, the field, the value and
+what would be accepted. The class is for code that can act; the text is for the person who reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pypod.model.plan import Plan
+    from pypod.model.results import ExecResult
+
+
+class PypodError(Exception):
+    """The base of every error that pypod raises on purpose."""
+
+
+# --- what the user wrote ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a pod's description.
+
+    Attributes:
+        path: the field, as Kubernetes spells it: ``spec.containers[0].ports[1].containerPort``.
+        message: the value that was rejected and what would be accepted.
+        error: the class that is raised when every problem of a description has it.
+        line: where a manifest says so, counted from 1; 0 where there is no manifest.
+    """
+
+    path: str
+    message: str
+    error: type[SpecError]
+    line: int = 0
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        return f"{where}{self.path}: {self.message}"
+
+
+class SpecError(PypodError, ValueError):
+    """A pod's description is wrong. Nothing was created.
+
+    Attributes:
+        problems: everything that is wrong, in the order of the description.
+    """
+
+    def __init__(self, subject: str, problems: Sequence[Problem]) -> None:
+        self.subject = subject
+        self.problems = tuple(problems)
+        lines = [str(problem) for problem in self.problems]
+        text = lines[0] if len(lines) == 1 else "".join(f"\n  - {line}" for line in lines)
+        super().__init__(f"cannot accept {subject}: {text}")
+
+
+class InvalidNameError(SpecError):
+    """A name is not what Kubernetes and the engine accept as one."""
+
+
+class InvalidPortError(SpecError):
+    """A port is not between 1 and 65535."""
+
+
+class PortConflictError(SpecError):
+    """Two members declare the same port: a pod has one port space."""
+
+
+class UnknownVolumeError(SpecError):
+    """A container mounts a volume that the pod does not define."""
+
+
+class ManifestError(SpecError):
+    """A manifest cannot be read as a pod."""
+
+
+def spec_error(subject: str, problems: Sequence[Problem]) -> SpecError:
+    """The error for these problems: of their own class when they all share one, else a plain `SpecError`."""
+    classes = {problem.error for problem in problems}
+    return (classes.pop() if len(classes) == 1 else SpecError)(subject, problems)
+
+
+# --- the engine ------------------------------------------------------------------------------------------------------
+
+
+class EngineError(PypodError):
+    """The engine refused a call, or failed in it.
+
+    Attributes:
+        verb: what was asked, in words: ``start container``.
+        target: of what: a name, an ID or a reference; may be empty.
+        detail: the engine's own words.
+        status: the HTTP status, 0 where there was none.
+    """
+
+    def __init__(self, verb: str, target: str, detail: str, *, status: int = 0) -> None:
+        self.verb = verb
+        self.target = target
+        self.detail = detail
+        self.status = status
+        subject = f"{verb} '{target}'" if target else verb
+        super().__init__(f"cannot {subject}: {detail}")
+
+
+class EngineUnavailableError(EngineError, ConnectionError):
+    """No engine answers at the address."""
+
+
+class NotFoundError(EngineError):
+    """The engine has no such container, network, volume or image."""
+
+
+class ConflictError(EngineError):
+    """A name is taken, or the thing is in use or in another state than the call needs."""
+
+
+class SubnetInUseError(ConflictError):
+    """Another network has the subnet, or a part of it."""
+
+
+class ImagePullError(EngineError):
+    """The engine has not got the image, and no registry gave it."""
+
+
+# --- one pod ---------------------------------------------------------------------------------------------------------
+
+
+class PodError(PypodError):
+    """Something about one pod.
+
+    Attributes:
+        pod: ``namespace/name``.
+        container: the container's name, empty where no single one is meant.
+    """
+
+    def __init__(self, message: str, *, pod: str, container: str = "") -> None:
+        self.pod = pod
+        self.container = container
+        super().__init__(message)
+
+
+class PodExistsError(PodError):
+    """A pod of that name is there already, with another spec or another owner."""
+
+
+class PodNotFoundError(PodError):
+    """There is no such pod on the engine."""
+
+
+class PodNotRunningError(PodError):
+    """The pod, or the container that was asked for, is not running."""
+
+
+class PodStartError(PodError):
+    """A container failed while the pod started. The pod is removed again by then.
+
+    Attributes:
+        reason: Kubernetes' word: ``Error``, ``CrashLoopBackOff``, ``RunContainerError`` ...
+        exit_code: of the container that failed; None where it never ran.
+        log_tail: its last log lines, oldest first.
+        plan: what was last done for the pod; None where nothing was.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        pod: str,
+        container: str = "",
+        reason: str = "",
+        exit_code: int | None = None,
+        log_tail: Sequence[str] = (),
+        plan: Plan | None = None,
+    ) -> None:
+        self.reason = reason
+        self.exit_code = exit_code
+        self.log_tail = tuple(log_tail)
+        self.plan = plan
+        tail = "".join(f"\n  {container}| {line}" for line in self.log_tail)
+        super().__init__(message + (f"\nits last log lines:{tail}" if tail else ""), pod=pod, container=container)
+
+
+class ImageError(PodStartError):
+    """A container's image is not on the engine and cannot be had from a registry."""
+
+
+class CommandError(PodStartError):
+    """A container's command does not exist in its image (127) or cannot be executed (126)."""
+
+
+class PodTimeoutError(PodError, TimeoutError):
+    """A pod did not come to a condition in time."""
+
+
+class ExecError(PodError):
+    """A command in a container ended with another exit code than 0.
+
+    Attributes:
+        result: the exit code and what was written.
+    """
+
+    def __init__(self, message: str, *, pod: str, container: str, result: ExecResult) -> None:
+        self.result = result
+        super().__init__(message, pod=pod, container=container)
+
+
+class ExecTimeoutError(PodError, TimeoutError):
+    """A command in a container did not end in time. It may still be running: an engine cannot kill an exec.
+
+    Attributes:
+        stdout, stderr: what it had written until then.
+    """
+
+    def __init__(self, message: str, *, pod: str, container: str, stdout: bytes, stderr: bytes) -> None:
+        self.stdout = stdout
+        self.stderr = stderr
+        super().__init__(message, pod=pod, container=container)
+
+
+class TeardownError(PypodError):
+    """Something that pypod made is still on the engine.
+
+    Attributes:
+        leftovers: what and why, a pair each.
+    """
+
+    def __init__(self, subject: str, leftovers: Sequence[tuple[str, str]]) -> None:
+        self.leftovers = tuple(leftovers)
+        rows = "".join(f"\n  - {what}: {why}" for what, why in self.leftovers)
+        super().__init__(f"cannot remove all of {subject}: left on the engine:{rows}")

@@ -1,0 +1,65 @@
+"""The pods that belong to this process: they end with it.
+
+At interpreter exit all leases are closed first, which ends every pod with a shared PID space at once; then the remains are
+removed on the calling thread, since thread pools refuse work by then. A forked child owns none of its parent's pods.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+
+from pypod.engine.sync import PodSync
+from pypod.engine.teardown import Teardown
+from pypod.errors import PypodError
+
+log = logging.getLogger(__name__)
+
+_lock = threading.Lock()
+_owned: dict[str, PodSync] = {}
+_pid = os.getpid()
+
+
+def own(pod: PodSync) -> None:
+    """This pod ends with this process."""
+    with _lock:
+        _owned[pod.desired.identity.key.uid] = pod
+
+
+def disown(uid: str) -> None:
+    with _lock:
+        _owned.pop(uid, None)
+
+
+def owned(uid: str) -> PodSync | None:
+    """The pod, if this process looks after it."""
+    return _owned.get(uid)
+
+
+@atexit.register
+def _end_all() -> None:
+    if _pid != os.getpid():
+        return
+    with _lock:
+        pods = list(_owned.values())
+        _owned.clear()
+    for pod in pods:
+        pod.channel.close()
+    for pod in pods:
+        try:
+            Teardown(pod.engine, pod.desired.identity.key, pool=None).run()
+        except PypodError as error:
+            log.warning("%s", error)
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _pid
+    _lock = threading.Lock()
+    _owned.clear()
+    _pid = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

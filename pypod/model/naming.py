@@ -1,0 +1,197 @@
+"""Names and labels: how a thing on the engine says which pod it belongs to.
+
+This is the only place where a label key is spelled and where an engine name is put together. Identity is read from
+labels, never parsed back out of a name. ``_`` joins the parts of a name, since no Kubernetes name contains it.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+NAMESPACE = "io.pypod.namespace"
+POD = "io.pypod.pod"
+UID = "io.pypod.uid"
+ROLE = "io.pypod.role"
+CONTAINER = "io.pypod.container"
+ATTEMPT = "io.pypod.attempt"
+OWNER = "io.pypod.owner"
+LEASED = "io.pypod.leased"
+SPEC = "io.pypod.spec"
+SPEC_HASH = "io.pypod.spec-hash"
+NETWORK = "io.pypod.network"
+VOLUME = "io.pypod.volume"
+VERSION = "io.pypod.version"
+
+SCHEMA_VERSION = "1"
+"""Of these labels. A later pypod that finds another one knows that it did not write them."""
+
+DELETING_SUFFIX = ".deleting"
+DEFAULT_NETWORK = "pypod"
+CLUSTER_DOMAIN = "pod.cluster.local"
+
+
+class Role(enum.Enum):
+    """What a container is to its pod."""
+
+    PAUSE = "pause"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class PodKey:
+    """Which pod: its names for people, and the uid that no other pod ever had."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that a pod belongs to, so that another one on the same kernel can tell whether it is alive.
+
+    A host name and a pid prove nothing (in a container the test process is often pid 1): only the same boot *and* the
+    same PID namespace make pid and start time comparable. Empty boot ID: not comparable anywhere (no ``/proc``).
+
+    Attributes:
+        boot_id: of the kernel, ``/proc/sys/kernel/random/boot_id``.
+        pid_namespace: inode of ``/proc/self/ns/pid``.
+        pid: as that namespace counts.
+        start_time: field 22 of ``/proc/<pid>/stat``, clock ticks since boot: tells a reused pid.
+    """
+
+    boot_id: str
+    pid_namespace: int
+    pid: int
+    start_time: int
+
+    def encode(self) -> str:
+        return f"{self.boot_id}/{self.pid_namespace}/{self.pid}/{self.start_time}"
+
+    @classmethod
+    def decode(cls, text: str) -> Owner | None:
+        """The owner that a label names; None where the label is not one of ours."""
+        parts = text.split("/")
+        if len(parts) != 4 or not all(part.isdigit() for part in parts[1:]):
+            return None
+        return cls(parts[0], int(parts[1]), int(parts[2]), int(parts[3]))
+
+
+def short(uid: str) -> str:
+    """The part of a uid that names carry."""
+    return uid[:8]
+
+
+def pause_name(key: PodKey, attempt: int) -> str:
+    """A sandbox's container name. It holds no uid: the engine's rule that names are unique is the lock on a pod's name."""
+    return f"pypod_{key.namespace}_{key.name}_pause_{attempt}"
+
+
+def member_name(key: PodKey, container: str, attempt: int) -> str:
+    """A member's container name. A conflict on it means that another supervisor has made this attempt already."""
+    return f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_{container}_{attempt}"
+
+
+def deleting_name(key: PodKey, attempt: int, deadline: float) -> str:
+    """What a pause is renamed to when its pod is to go: the deletion mark, with the time (Unix seconds) grace ends at."""
+    return f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_pause_{attempt}_{int(deadline)}{DELETING_SUFFIX}"
+
+
+def deletion_deadline(name: str) -> float | None:
+    """The end of grace that a deletion mark carries; None for a name that is no deletion mark."""
+    if not name.endswith(DELETING_SUFFIX):
+        return None
+    digits = name.removesuffix(DELETING_SUFFIX).rpartition("_")[2]
+    return float(digits) if digits.isdigit() else 0.0
+
+
+def volume_name(key: PodKey, volume: str) -> str:
+    return f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_{volume}"
+
+
+def network_name(network: str) -> str:
+    """The engine's name of a pypod network; the empty name is the flat default one."""
+    return f"{DEFAULT_NETWORK}_{network}" if network else DEFAULT_NETWORK
+
+
+def dns_aliases(key: PodKey) -> tuple[str, ...]:
+    """The names under which a pod is found on its network, beside its hostname."""
+    return (f"{key.name}.{key.namespace}.{CLUSTER_DOMAIN}", f"{key.name}.{key.namespace}")
+
+
+def dns_search(namespace: str) -> tuple[str, ...]:
+    return (f"{namespace}.{CLUSTER_DOMAIN}", CLUSTER_DOMAIN)
+
+
+def pod_labels(key: PodKey, owner: Owner, *, leased: bool) -> dict[str, str]:
+    """What every container and volume of a pod carries."""
+    return {
+        VERSION: SCHEMA_VERSION,
+        NAMESPACE: key.namespace,
+        POD: key.name,
+        UID: key.uid,
+        OWNER: owner.encode(),
+        LEASED: "true" if leased else "false",
+    }
+
+
+def pause_labels(base: Mapping[str, str], attempt: int, spec_json: str) -> dict[str, str]:
+    return {**base, ROLE: Role.PAUSE.value, ATTEMPT: str(attempt), SPEC: spec_json, SPEC_HASH: spec_hash(spec_json)}
+
+
+def member_labels(base: Mapping[str, str], container: str, attempt: int) -> dict[str, str]:
+    return {**base, ROLE: Role.MEMBER.value, CONTAINER: container, ATTEMPT: str(attempt)}
+
+
+def volume_labels(base: Mapping[str, str], volume: str) -> dict[str, str]:
+    return {**base, VOLUME: volume}
+
+
+def network_labels(network: str) -> dict[str, str]:
+    return {VERSION: SCHEMA_VERSION, NETWORK: network}
+
+
+def key_of(labels: Mapping[str, str]) -> PodKey | None:
+    """The pod that labels name; None where they name none."""
+    if labels.get(UID) and labels.get(POD) and labels.get(NAMESPACE):
+        return PodKey(labels[NAMESPACE], labels[POD], labels[UID])
+    return None
+
+
+def owner_of(labels: Mapping[str, str]) -> Owner | None:
+    return Owner.decode(labels.get(OWNER, ""))
+
+
+def is_leased(labels: Mapping[str, str]) -> bool:
+    return labels.get(LEASED) == "true"
+
+
+def is_pause(labels: Mapping[str, str]) -> bool:
+    return labels.get(ROLE) == Role.PAUSE.value
+
+
+def attempt_of(labels: Mapping[str, str]) -> int:
+    text = labels.get(ATTEMPT, "")
+    return int(text) if text.isdigit() else 0
+
+
+def container_of(labels: Mapping[str, str]) -> str:
+    return labels.get(CONTAINER, "")
+
+
+def spec_hash(spec_json: str) -> str:
+    """Of the spec as its label has it: equal text, equal pod."""
+    return hashlib.sha256(spec_json.encode()).hexdigest()[:16]
+
+
+def compact_json(value: object) -> str:
+    """One spelling per value, for labels and hashes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

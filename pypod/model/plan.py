@@ -1,0 +1,199 @@
+"""What is to be done: actions of one engine call each, with their cause in words, and what each must wait for.
+
+A plan prints; planner tests compare that print, `pypod plan` shows it and errors attach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPauseImage:
+    reference: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"load image {self.reference}"
+
+
+@dataclass(frozen=True, slots=True)
+class PullImage:
+    reference: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"pull image {self.reference}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNetwork:
+    request: NetworkRequest
+    cause: str
+
+    def __str__(self) -> str:
+        return f"create network {self.request.name} {self.request.subnet}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVolume:
+    request: VolumeRequest
+    cause: str
+
+    def __str__(self) -> str:
+        return f"create volume {self.request.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateContainer:
+    request: ContainerRequest
+    container: str
+    """Of the pod's spec; empty for the pause."""
+    cause: str
+
+    def __str__(self) -> str:
+        return f"create container {self.request.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttachChannel:
+    """Hold a pause's standard input: its lease and its journal."""
+
+    name: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"attach channel {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartContainer:
+    name: str
+    container: str
+    cause: str
+    attempt: int = 0
+    backoff_step: int = 0
+    """How far the back-off has come with this start; 0 for a first one."""
+
+    def __str__(self) -> str:
+        return f"start container {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class KillContainer:
+    id: str
+    name: str
+    signal: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"send {self.signal} to container {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RenameContainer:
+    id: str
+    name: str
+    new_name: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"rename container {self.name} to {self.new_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveContainer:
+    id: str
+    name: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"remove container {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVolume:
+    name: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"remove volume {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNetwork:
+    id: str
+    name: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"remove network {self.name}"
+
+
+Action = (
+    LoadPauseImage
+    | PullImage
+    | CreateNetwork
+    | CreateVolume
+    | CreateContainer
+    | AttachChannel
+    | StartContainer
+    | KillContainer
+    | RenameContainer
+    | RemoveContainer
+    | RemoveVolume
+    | RemoveNetwork
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An action, and the steps (by index) that must have succeeded before it."""
+
+    action: Action
+    after: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What can be done now, and when to look again where nothing happens.
+
+    Attributes:
+        steps: in an order that respects `Step.after`; steps that do not wait for each other run at the same time.
+        due: Unix seconds at which something becomes due by time alone; None: only an event changes anything.
+        waiting: why there is nothing (more) to do, for people.
+    """
+
+    steps: tuple[Step, ...] = ()
+    due: float | None = None
+    waiting: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return f"nothing to do{': ' + self.waiting if self.waiting else ''}"
+        return "\n".join(self._line(number, step) for number, step in enumerate(self.steps, start=1))
+
+    def _line(self, number: int, step: Step) -> str:
+        after = ", ".join(f"#{index + 1}" for index in step.after)
+        return f"#{number} {step.action}{f' (after {after})' if after else ''}: {step.action.cause}"
+
+
+@dataclass
+class PlanBuilder:
+    """Collects steps; `add` gives the index that later steps wait for."""
+
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, action: Action, after: Iterable[int | None] = ()) -> int:
+        """Append a step. None in ``after`` stands for what needs not be waited for."""
+        self.steps.append(Step(action, tuple(index for index in after if index is not None)))
+        return len(self.steps) - 1
+
+    def build(self, *, due: float | None = None, waiting: str = "") -> Plan:
+        return Plan(tuple(self.steps), due, waiting)

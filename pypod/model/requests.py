@@ -1,0 +1,233 @@
+"""What is asked of the engine for a pod: the wiring of a pod, in one readable file.
+
+The pause owns what is shared: the network endpoint, hostname, IPC space, PID space and every volume. A member names the
+pause in ``network_mode``, ``ipc_mode`` and ``pid_mode``; the engine turns the name into the pause's ID when it creates the
+member (moby daemon/create.go, adaptSharedNamespaceContainer), so a member can be asked for before its pause runs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pypod.model import codec, naming
+from pypod.model.naming import Owner, PodKey
+from pypod.model.spec import Container, ContainerPort, EmptyDir, HostPath, HostPathType, Medium, PodSpec
+
+PAUSE_CPU_SHARES = 2
+SHM_SIZE = 64 * 1024 * 1024
+"""Of the pod's ``/dev/shm``, bytes: Docker's and Kubernetes' own default."""
+JOURNAL_MAX_SIZE = "16m"
+MAX_VOLUMES = 64
+"""The pause image has that many mount points (`pypod.engine.pause.VOLUME_SLOTS`)."""
+
+DEFAULT_SUBNETS = ipaddress.IPv4Network("10.214.0.0/16")
+NETWORK_SUBNETS = ipaddress.IPv4Network("10.216.0.0/13")
+SUBNET_PREFIX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRequest:
+    """A user-defined bridge. Its explicit subnet is the lock: of parallel creators the engine lets one have it."""
+
+    name: str
+    subnet: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRequest:
+    """A volume of the ``local`` driver; in memory (tmpfs) with an optional size in bytes, or on disk."""
+
+    name: str
+    labels: Mapping[str, str]
+    memory: bool = False
+    size_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MountRequest:
+    """A volume (by name) or a bind of the engine's host (by path) in a container.
+
+    Attributes:
+        copy_image: let a fresh volume take the content *and mode* of the image's directory under it.
+        create_source: let the engine make a missing host directory.
+    """
+
+    source: str
+    target: str
+    bind: bool = False
+    read_only: bool = False
+    copy_image: bool = False
+    create_source: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRequest:
+    """One container. Empty means: the engine's or the image's default.
+
+    Restart policy ``no``, HEALTHCHECK off and json-file logs go without saying: `docker_sdk` always sets them.
+    """
+
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = ""
+    user: str = ""
+    hostname: str = ""
+    network_mode: str = ""
+    network_aliases: tuple[str, ...] = ()
+    ipc_mode: str = ""
+    pid_mode: str = ""
+    mounts: tuple[MountRequest, ...] = ()
+    ports: tuple[ContainerPort, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    stdin_open: bool = False
+    stdin_once: bool = False
+    read_only: bool = False
+    drop_capabilities: bool = False
+    no_new_privileges: bool = False
+    oom_score_adj: int = 0
+    cpu_shares: int = 0
+    shm_size: int = 0
+    log_max_size: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    """Which pod of whom: all that labels and names need, beside the spec."""
+
+    key: PodKey
+    owner: Owner
+    leased: bool
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return naming.pod_labels(self.key, self.owner, leased=self.leased)
+
+
+def network_request(network: str, taken: tuple[str, ...]) -> NetworkRequest | None:
+    """The first of a network's own subnets that nothing on the engine overlaps; None when all are taken.
+
+    Deterministic, so that parallel creators ask for the same one and the engine picks the winner.
+    """
+    others = [ipaddress.ip_network(subnet, strict=False) for subnet in taken]
+    for subnet in _candidates(network):
+        if not any(subnet.overlaps(other) for other in others if isinstance(other, ipaddress.IPv4Network)):
+            return NetworkRequest(naming.network_name(network), str(subnet), naming.network_labels(network))
+    return None
+
+
+def _candidates(network: str) -> Iterator[ipaddress.IPv4Network]:
+    pool = NETWORK_SUBNETS if network else DEFAULT_SUBNETS
+    subnets = list(pool.subnets(new_prefix=SUBNET_PREFIX))
+    first = zlib.crc32(network.encode()) % len(subnets) if network else 0
+    return iter(subnets[first:] + subnets[:first])
+
+
+def volume_requests(spec: PodSpec, identity: PodIdentity) -> tuple[VolumeRequest, ...]:
+    """One engine volume for each `EmptyDir`."""
+    found = []
+    for volume in spec.volumes:
+        if isinstance(volume.source, EmptyDir):
+            found.append(
+                VolumeRequest(
+                    name=naming.volume_name(identity.key, volume.name),
+                    labels=naming.volume_labels(identity.labels, volume.name),
+                    memory=volume.source.medium is Medium.MEMORY,
+                    size_limit=volume.source.size_limit,
+                )
+            )
+    return tuple(found)
+
+
+def pause_request(spec: PodSpec, identity: PodIdentity, *, attempt: int, image: str, network_id: str) -> ContainerRequest:
+    """The sandbox: everything that the pod shares."""
+    key = identity.key
+    return ContainerRequest(
+        name=naming.pause_name(key, attempt),
+        image=image,
+        labels=naming.pause_labels(identity.labels, attempt, codec.dump_spec(spec)),
+        command=("--lease",) if identity.leased else (),
+        hostname=spec.effective_hostname,
+        network_mode=network_id,
+        network_aliases=naming.dns_aliases(key),
+        ipc_mode="shareable",
+        mounts=_pause_mounts(spec, key),
+        ports=tuple(port for container in spec.containers for port in container.ports),
+        dns_search=naming.dns_search(key.namespace),
+        # Docker's own default is ndots:0, which asks for the bare name first; every container's hostname is a DNS name
+        # on its network, so `web` would answer with the pods `web` of all namespaces in turn.
+        dns_options=("ndots:1",),
+        stdin_open=True,
+        # The end of the one attached client is the end of file that the lease waits for (moby daemon/attach.go closes
+        # stdin after an attach only where StdinOnce is set). A detached pod's journal is written by many in turn.
+        stdin_once=identity.leased,
+        read_only=True,
+        drop_capabilities=True,
+        no_new_privileges=True,
+        # No oom_score_adj, though a kubelet gives its sandboxes -998: an engine without CAP_SYS_RESOURCE (rootless, or in a
+        # container itself) cannot lower it, and runc fails the start with "can't get final child's PID from pipe: EOF".
+        # With less than 1 MB the pause is the kernel's last choice anyway.
+        cpu_shares=PAUSE_CPU_SHARES,
+        shm_size=SHM_SIZE,
+        log_max_size=JOURNAL_MAX_SIZE,
+    )
+
+
+def _pause_mounts(spec: PodSpec, key: PodKey) -> tuple[MountRequest, ...]:
+    """Every pod volume is held by the pause: an in-memory one is unmounted, and empty, when its last user stops."""
+    mounts: list[MountRequest] = []
+    for volume in spec.volumes:
+        if isinstance(volume.source, EmptyDir):
+            on_disk = volume.source.medium is Medium.DISK
+            mounts.append(
+                MountRequest(naming.volume_name(key, volume.name), f"/v/{len(mounts)}", copy_image=on_disk)
+            )
+    return tuple(mounts)
+
+
+def member_request(
+    spec: PodSpec, container: Container, identity: PodIdentity, *, attempt: int, image: str, pause: str
+) -> ContainerRequest:
+    """One member: its own file system, and the pause's everything else."""
+    shared = f"container:{pause}"
+    shares_pid = spec.share_process_namespace and not container.own_pid
+    return ContainerRequest(
+        name=naming.member_name(identity.key, container.name, attempt),
+        image=image,
+        labels=naming.member_labels(identity.labels, container.name, attempt),
+        entrypoint=container.command,
+        command=container.args,
+        env=container.env,
+        working_dir=container.working_dir,
+        user=container.user,
+        network_mode=shared,
+        ipc_mode=shared,
+        pid_mode=shared if shares_pid else "",
+        mounts=_member_mounts(spec, container, identity.key),
+    )
+
+
+def _member_mounts(spec: PodSpec, container: Container, key: PodKey) -> tuple[MountRequest, ...]:
+    sources = {volume.name: volume.source for volume in spec.volumes}
+    mounts = []
+    for mount in container.mounts:
+        source = sources[mount.name]
+        if isinstance(source, HostPath):
+            create = source.type is HostPathType.DIRECTORY_OR_CREATE
+            request = MountRequest(
+                source.path, mount.mount_path, bind=True, read_only=mount.read_only, create_source=create
+            )
+        else:
+            request = MountRequest(
+                naming.volume_name(key, mount.name), mount.mount_path, read_only=mount.read_only
+            )
+        mounts.append(request)
+    return tuple(mounts)

@@ -1,0 +1,77 @@
+"""Whether and when a container that has ended is started again: pure functions of policy, end and history.
+
+The rules are a kubelet's (pkg/kubelet/container/helpers.go ShouldContainerBeRestarted; client-go flowcontrol.Backoff), the
+figures those of its feature ReduceDefaultCrashLoopBackOffDecay: 1 s doubling to 60 s; Kubernetes' long-standing ones are
+`CLASSIC`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pypod.model.spec import RestartPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds. The first restart is at once; the next waits `initial`, each one after twice as long, `cap` at most.
+
+    Attributes:
+        reset: after the container has run that long, its next restart is a first one again.
+    """
+
+    initial: float = 1.0
+    cap: float = 60.0
+    reset: float = 600.0
+
+    def delay(self, step: int) -> float:
+        """Before the restart number ``step`` (from 0) since the last reset."""
+        if step <= 0:
+            return 0.0
+        # 2**step overflows a float at 1024; the cap is reached long before.
+        return min(self.cap, self.initial * 2.0 ** min(step - 1, 64))
+
+
+DEFAULT = Backoff()
+CLASSIC = Backoff(initial=10.0, cap=300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Start it again, not before `due` (Unix seconds); the back-off is then at `step`."""
+
+    due: float
+    step: int
+    delay: float
+
+
+def should_restart(policy: RestartPolicy, exit_code: int) -> bool:
+    if policy is RestartPolicy.ALWAYS:
+        return True
+    return policy is RestartPolicy.ON_FAILURE and exit_code != 0
+
+
+def decide(
+    policy: RestartPolicy,
+    *,
+    exit_code: int,
+    started_at: float | None,
+    finished_at: float,
+    step: int,
+    backoff: Backoff = DEFAULT,
+) -> Restart | None:
+    """The restart of an instance that has ended; None: it has ended for good.
+
+    Args:
+        policy: of the pod.
+        exit_code: of the instance; not 0 also where it could not be started.
+        started_at, finished_at: of the instance, Unix seconds.
+        step: how many restarts led to this instance since the last reset.
+        backoff: the figures.
+    """
+    if not should_restart(policy, exit_code):
+        return None
+    ran_for = finished_at - started_at if started_at is not None else 0.0
+    settled = ran_for > backoff.reset
+    delay = backoff.delay(0 if settled else step)
+    return Restart(due=finished_at + delay, step=1 if settled else step + 1, delay=delay)

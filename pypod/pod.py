@@ -1,0 +1,690 @@
+"""The live pod: what users hold."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Literal, Self, overload
+
+from pypod import background, connecting, lifetime, starting
+from pypod.engine import dial, execute, observe, output
+from pypod.engine.api import Engine
+from pypod.engine.observe import Found
+from pypod.engine.owner import current_owner
+from pypod.engine.sync import PodSync
+from pypod.engine.teardown import Teardown
+from pypod.errors import (
+    ConflictError,
+    ExecError,
+    ExecTimeoutError,
+    NotFoundError,
+    PodExistsError,
+    PodNotFoundError,
+    PodNotRunningError,
+    PodTimeoutError,
+    PypodError,
+)
+from pypod.model import codec, naming, validation
+from pypod.model.journal import Event
+from pypod.model.naming import PodKey
+from pypod.model.plan import Plan
+from pypod.model.planner import Desired
+from pypod.model.requests import PodIdentity
+from pypod.model.results import ExecResult
+from pypod.model.spec import Container, PodSpec, RestartPolicy, Volume
+from pypod.model.state import ContainerInfo
+from pypod.model.status import Phase, PodStatus, Running
+from pypod.supervisor import supervisor_of
+from pypod.sweep import why_abandoned
+
+WAIT_POLL = 0.03
+"""Seconds between looks of `Pod.wait`: a look is a few calls of a millisecond."""
+CONDITIONS = ("Started", "Ready", "Running", "Succeeded", "Failed", "Completed", "Deleted")
+
+
+class Pod:
+    """A group of containers that are born together, share one network address, port space, hostname, IPC space and, by
+    default, PID space, and die together.
+
+    Used with ``with``, it is started on entry and removed on exit, whatever happens in between.
+
+    Args:
+        name: unique in its namespace; made up where it is None.
+        containers: its members; the first is the main one.
+        volumes: what members can mount.
+        labels: for finding it again.
+        namespace: names are unique, and found by DNS, in one.
+        restart_policy: ``Always``, ``OnFailure``, ``Never``.
+        share_process_namespace: members see each other's processes, and PID 1 is the pause.
+        hostname: of every member; the pod's name where it is empty.
+        termination_grace_period_seconds: from the stop signal to SIGKILL.
+        network: an isolated network of that name; empty: the flat one that all pods share.
+        engine: where to run; the default engine (`pypod.connect`) where it is None.
+        reach: how `address` reaches a port: ``auto``, ``direct`` or ``relay``.
+        min_ready_seconds: how long a container must stay up to count as started.
+
+    Raises:
+        SpecError: the description is wrong. Every problem is told at once; nothing has been touched.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        containers: Iterable[Container],
+        volumes: Iterable[Volume] = (),
+        labels: Mapping[str, str] | None = None,
+        namespace: str = "default",
+        restart_policy: str | RestartPolicy = RestartPolicy.ALWAYS,
+        share_process_namespace: bool = True,
+        hostname: str = "",
+        termination_grace_period_seconds: float = 30.0,
+        network: str = "",
+        engine: Engine | None = None,
+        reach: Literal["auto", "direct", "relay"] = "auto",
+        min_ready_seconds: float = 0.1,
+    ) -> None:
+        self._sync: PodSync | None = None  # first: __del__ runs also after an error below
+        spec = PodSpec(
+            name=name if name is not None else f"pod-{uuid.uuid4().hex[:8]}",
+            containers=tuple(containers),
+            volumes=tuple(volumes),
+            namespace=namespace,
+            labels=MappingProxyType(dict(labels or {})),
+            restart_policy=RestartPolicy(restart_policy),
+            share_process_namespace=share_process_namespace,
+            hostname=hostname,
+            termination_grace_period_seconds=termination_grace_period_seconds,
+            network=network,
+        )
+        self._init(spec, engine, reach, min_ready_seconds)
+
+    def _init(self, spec: PodSpec, engine: Engine | None, reach: str, min_ready_seconds: float) -> None:
+        validation.validate(spec)
+        if reach not in ("auto", "direct", "relay"):
+            raise ValueError(f"cannot take reach={reach!r}: 'auto', 'direct' or 'relay' is expected")
+        self._spec = spec
+        self._given_engine = engine
+        self._reach = reach
+        self._min_ready_seconds = min_ready_seconds
+        self._sync = None
+        self._leased = False
+        self._pid = os.getpid()
+        self._relays: dict[int, dial.Relay] = {}
+
+    @classmethod
+    def from_spec(
+        cls, spec: PodSpec, *, engine: Engine | None = None, reach: str = "auto", min_ready_seconds: float = 0.1
+    ) -> Pod:
+        """A pod of a `PodSpec` that was made elsewhere. Raises as the constructor does."""
+        pod = cls.__new__(cls)
+        pod._sync = None
+        pod._init(spec, engine, reach, min_ready_seconds)
+        return pod
+
+    @classmethod
+    def from_manifest(cls, source: str | Path, *, engine: Engine | None = None) -> Pod:
+        """A pod of a Kubernetes manifest.
+
+        Args:
+            source: a path, or the text itself (a str with a line break in it).
+            engine: where to run.
+
+        Raises:
+            ManifestError: it cannot be read; every problem with its line and field.
+            OSError: the file cannot be read.
+        """
+        from pypod.model import manifest  # it imports yaml, which takes longer than all of pypod
+
+        if isinstance(source, str) and "\n" in source:
+            return cls.from_spec(manifest.load(source), engine=engine)
+        path = Path(source)
+        return cls.from_spec(manifest.load(path.read_text(), str(path)), engine=engine)
+
+    def to_manifest(self) -> str:
+        """The pod as Kubernetes YAML, which `from_manifest` reads back unchanged."""
+        from pypod.model import manifest
+
+        return manifest.dump(self._spec)
+
+    @classmethod
+    def _of(cls, engine: Engine, found: Found) -> Pod | None:
+        """A handle on a pod that was found; None where its labels do not describe one."""
+        own = lifetime.owned(found.key.uid)
+        sync = own or background.detached(engine, found)
+        if sync is None:
+            return None
+        pod = cls.from_spec(sync.desired.spec, engine=engine)
+        pod._sync = sync
+        return pod
+
+    # what it is
+
+    @property
+    def spec(self) -> PodSpec:
+        return self._spec
+
+    @property
+    def name(self) -> str:
+        return self._spec.name
+
+    @property
+    def namespace(self) -> str:
+        return self._spec.namespace
+
+    @property
+    def uid(self) -> str:
+        """What no other pod ever had; empty before it is started."""
+        return self._sync.desired.identity.key.uid if self._sync is not None else ""
+
+    @property
+    def engine(self) -> Engine:
+        """Where it runs; the default engine is asked for here, once."""
+        if self._given_engine is None:
+            self._given_engine = connecting.connect()
+        return self._given_engine
+
+    def __repr__(self) -> str:
+        return f"<Pod {self._spec.full_name} {self.status.summary}>"
+
+    # its life
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pid != os.getpid():  # a forked child leaves the block: the pod is its parent's
+            return
+        try:
+            self.stop()
+        except PypodError as left:
+            if error is None:
+                raise
+            error.add_note(str(left))
+
+    def start(self, *, timeout: float = 60.0, detach: bool = False) -> Self:
+        """Start it, and return when every container has been started.
+
+        On any failure, Ctrl-C included, what was made is removed again.
+
+        Args:
+            timeout: seconds.
+            detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
+
+        Raises:
+            PodStartError: a container cannot be started or keeps crashing.
+            PodExistsError: a pod of that name runs, with another spec or another owner.
+            PodTimeoutError: it was not started in time.
+            EngineUnavailableError: no engine answers.
+            EngineError: the engine failed.
+        """
+        if self._sync is not None:
+            raise PodExistsError(f"cannot start pod '{self._spec.full_name}': it was started already", pod=self._full)
+        engine = self.engine
+        if self._adopt_existing(engine, detach):
+            return self
+        key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
+        identity = PodIdentity(key, current_owner(), leased=not detach)
+        sync = PodSync(engine, Desired(self._spec, identity))
+        self._sync, self._leased, self._pid = sync, not detach, os.getpid()
+        if self._leased:
+            lifetime.own(sync)
+        try:
+            starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
+        except BaseException as error:
+            self._undo(error)
+            raise
+        self._hand_over(sync)
+        return self
+
+    def _hand_over(self, sync: PodSync) -> None:
+        if self._leased:
+            supervisor_of(sync.engine).add(sync)
+        else:
+            sync.channel.close()
+        background.ensure_running(sync.engine)
+
+    def _undo(self, error: BaseException) -> None:
+        """Remove what a failed start made. The start's own error wins."""
+        try:
+            self.stop(grace=0)
+        except (PypodError, KeyboardInterrupt) as left:
+            error.add_note(f"while removing it again: {left or 'interrupted'}")
+
+    def _adopt_existing(self, engine: Engine, detach: bool) -> bool:
+        """Take a pod of this name that is the same in spec and owner; what a dead owner left is removed first."""
+        connecting.sweep_once(engine)
+        for found in _named(engine, self._spec.namespace, self._spec.name):
+            if why_abandoned(engine, found):
+                Teardown(engine, found.key).run()
+                continue
+            pause = found.pause
+            if pause is None or naming.deletion_deadline(pause.name) is not None:
+                continue
+            if not self._is_same(pause, detach):
+                raise PodExistsError(
+                    f"cannot start pod '{self._full}': a pod of that name is there, with another spec or another "
+                    f"owner (uid {found.key.uid}); stop it first or take another name",
+                    pod=self._full,
+                )
+            own = lifetime.owned(found.key.uid)
+            self._sync = own or background.detached(engine, found)
+            self._leased, self._pid = not detach, os.getpid()
+            return True
+        return False
+
+    def _is_same(self, pause: ContainerInfo, detach: bool) -> bool:
+        spec_json = codec.dump_spec(self._spec)
+        same_spec = pause.labels.get(naming.SPEC_HASH) == naming.spec_hash(spec_json)
+        leased = naming.is_leased(pause.labels)
+        same_owner = naming.owner_of(pause.labels) == current_owner() if leased else detach
+        return same_spec and same_owner and leased is not detach
+
+    def stop(self, grace: float | None = None) -> None:
+        """Remove it: stop signals to all members, SIGKILL after the grace, then everything that the pod had.
+
+        A KeyboardInterrupt (a second Ctrl-C) ends the grace at once.
+
+        Args:
+            grace: seconds; None: as the spec says.
+
+        Raises:
+            TeardownError: something is still on the engine.
+            EngineUnavailableError: no engine answers.
+        """
+        sync = self._sync
+        if sync is None:
+            return
+        uid = self.uid
+        supervisor_of(sync.engine).remove(uid)
+        sync.release()
+        self._close_relays()
+        seconds = self._spec.termination_grace_period_seconds if grace is None else grace
+        try:
+            Teardown(sync.engine, sync.desired.identity.key, grace=seconds).run()
+        finally:
+            sync.channel.close()
+            lifetime.disown(uid)
+            self._leased = False
+        sync.refresh()
+
+    def _close_relays(self) -> None:
+        for relay in self._relays.values():
+            relay.close()
+        self._relays.clear()
+
+    def __del__(self) -> None:
+        if self._sync is not None and self._leased and self._pid == os.getpid():
+            warnings.warn(
+                f"pod '{self._full}' was started and not stopped; it ends with the process", ResourceWarning, 2
+            )
+
+    # how it is doing
+
+    @property
+    def _full(self) -> str:
+        return self._spec.full_name
+
+    @property
+    def status(self) -> PodStatus:
+        """As it was last seen; `refresh` asks the engine."""
+        return self._sync.status if self._sync is not None else PodStatus(Phase.PENDING)
+
+    def refresh(self) -> PodStatus:
+        """Look, and return the status.
+
+        Raises:
+            EngineError: the engine could not be read.
+        """
+        sync = self._started()
+        if lifetime.owned(self.uid) is None:
+            self._read_journal(sync)
+        return sync.refresh()
+
+    def _read_journal(self, sync: PodSync) -> None:
+        """What happened to a pod of another process is in its pause's log."""
+        try:
+            for found in _of_uid(sync.engine, self.uid):
+                if found.pause is not None:
+                    sync.channel.adopt(observe.read_history(sync.engine, found.pause.id))
+        except NotFoundError:
+            pass
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened to it, oldest first; as of the last `refresh` for a pod of another process."""
+        return self._sync.channel.history.events if self._sync is not None else ()
+
+    @property
+    def ip(self) -> str:
+        """What other pods dial. Raises `PodNotRunningError` while it has none."""
+        if not self.status.pod_ip:
+            self.refresh()
+        if not self.status.pod_ip:
+            raise PodNotRunningError(f"cannot tell the address of pod '{self._full}': it has none now", pod=self._full)
+        return self.status.pod_ip
+
+    def plan(self) -> Plan:
+        """What would be done for it now, from a fresh look; nothing is touched.
+
+        Raises:
+            EngineError: the engine could not be read.
+        """
+        if self._sync is not None:
+            return self._sync.plan()
+        key = PodKey(self._spec.namespace, self._spec.name, "00000000-dry-run")
+        for found in _named(self.engine, self._spec.namespace, self._spec.name):
+            pod = background.detached(self.engine, found)
+            if pod is not None:
+                return pod.plan()
+        identity = PodIdentity(key, current_owner(), leased=True)
+        return PodSync(self.engine, Desired(self._spec, identity)).plan()
+
+    def wait(self, condition: str = "Ready", timeout: float = 60.0) -> PodStatus:
+        """Wait until it is where you want it.
+
+        Args:
+            condition: ``Started``, ``Ready``, ``Running``, ``Succeeded``, ``Failed``, ``Completed`` (one of the two) or
+                ``Deleted``.
+            timeout: seconds.
+
+        Returns:
+            The status then.
+
+        Raises:
+            PodTimeoutError: the time was up.
+            PodNotRunningError: it cannot come there any more.
+            ValueError: there is no such condition.
+        """
+        if condition not in CONDITIONS:
+            raise ValueError(f"cannot wait for {condition!r}: one of {', '.join(CONDITIONS)} is expected")
+        deadline = time.monotonic() + timeout
+        while True:
+            status = self.refresh()
+            if _is_met(condition, status):
+                return status
+            words = starting.describe_unready(status)
+            if condition != "Deleted" and status.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNKNOWN):
+                raise PodNotRunningError(
+                    f"cannot wait for pod '{self._full}' to be {condition}: it is {status.summary}: {words}",
+                    pod=self._full,
+                )
+            if time.monotonic() > deadline:
+                raise PodTimeoutError(
+                    f"cannot wait longer than {timeout:g} s for pod '{self._full}' to be {condition}: {words}",
+                    pod=self._full,
+                )
+            time.sleep(WAIT_POLL)
+
+    def _started(self) -> PodSync:
+        if self._sync is None:
+            raise PodNotRunningError(f"cannot use pod '{self._full}': it was not started", pod=self._full)
+        return self._sync
+
+    # into it
+
+    def exec(
+        self,
+        command: Sequence[str],
+        container: str | None = None,
+        *,
+        stdin: str | bytes | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        user: str = "",
+        working_dir: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> ExecResult:
+        """Run a command in a member and wait for its end.
+
+        Args:
+            command: a list of words; no shell is put in between.
+            container: which; the first where it is None.
+            stdin: what the command reads.
+            timeout: seconds.
+            check: an exit code that is not 0 is an error.
+            user, working_dir, env: as the container has them where not given.
+
+        Raises:
+            ExecTimeoutError: it did not end in time. The engine cannot kill it: it may run on until the container ends.
+            ExecError: with ``check``: the exit code was not 0.
+            PodNotRunningError: the container does not run.
+        """
+        if isinstance(command, str):
+            raise TypeError(f"cannot run {command!r}: a list of words is expected, as ['sh', '-c', ...]")
+        name = self._member(container)
+        info = self._running(name)
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        try:
+            result = execute.run(
+                self.engine, info.id, command, stdin=data, timeout=timeout, user=user, working_dir=working_dir, env=env
+            )
+        except execute.OutputTimeoutError as error:
+            raise ExecTimeoutError(
+                f"cannot finish {list(command)} in container '{name}' of pod '{self._full}' in {timeout or 0:g} s",
+                pod=self._full,
+                container=name,
+                stdout=error.stdout,
+                stderr=error.stderr,
+            ) from None
+        except (NotFoundError, ConflictError) as error:
+            raise self._not_running(name) from error
+        if check and result.exit_code != 0:
+            raise ExecError(
+                f"cannot accept exit code {result.exit_code} of {list(command)} in container '{name}' of pod "
+                f"'{self._full}': {(result.stderr or result.stdout).strip()[-2000:]}",
+                pod=self._full,
+                container=name,
+                result=result,
+            )
+        return result
+
+    def _member(self, container: str | None) -> str:
+        names = [member.name for member in self._spec.containers]
+        if container is None:
+            return names[0]
+        if container not in names:
+            raise PodNotFoundError(
+                f"cannot find container {container!r} in pod '{self._full}': it has {', '.join(names)}",
+                pod=self._full,
+                container=container,
+            )
+        return container
+
+    def _newest(self, container: str, *, look: bool = False) -> ContainerInfo | None:
+        sync = self._started()
+        if look or sync.observed is None:
+            sync.refresh()
+        return sync.observed.newest(container) if sync.observed is not None else None
+
+    def _running(self, container: str) -> ContainerInfo:
+        info = self._newest(container)
+        if info is not None and info.is_live and not self._has_moved(info):
+            return info
+        info = self._newest(container, look=True)
+        if info is None or not info.is_live:
+            raise self._not_running(container)
+        return info
+
+    def _has_moved(self, info: ContainerInfo) -> bool:
+        """Whether the instance that was last seen is not the one that runs: one call, instead of a look at all."""
+        try:
+            return not self.engine.container(info.id).is_live
+        except NotFoundError:
+            return True
+
+    def _not_running(self, container: str) -> PodNotRunningError:
+        sync = self._started()
+        status = self.refresh()
+        tail = "".join(f"\n  {container}| {line}" for line in starting.container_log_tail(sync, container))
+        words = starting.describe_unready(status)
+        shown = f"\nits last log lines:{tail}" if tail else ""
+        return PodNotRunningError(
+            f"cannot run a command in container '{container}' of pod '{self._full}': {words}{shown}",
+            pod=self._full,
+            container=container,
+        )
+
+    @overload
+    def logs(
+        self,
+        container: str | None = None,
+        *,
+        follow: Literal[False] = False,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+    ) -> str: ...
+
+    @overload
+    def logs(
+        self,
+        container: str | None = None,
+        *,
+        follow: Literal[True],
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+    ) -> Iterator[str]: ...
+
+    def logs(
+        self,
+        container: str | None = None,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+    ) -> str | Iterator[str]:
+        """What a member wrote, both of its outputs.
+
+        Args:
+            container: which; the first where it is None.
+            follow: lines as they come, until this instance of the container ends.
+            tail: only that many last lines.
+            since: only what is younger, Unix seconds.
+            timestamps: each line begins with its time.
+
+        Raises:
+            PodNotRunningError: the container was never made.
+        """
+        name = self._member(container)
+        info = self._newest(name, look=True)
+        if info is None:
+            raise PodNotRunningError(
+                f"cannot read the logs of container '{name}' of pod '{self._full}': "
+                f"{starting.describe_unready(self.status)}",
+                pod=self._full,
+                container=name,
+            )
+        stream = self.engine.logs(info.id, follow=follow, tail=tail, since=since, timestamps=timestamps)
+        return output.lines(stream) if follow else output.text(stream)
+
+    def address(self, port: int) -> tuple[str, int]:
+        """A host and port that this process can dial to reach a port of the pod.
+
+        The pod's own address where it routes from here; else one of this machine's loopback, from which a relay leads
+        through the pause.
+
+        Args:
+            port: of the pod.
+
+        Raises:
+            PodNotRunningError: it has no address now.
+        """
+        sync = self._started()
+        sync.refresh()
+        seen = sync.observed
+        if seen is None or seen.pause is None or not seen.ip:
+            raise PodNotRunningError(f"cannot reach pod '{self._full}': it has no address now", pod=self._full)
+        network = next((key for key, ip in seen.pause.addresses.items() if ip == seen.ip), "")
+        if self._reach == "direct" or (self._reach == "auto" and dial.routes_directly(self.engine, network)):
+            return seen.ip, port
+        if port not in self._relays:
+            self._relays[port] = dial.Relay(self.engine, seen.pause.id, seen.ip, port)
+        return self._relays[port].address
+
+
+def _is_met(condition: str, status: PodStatus) -> bool:
+    match condition:
+        case "Started":
+            return bool(status.container_statuses) and all(
+                isinstance(c.state, Running) or c.last_state is not None or c.restart_count > 0 or _ended(c)
+                for c in status.container_statuses
+            )
+        case "Ready":
+            return "Ready" in status.conditions and status.conditions["Ready"].status
+        case "Completed":
+            return status.phase in (Phase.SUCCEEDED, Phase.FAILED)
+        case "Deleted":
+            return status.reason == "NotFound"
+        case _:
+            return status.phase.value == condition
+
+
+def _ended(container: object) -> bool:
+    return type(getattr(container, "state", None)).__name__ == "Terminated"
+
+
+def _named(engine: Engine, namespace: str, name: str) -> list[Found]:
+    labels = {naming.NAMESPACE: namespace, naming.POD: name}
+    return observe.find(engine, labels)
+
+
+def _of_uid(engine: Engine, uid: str) -> list[Found]:
+    return observe.find(engine, {naming.UID: uid})
+
+
+def get(name: str, namespace: str = "default", *, engine: Engine | None = None) -> Pod:
+    """The pod of that name.
+
+    Args:
+        name, namespace: which.
+        engine: where; the default engine where it is None.
+
+    Raises:
+        PodNotFoundError: there is none.
+        EngineError: the engine could not be read.
+    """
+    engine = engine or connecting.connect()
+    for found in _named(engine, namespace, name):
+        pause = found.pause
+        if pause is not None and naming.deletion_deadline(pause.name) is None:
+            pod = Pod._of(engine, found)
+            if pod is not None:
+                return pod
+    full_name = f"{namespace}/{name}"
+    raise PodNotFoundError(f"cannot find pod '{full_name}' on {engine.url}", pod=full_name)
+
+
+def list_pods(
+    namespace: str | None = None, selector: Mapping[str, str] | None = None, *, engine: Engine | None = None
+) -> list[Pod]:
+    """The pods of an engine, by namespace and name.
+
+    Args:
+        namespace: only those of it; None: all.
+        selector: only those that carry all these labels.
+        engine: where; the default engine where it is None.
+
+    Raises:
+        EngineError: the engine could not be read.
+    """
+    engine = engine or connecting.connect()
+    wanted = dict(selector or {})
+    pods = []
+    for found in observe.find_all(engine):
+        if namespace is not None and found.key.namespace != namespace:
+            continue
+        pod = Pod._of(engine, found)
+        if pod is not None and wanted.items() <= dict(pod.spec.labels).items():
+            pods.append(pod)
+    return pods

@@ -1,0 +1,221 @@
+"""A fake engine's images, networks and volumes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import ipaddress
+import json
+import tarfile
+from dataclasses import dataclass, field
+
+from pypod.engine.pause import ENTRYPOINT, REPOSITORY
+from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError, SubnetInUseError
+from pypod.model.requests import NetworkRequest, VolumeRequest
+from pypod.model.state import ImageInfo, NetworkInfo, VolumeInfo
+from pypod.testing.fake_container import FakeImage
+
+Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def digest(*words: object) -> str:
+    """An ID, as long as the engine's."""
+    return hashlib.sha256("\0".join(str(word) for word in words).encode()).hexdigest()
+
+
+def full_reference(reference: str) -> str:
+    """With its tag, without what Docker leaves out: ``docker.io/library/redis`` is ``redis:latest``."""
+    plain = reference.removeprefix("docker.io/").removeprefix("library/")
+    return plain if "@" in plain or ":" in plain.rpartition("/")[2] else f"{plain}:latest"
+
+
+class Images:
+    """By reference; and what a registry would give."""
+
+    def __init__(self) -> None:
+        self._here: dict[str, FakeImage] = {}
+        self.registry: dict[str, tuple[FakeImage, float]] = {}
+
+    def add(self, reference: str, image: FakeImage) -> None:
+        """Have it from now on; another one of that reference loses it."""
+        self._here[full_reference(reference)] = image
+
+    def remove(self, reference: str) -> None:
+        """Have it no more."""
+        if self._here.pop(full_reference(reference), None) is None:
+            raise NotFoundError("remove image", reference, f"No such image: {reference}", status=404)
+
+    def get(self, reference: str, verb: str = "inspect image") -> FakeImage:
+        """By reference or ID."""
+        for name, image in self._here.items():
+            if name == full_reference(reference) or reference in (image.id, image.id.removeprefix("sha256:")):
+                return image
+        raise NotFoundError(verb, reference, f"No such image: {reference}", status=404)
+
+    def info(self, image: FakeImage) -> ImageInfo:
+        """As the engine tells it."""
+        references = tuple(name for name, other in self._here.items() if other == image)
+        return ImageInfo(image.id, references, dict(image.labels), image.architecture, image.size)
+
+    def every(self) -> list[ImageInfo]:
+        """Each once."""
+        return [self.info(image) for image in {image.id: image for image in self._here.values()}.values()]
+
+    def load(self, archive: bytes) -> None:
+        """What ``docker save`` wrote: every tag of every image in it."""
+        try:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                for entry in json.loads(_member(tar, "manifest.json")):
+                    image = _saved_image(_member(tar, entry["Config"]), len(archive), entry["RepoTags"] or ())
+                    for reference in entry["RepoTags"] or ():
+                        self.add(reference, image)
+        except (tarfile.TarError, KeyError, ValueError) as error:
+            raise EngineError("load image", "", f"invalid archive: {error}", status=500) from error
+
+    def pullable(self, reference: str) -> tuple[FakeImage, float]:
+        """The image, and how long the registry takes. Raises `ImagePullError`."""
+        if (found := self.registry.get(full_reference(reference))) is None:
+            detail = f"pull access denied for {reference}, repository does not exist"
+            raise ImagePullError("pull image", reference, detail, status=404)
+        return found
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    stream = tar.extractfile(name)
+    if stream is None:
+        raise KeyError(name)
+    return stream.read()
+
+
+def _saved_image(config: bytes, size: int, references: tuple[str, ...]) -> FakeImage:
+    content = json.loads(config)
+    says = content.get("config") or {}
+    is_pause = any(reference.startswith(f"{REPOSITORY}:") for reference in references)
+    return FakeImage(
+        id=f"sha256:{hashlib.sha256(config).hexdigest()}",
+        entrypoint=tuple(says.get("Entrypoint") or ((ENTRYPOINT,) if is_pause else ())),
+        command=tuple(says.get("Cmd") or ()),
+        labels=dict(says.get("Labels") or {}),
+        architecture=str(content.get("architecture", "")),
+        stop_signal=str(says.get("StopSignal") or "SIGTERM"),
+        size=size,
+        is_pause=is_pause,
+    )
+
+
+@dataclass(slots=True, eq=False)
+class FakeNetwork:
+    """A network and who has which of its addresses."""
+
+    info: NetworkInfo
+    subnet: Subnet | None
+    taken: dict[str, str] = field(default_factory=dict)
+    """Container IDs by address."""
+
+    def connect(self, container: str) -> str:
+        """The lowest address that is free, from .2 on."""
+        if self.subnet is None:
+            return ""
+        for offset in range(2, self.subnet.num_addresses - 1):
+            address = str(self.subnet[offset])
+            if address not in self.taken:
+                self.taken[address] = container
+                return address
+        detail = f"no available IPv4 addresses on this network's address pools: {self.info.name}"
+        raise EngineError("start container", container, detail, status=500)
+
+    def disconnect(self, container: str) -> None:
+        """Its address is free again."""
+        self.taken = {address: owner for address, owner in self.taken.items() if owner != container}
+
+
+class Networks:
+    """By ID; a name may be there more than once, a subnet may not."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, FakeNetwork] = {}
+        self._made = 0
+        for name, driver, subnet in (
+            ("bridge", "bridge", "172.17.0.0/16"),
+            ("host", "host", ""),
+            ("none", "null", ""),
+        ):
+            self._add(NetworkInfo(digest("network", name), name, driver, (subnet,) if subnet else ()))
+
+    def _add(self, info: NetworkInfo) -> str:
+        subnet = ipaddress.ip_network(info.subnets[0]) if info.subnets else None
+        self._by_id[info.id] = FakeNetwork(info, subnet)
+        return info.id
+
+    def every(self) -> list[NetworkInfo]:
+        """All, in the order of their making."""
+        return [network.info for network in self._by_id.values()]
+
+    def create(self, request: NetworkRequest) -> str:
+        """Refused only for its subnet."""
+        try:
+            subnet = ipaddress.ip_network(request.subnet)
+        except ValueError as error:
+            raise EngineError(
+                "create network", request.name, f"invalid subnet: {error}", status=400
+            ) from error
+        if any(other.subnet is not None and other.subnet.overlaps(subnet) for other in self._by_id.values()):
+            detail = "Pool overlaps with other one on this address space"
+            raise SubnetInUseError("create network", request.name, detail, status=403)
+        self._made += 1
+        made = digest("network", request.name, request.subnet, self._made)
+        return self._add(NetworkInfo(made, request.name, "bridge", (str(subnet),), dict(request.labels)))
+
+    def get(self, network: str, verb: str) -> FakeNetwork:
+        """By ID, name or the start of an ID."""
+        network = "bridge" if network == "default" else network
+        if network in self._by_id:
+            return self._by_id[network]
+        found = [other for other in self._by_id.values() if other.info.name == network]
+        found = found or [
+            other for other in self._by_id.values() if network and other.info.id.startswith(network)
+        ]
+        if not found:
+            raise NotFoundError(verb, network, f"network {network} not found", status=404)
+        if len(found) > 1:
+            detail = f"network {network} is ambiguous ({len(found)} matches found on name)"
+            raise EngineError(verb, network, detail, status=400)
+        return found[0]
+
+    def remove(self, network: str) -> None:
+        """Refused while a running container is on it."""
+        found = self.get(network, "remove network")
+        if found.info.name in ("bridge", "host", "none"):
+            detail = f"{found.info.name} is a pre-defined network and cannot be removed"
+            raise EngineError("remove network", network, detail, status=403)
+        if found.taken:
+            detail = f"error while removing network: network {found.info.name} has active endpoints"
+            raise ConflictError("remove network", network, detail, status=403)
+        del self._by_id[found.info.id]
+
+
+class Volumes:
+    """By name."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, VolumeInfo] = {}
+        self.requests: dict[str, VolumeRequest] = {}
+
+    def every(self) -> list[VolumeInfo]:
+        """All of them."""
+        return list(self._by_name.values())
+
+    def create(self, request: VolumeRequest, now: float) -> None:
+        """Leave one that is there as it is."""
+        if request.name not in self._by_name:
+            self._by_name[request.name] = VolumeInfo(request.name, dict(request.labels), float(int(now)))
+            self.requests[request.name] = request
+
+    def remove(self, volume: str, users: list[str]) -> None:
+        """Refused while a container, running or not, has it."""
+        if volume not in self._by_name:
+            raise NotFoundError("remove volume", volume, f"get {volume}: no such volume", status=404)
+        if users:
+            detail = f"volume is in use - [{', '.join(users)}]"
+            raise ConflictError("remove volume", volume, detail, status=409)
+        del self._by_name[volume], self.requests[volume]

@@ -1,0 +1,275 @@
+"""The life of a fake engine's containers: create, start, signal, end, remove. Used with the engine's lock held."""
+
+from __future__ import annotations
+
+import signal as signals
+from collections.abc import Mapping
+from typing import NoReturn
+
+from pypod.engine.api import Frame
+from pypod.errors import ConflictError, EngineError, NotFoundError
+from pypod.model.requests import ContainerRequest, VolumeRequest
+from pypod.model.state import ContainerState
+from pypod.testing.fake_container import CONTAINER_MODE, FakeContainer
+from pypod.testing.process import Core, Process
+from pypod.testing.programs import KILLED, CannotRun, Program, find
+from pypod.testing.resources import Images, Networks, Volumes, digest
+
+NEVER_STARTED = 128
+"""The exit code where a container failed to start for another reason than its program."""
+JOINS = {"network": "network", "ipc": "IPC", "pid": "PID"}
+
+
+class Runtime:
+    """All containers, and what they need of the rest."""
+
+    def __init__(self, core: Core) -> None:
+        self.images = Images()
+        self.networks = Networks()
+        self.volumes = Volumes()
+        self.programs: dict[str, Program] = {}
+        self._core = core
+        self._by_id: dict[str, FakeContainer] = {}
+        self._made = 0
+
+    # finding
+
+    def every(self) -> list[FakeContainer]:
+        """Newest first, as the engine lists them."""
+        return list(reversed(self._by_id.values()))
+
+    def find(self, container: str) -> FakeContainer | None:
+        """By ID, name or the start of an ID."""
+        if container in self._by_id:
+            return self._by_id[container]
+        plain = container.removeprefix("/")
+        named = [other for other in self._by_id.values() if other.name == plain]
+        begun = [other for other in self._by_id.values() if plain and other.id.startswith(plain)]
+        return next(iter(named or begun), None)
+
+    def get(self, container: str, verb: str) -> FakeContainer:
+        """The same; raises `NotFoundError`."""
+        if (found := self.find(container)) is None:
+            raise NotFoundError(verb, container, f"No such container: {container}", status=404)
+        return found
+
+    def running(self, container: str, verb: str) -> FakeContainer:
+        """One that runs; raises `ConflictError` where it does not."""
+        found = self.get(container, verb)
+        if not found.is_running:
+            raise ConflictError(verb, container, f"Container {found.id} is not running", status=409)
+        return found
+
+    # create, rename
+
+    def create(self, request: ContainerRequest) -> str:
+        """The ID."""
+        image = self.images.get(request.image, "create container")
+        self._refuse_taken(request.name, "create container", request.name)
+        modes = {
+            "network": request.network_mode or "bridge",
+            "ipc": request.ipc_mode or "private",
+            "pid": request.pid_mode,
+        }
+        modes = {kind: self._resolved(mode) for kind, mode in modes.items()}
+        self._refuse_conflicts(request, modes["network"])
+        for mount in request.mounts:
+            if not mount.bind:
+                self.volumes.create(VolumeRequest(mount.source, {}), self._core.clock.now())
+        self._made += 1
+        made = FakeContainer(
+            id=digest("container", request.name, self._made),
+            name=request.name,
+            request=request,
+            image=image,
+            labels={**image.labels, **request.labels},
+            modes=modes,
+            created_at=self._core.clock.now(),
+        )
+        self._by_id[made.id] = made
+        self._emit("create", made)
+        return made.id
+
+    def _resolved(self, mode: str) -> str:
+        if mode.startswith(CONTAINER_MODE) and (target := self.find(mode.removeprefix(CONTAINER_MODE))):
+            return CONTAINER_MODE + target.id
+        return mode
+
+    def _refuse_conflicts(self, request: ContainerRequest, network: str) -> None:
+        if not network.startswith(CONTAINER_MODE):
+            self.networks.get(network, "create container")
+            return
+        for what, given in (("hostname", request.hostname), ("port publishing", request.ports)):
+            if given:
+                detail = f"conflicting options: {what} and the container type network mode"
+                raise EngineError("create container", request.name, detail, status=400)
+
+    def _refuse_taken(self, name: str, verb: str, target: str) -> None:
+        if any(other.name == name for other in self._by_id.values()):
+            detail = f'Conflict. The container name "/{name}" is already in use'
+            raise ConflictError(verb, target, detail, status=409)
+
+    def rename(self, container: FakeContainer, name: str) -> None:
+        """A name that another one has is refused; its own too, as in Docker."""
+        self._refuse_taken(name, "rename container", container.name)
+        before, container.name = container.name, name
+        self._emit("rename", container, oldName=before)
+
+    # start
+
+    def start(self, container: FakeContainer) -> None:
+        """Where it cannot, it stays as it was, with the reason in it."""
+        if container.is_running:
+            return
+        owner = self._check_joins(container)
+        self._check_ports(container)
+        try:
+            launch = find(container.argv, self.programs, pause=container.image.is_pause)
+        except CannotRun as missing:
+            detail = f"OCI runtime create failed: starting container process caused: {missing}: unknown"
+            self._fail(
+                container,
+                EngineError("start container", container.name, detail, status=400),
+                missing.exit_code,
+            )
+        if container.target("network") is None:
+            self._connect(container)
+        container.pid_space = owner
+        container.process = Process(
+            self._core,
+            launch,
+            output=lambda frame: self._write(container, frame),
+            ended=lambda code: self._ended(container, code),
+            has_stdin=container.request.stdin_open,
+        )
+        container.state, container.error, container.exit_code = ContainerState.RUNNING, "", None
+        container.started_at, container.oom_killed = self._core.clock.now(), False
+        container.runs += 1
+        self._emit("start", container)
+        self._begin(container, container.process)
+
+    def _begin(self, container: FakeContainer, process: Process) -> None:
+        data, ends = container.take_early_input()
+        process.feed(data)
+        if ends:
+            process.end_input()
+        process.run()
+
+    def _write(self, container: FakeContainer, frame: Frame) -> None:
+        container.write(self._core.clock.now(), frame)
+        self._core.condition.notify_all()
+
+    def _check_joins(self, container: FakeContainer) -> str:
+        """The ID of whose PID space it will be in."""
+        owner = "" if container.modes["pid"] == "host" else container.id
+        for kind, word in JOINS.items():
+            if (wanted := container.target(kind)) is None:
+                continue
+            target = self.find(wanted)
+            if target is None or not target.is_running:
+                there = "a non running container" if target else "a container that is not there"
+                error: EngineError = ConflictError(
+                    "start container", container.name, f"cannot join {word} of {there}: {wanted}", status=409
+                )
+                self._fail(container, error, NEVER_STARTED)
+            if kind == "ipc" and target.modes["ipc"] not in ("shareable", "host"):
+                detail = f"cannot join IPC of {wanted}: non-shareable IPC (hint: use IpcMode:shareable for the donor)"
+                self._fail(
+                    container,
+                    EngineError("start container", container.name, detail, status=500),
+                    NEVER_STARTED,
+                )
+            if kind == "pid":
+                owner = target.pid_space
+        return owner
+
+    def _check_ports(self, container: FakeContainer) -> None:
+        used = {port for other in self._by_id.values() if other.is_running for port in _host_ports(other)}
+        for port in _host_ports(container) & used:
+            detail = f"driver failed programming external connectivity: Bind for port {port[0]} failed: already allocated"
+            error = EngineError("start container", container.name, detail, status=500)
+            self._fail(container, error, NEVER_STARTED)
+
+    def _connect(self, container: FakeContainer) -> None:
+        try:
+            network = self.networks.get(container.modes["network"], "start container")
+            address = network.connect(container.id)
+        except EngineError as error:
+            self._fail(container, error, NEVER_STARTED)
+        container.addresses = {network.info.id: address} if address else {}
+
+    def _fail(self, container: FakeContainer, error: EngineError, exit_code: int) -> NoReturn:
+        container.error, container.exit_code = error.detail, exit_code
+        raise error
+
+    # the end
+
+    def signal(self, container: FakeContainer, signal: str) -> None:
+        """Send it to the first process."""
+        number = _number(container.name, signal)
+        self._emit("kill", container, signal=str(number))
+        if container.process is not None:
+            container.process.signal(number, first=container.is_first)
+
+    def end(self, container: FakeContainer, code: int, *, oom: bool = False) -> None:
+        """Its first process ends by itself, or for want of memory."""
+        if oom:
+            self._emit("oom", container)
+            container.oom_killed = True
+        if container.process is not None:
+            container.process.end(code)
+
+    def _ended(self, container: FakeContainer, code: int) -> None:
+        now = self._core.clock.now()
+        container.state, container.exit_code, container.finished_at = ContainerState.EXITED, code, now
+        container.flush(now)
+        for network in container.addresses:
+            self.networks.get(network, "disconnect").disconnect(container.id)
+        container.addresses = {}
+        commands, container.commands = container.commands, []
+        for command in commands:
+            command.end(KILLED)
+        self._emit("die", container, exitCode=str(code))
+        if container.is_first:
+            for other in list(self._by_id.values()):
+                if other.is_running and other.pid_space == container.id and other.process is not None:
+                    other.process.end(KILLED)
+
+    def remove(self, container: FakeContainer) -> None:
+        """Kill it first where it runs."""
+        if container.is_running:
+            self.signal(container, "SIGKILL")
+        container.removed = True
+        del self._by_id[container.id]
+        self._emit("destroy", container)
+
+    def volume_users(self, volume: str) -> list[str]:
+        """The IDs of the containers that have it."""
+        return [container.id for container in self._by_id.values() if volume in container.volumes]
+
+    def _emit(self, action: str, container: FakeContainer, **more: str) -> None:
+        attributes: Mapping[str, str] = {
+            **container.labels,
+            "name": container.name,
+            "image": container.request.image,
+            **more,
+        }
+        self._core.emit(action, container.id, attributes)
+
+
+def _host_ports(container: FakeContainer) -> set[tuple[int, str, str]]:
+    return {
+        (port.host_port, port.protocol, port.host_ip)
+        for port in container.request.ports
+        if port.host_port is not None and port.host_port != 0
+    }
+
+
+def _number(container: str, signal: str) -> int:
+    try:
+        if signal.isdigit():
+            return int(signals.Signals(int(signal)))
+        name = signal.upper()
+        return int(signals.Signals[name if name.startswith("SIG") else f"SIG{name}"])
+    except (KeyError, ValueError) as error:
+        raise EngineError("kill container", container, f"Invalid signal: {signal}", status=400) from error

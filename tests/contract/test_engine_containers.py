@@ -1,0 +1,332 @@
+"""The contract of the verbs that make, start, end and remove containers."""
+
+from __future__ import annotations
+
+import pytest
+
+from pypod.engine.api import Engine
+from pypod.errors import ConflictError, EngineError, NotFoundError
+from pypod.model.requests import MountRequest
+from pypod.model.spec import ContainerPort
+from pypod.model.state import ContainerState
+from tests.contract.harness import Contract
+
+MISSING = "contract-nobody-has-this"
+
+
+class TestCreate:
+    def test_a_container_is_created_and_not_started(self, contract: Contract, engine: Engine) -> None:
+        made = contract.create("one")
+        info = engine.container(made)
+        assert (info.id, info.name, info.state) == (made, contract.name("one"), ContainerState.CREATED)
+        assert info.labels.items() >= contract.labels.items()
+        assert info.image == contract.request("one").image
+        assert (info.started_at, info.finished_at, info.exit_code, info.error) == (None, None, None, "")
+        assert not info.oom_killed
+        assert not info.has_ended
+        assert info.stop_signal == "SIGTERM"
+        assert abs(info.created_at - engine.info().system_time) < 60
+
+    def test_name_and_id_both_name_it(self, contract: Contract, engine: Engine) -> None:
+        made = contract.create("one")
+        assert engine.container(contract.name("one")) == engine.container(made)
+
+    def test_a_taken_name_is_refused(self, contract: Contract) -> None:
+        contract.create("one")
+        with pytest.raises(ConflictError, match=contract.name("one")):
+            contract.create("one")
+
+    def test_a_missing_image_is_not_found(self, contract: Contract) -> None:
+        with pytest.raises(NotFoundError):
+            contract.create("one", image=f"{MISSING}:1")
+        assert contract.listed() == {}
+
+    def test_a_missing_network_is_not_found(self, contract: Contract) -> None:
+        with pytest.raises(NotFoundError):
+            contract.create("one", network_mode=MISSING)
+        assert contract.listed() == {}
+
+    def test_a_container_that_shares_a_network_has_no_hostname_or_port_of_its_own(
+        self, contract: Contract
+    ) -> None:
+        pause = contract.run_pause()
+        for more in ({"hostname": "own"}, {"ports": (ContainerPort(80, host_port=0),)}):
+            with pytest.raises(EngineError):
+                contract.create("one", network_mode=f"container:{pause}", **more)
+
+    def test_what_is_not_there_is_not_found(self, engine: Engine) -> None:
+        with pytest.raises(NotFoundError):
+            engine.container(MISSING)
+
+
+class TestList:
+    def test_labels_select(self, contract: Contract, engine: Engine) -> None:
+        one = contract.create("one", labels={**contract.labels, "kind": "a"})
+        two = contract.create("two", labels={**contract.labels, "kind": "b"})
+        assert contract.listed().keys() == {one, two}
+        assert contract.listed(kind="a").keys() == {one}
+        assert contract.listed(kind="").keys() == {one, two}
+        assert contract.listed(other="").keys() == set()
+        assert {one, two} <= {info.id for info in engine.containers({})}
+
+    def test_a_list_knows_less_than_an_inspection(self, contract: Contract) -> None:
+        made = contract.run("one", "sh", "-c", "exit 3")
+        contract.ended(made)
+        info = contract.listed()[made]
+        assert (info.name, info.state) == (contract.name("one"), ContainerState.EXITED)
+        assert info.image == contract.request("one").image
+        assert info.labels.items() >= contract.labels.items()
+        assert (info.started_at, info.finished_at, info.exit_code, info.error) == (None, None, None, "")
+        assert info.stop_signal == "SIGTERM"
+
+    def test_created_and_running_ones_are_listed(self, contract: Contract) -> None:
+        created, running = contract.create("one"), contract.run("two")
+        listed = contract.listed()
+        assert listed[created].state is ContainerState.CREATED
+        assert listed[running].state is ContainerState.RUNNING
+
+
+class TestStart:
+    def test_it_runs(self, contract: Contract, engine: Engine) -> None:
+        info = engine.container(contract.run("one"))
+        assert info.state is ContainerState.RUNNING
+        assert info.is_live
+        assert info.started_at is not None
+        assert abs(info.started_at - engine.info().system_time) < 60
+        assert (info.exit_code, info.finished_at) == (None, None)
+
+    def test_one_that_runs_is_left_running(self, contract: Contract, engine: Engine) -> None:
+        made = contract.run("one")
+        before = engine.container(made)
+        engine.start_container(made)
+        assert engine.container(made) == before
+
+    def test_it_ends_with_its_exit_code(self, contract: Contract) -> None:
+        info = contract.ended(contract.run("one", "sh", "-c", "exit 3"))
+        assert info.exit_code == 3
+        assert info.started_at is not None
+        assert info.finished_at is not None
+        assert info.finished_at >= info.started_at
+        assert info.has_ended
+        assert not info.failed_to_start
+
+    def test_it_ends_when_its_time_is_over(self, contract: Contract) -> None:
+        made = contract.run("one", "sh", "-c", "sleep 0.3; exit 5")
+        assert contract.state(made) is ContainerState.RUNNING
+        assert contract.ended(made).exit_code == 5
+
+    def test_an_ended_one_starts_again(self, contract: Contract, engine: Engine) -> None:
+        made = contract.run("one", "sh", "-c", "echo run; sleep 0.2; exit 4")
+        assert contract.ended(made).exit_code == 4
+        engine.start_container(made)
+        info = engine.container(made)
+        assert (info.state, info.exit_code) == (ContainerState.RUNNING, None)
+        contract.ended(made)
+        assert contract.log(made) == b"run\nrun\n"
+
+    def test_the_entrypoint_replaces_the_images_command(self, contract: Contract) -> None:
+        request = {"entrypoint": ("sh", "-c", "echo entry")}
+        made = contract.engine.create_container(contract.request("one", "ignored", **request))
+        contract.containers.append(made)
+        contract.engine.start_container(made)
+        contract.ended(made)
+        assert contract.log(made) == b"entry\n"
+
+    def test_a_missing_command_is_127(self, contract: Contract, engine: Engine) -> None:
+        made = contract.create("one", "nosuch")
+        with pytest.raises(EngineError) as caught:
+            engine.start_container(made)
+        assert not isinstance(caught.value, NotFoundError | ConflictError)
+        assert "nosuch" in caught.value.detail
+        info = engine.container(made)
+        assert (info.state, info.exit_code) == (ContainerState.CREATED, 127)
+        assert "executable file not found in $PATH" in info.error
+        assert info.failed_to_start
+        assert info.started_at is None
+
+    def test_a_missing_path_is_127(self, contract: Contract, engine: Engine) -> None:
+        made = contract.create("one", "/no/such")
+        with pytest.raises(EngineError):
+            engine.start_container(made)
+        assert engine.container(made).exit_code == 127
+        assert "no such file or directory" in engine.container(made).error
+
+    def test_a_file_that_is_no_program_is_126(self, contract: Contract, engine: Engine) -> None:
+        made = contract.create("one", "/etc/passwd")
+        with pytest.raises(EngineError):
+            engine.start_container(made)
+        info = engine.container(made)
+        assert (info.state, info.exit_code) == (ContainerState.CREATED, 126)
+        assert "permission denied" in info.error
+
+    def test_what_is_not_there_is_not_found(self, engine: Engine) -> None:
+        with pytest.raises(NotFoundError):
+            engine.start_container(MISSING)
+
+
+class TestJoin:
+    def test_a_name_is_turned_into_the_id_at_create(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.run_pause()
+        member = contract.member("one", contract.name("pause"))
+        engine.rename_container(pause, contract.name("renamed"))
+        engine.start_container(member)
+        assert contract.state(member) is ContainerState.RUNNING
+
+    def test_it_can_be_asked_for_before_the_other_runs(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.create_pause()
+        member = contract.member("one", pause)
+        with pytest.raises(ConflictError):
+            engine.start_container(member)
+        info = engine.container(member)
+        assert info.state is ContainerState.CREATED
+        assert info.failed_to_start
+        engine.start_container(pause)
+        engine.start_container(member)
+        info = engine.container(member)
+        assert (info.state, info.error, info.exit_code) == (ContainerState.RUNNING, "", None)
+
+    @pytest.mark.parametrize("mode", ["network_mode", "ipc_mode", "pid_mode"])
+    def test_each_space_needs_the_other_to_run(self, contract: Contract, engine: Engine, mode: str) -> None:
+        pause = contract.create_pause()
+        member = contract.create("one", **{mode: f"container:{pause}"})
+        with pytest.raises(ConflictError):
+            engine.start_container(member)
+
+    def test_one_that_was_removed_since(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.create_pause()
+        member = contract.member("one", pause)
+        engine.remove_container(pause)
+        with pytest.raises(ConflictError):
+            engine.start_container(member)
+
+    def test_one_that_never_was(self, contract: Contract, engine: Engine) -> None:
+        member = contract.create("one", network_mode=f"container:{MISSING}")
+        with pytest.raises(ConflictError):
+            engine.start_container(member)
+
+    def test_a_private_ipc_space_cannot_be_joined(self, contract: Contract, engine: Engine) -> None:
+        other = contract.run("other")
+        member = contract.create("one", ipc_mode=f"container:{other}")
+        with pytest.raises(EngineError):
+            engine.start_container(member)
+
+    def test_members_in_its_pid_space_end_with_the_pause(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.run_pause()
+        member = contract.member("one", pause)
+        engine.start_container(member)
+        engine.kill_container(pause)
+        assert contract.ended(member).exit_code == 137
+
+    def test_a_member_with_its_own_pid_space_lives_on(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.run_pause()
+        member = contract.member("one", pause, pid=False)
+        engine.start_container(member)
+        engine.kill_container(pause)
+        contract.ended(pause)
+        contract.pass_time(0.3)
+        assert contract.state(member) is ContainerState.RUNNING
+
+    def test_members_end_alone(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.run_pause()
+        one, two = contract.member("one", pause), contract.member("two", pause)
+        engine.start_container(one)
+        engine.start_container(two)
+        engine.kill_container(one)
+        contract.ended(one)
+        assert contract.state(two) is ContainerState.RUNNING
+        assert contract.state(pause) is ContainerState.RUNNING
+
+
+class TestKill:
+    def test_kill_is_the_default(self, contract: Contract, engine: Engine) -> None:
+        made = contract.run("one")
+        engine.kill_container(made)
+        info = contract.ended(made)
+        assert (info.exit_code, info.oom_killed) == (137, False)
+
+    def test_sigterm_ends_the_pause_with_0(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.run_pause()
+        engine.kill_container(pause, "SIGTERM")
+        assert contract.ended(pause).exit_code == 0
+
+    def test_sigterm_ends_a_program_in_a_shared_pid_space(self, contract: Contract, engine: Engine) -> None:
+        member = contract.member("one", contract.run_pause())
+        engine.start_container(member)
+        engine.kill_container(member, "SIGTERM")
+        assert contract.ended(member).exit_code == 143
+
+    def test_a_program_without_a_handler_ignores_it_as_pid_1(
+        self, contract: Contract, engine: Engine
+    ) -> None:
+        made = contract.run("one")
+        engine.kill_container(made, "SIGTERM")
+        contract.pass_time(0.3)
+        assert contract.state(made) is ContainerState.RUNNING
+
+    def test_an_unknown_signal_is_refused(self, contract: Contract, engine: Engine) -> None:
+        made = contract.run("one")
+        with pytest.raises(EngineError):
+            engine.kill_container(made, "SIGNONE")
+        assert contract.state(made) is ContainerState.RUNNING
+
+    def test_one_that_does_not_run_is_a_conflict(self, contract: Contract, engine: Engine) -> None:
+        created, ended = contract.create("one"), contract.run("two", "true")
+        contract.ended(ended)
+        for made in (created, ended):
+            with pytest.raises(ConflictError):
+                engine.kill_container(made)
+
+    def test_what_is_not_there_is_not_found(self, engine: Engine) -> None:
+        with pytest.raises(NotFoundError):
+            engine.kill_container(MISSING)
+
+
+class TestRename:
+    def test_a_running_one_is_renamed(self, contract: Contract, engine: Engine) -> None:
+        made = contract.run("one")
+        engine.rename_container(made, contract.name("two"))
+        assert engine.container(made).name == contract.name("two")
+        assert contract.listed()[made].name == contract.name("two")
+        with pytest.raises(NotFoundError):
+            engine.container(contract.name("one"))
+        contract.create("one")
+
+    def test_a_taken_name_is_refused(self, contract: Contract, engine: Engine) -> None:
+        one, _ = contract.create("one"), contract.create("two")
+        with pytest.raises(ConflictError):
+            engine.rename_container(one, contract.name("two"))
+        assert engine.container(one).name == contract.name("one")
+
+    def test_what_is_not_there_is_not_found(self, contract: Contract, engine: Engine) -> None:
+        with pytest.raises(NotFoundError):
+            engine.rename_container(MISSING, contract.name("two"))
+
+
+class TestRemove:
+    def test_a_running_one_is_killed(self, contract: Contract, engine: Engine) -> None:
+        made = contract.run("one")
+        engine.remove_container(made)
+        assert contract.listed() == {}
+        with pytest.raises(NotFoundError):
+            engine.container(made)
+
+    def test_twice(self, contract: Contract, engine: Engine) -> None:
+        made = contract.create("one")
+        engine.remove_container(made)
+        with pytest.raises(NotFoundError):
+            engine.remove_container(made)
+
+    def test_a_named_volume_stays(self, contract: Contract, engine: Engine) -> None:
+        volume = contract.volume()
+        made = contract.create("one", mounts=(MountRequest(volume, "/data"),))
+        engine.remove_container(made)
+        assert [found.name for found in engine.volumes(contract.labels)] == [volume]
+
+    def test_removing_the_pause_ends_the_members_of_its_pid_space(
+        self, contract: Contract, engine: Engine
+    ) -> None:
+        pause = contract.run_pause()
+        member = contract.member("one", pause)
+        engine.start_container(member)
+        engine.remove_container(pause)
+        assert contract.ended(member).exit_code == 137

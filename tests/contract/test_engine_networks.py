@@ -1,0 +1,183 @@
+"""The contract of the verbs for the engine itself, images, networks and volumes."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from pypod.engine import pause
+from pypod.engine.api import Engine
+from pypod.errors import ConflictError, ImagePullError, NotFoundError, SubnetInUseError
+from pypod.model.requests import MountRequest
+from tests.contract.harness import BUSYBOX, Contract
+
+MISSING = "contract-nobody-has-this"
+
+
+class TestInfo:
+    def test_it_says_what_it_is(self, contract: Contract, engine: Engine) -> None:
+        info = engine.info()
+        assert info.id
+        assert info.version
+        assert info.os == "linux"
+        assert tuple(int(part) for part in info.api_version.split(".")) >= (1, 41)
+        assert info.cpus > 0
+        assert info.memory > 0
+        assert info.cgroup_version in ("1", "2")
+        assert info.id == engine.info().id
+        assert contract.architecture in pause.architectures()
+
+    def test_its_time_goes_on(self, contract: Contract, engine: Engine) -> None:
+        before = engine.info().system_time
+        contract.pass_time(0.05)
+        assert 0.04 < engine.info().system_time - before < 30
+
+    def test_it_has_an_address(self, engine: Engine) -> None:
+        assert "://" in engine.url
+
+    def test_it_can_be_used_after_close(self, engine: Engine) -> None:
+        engine.close()
+        assert engine.info().id
+
+
+class TestImages:
+    def test_one_that_is_there(self, engine: Engine) -> None:
+        info = engine.image(BUSYBOX)
+        assert BUSYBOX in info.references
+        assert engine.image(info.id).id == info.id
+        assert info.size > 0
+
+    def test_one_that_is_not(self, engine: Engine) -> None:
+        with pytest.raises(NotFoundError):
+            engine.image(f"{MISSING}:1")
+
+    def test_all(self, engine: Engine) -> None:
+        found = {info.id: info for info in engine.images()}
+        assert BUSYBOX in found[engine.image(BUSYBOX).id].references
+        assert all(info.references for info in found.values())
+
+    def test_the_same_archive_gives_the_same_image(self, contract: Contract, engine: Engine) -> None:
+        archive, reference = pause.archive(contract.architecture), contract.pause_image
+        engine.load_image(archive)
+        first = engine.image(reference)
+        engine.load_image(archive)
+        assert engine.image(reference) == first
+        assert first.labels.items() >= pause.IMAGE_LABELS.items()
+        assert first.references == (reference,)
+        assert pause.normalise_architecture(first.architecture) == contract.architecture
+
+    @pytest.mark.parametrize("reference", ["localhost:1/none:1", "localhost:1/none"])
+    def test_nobody_has_it(self, engine: Engine, reference: str) -> None:
+        with pytest.raises(ImagePullError, match="none"):
+            engine.pull_image(reference, progress=lambda line: None, register=lambda closable: None)
+        with pytest.raises(NotFoundError):
+            engine.image(reference)
+
+
+class TestNetworks:
+    def test_it_is_made_and_removed(self, contract: Contract, engine: Engine) -> None:
+        made, subnet = contract.network()
+        (info,) = [found for found in engine.networks() if found.id == made]
+        assert (info.name, info.driver, info.subnets) == (contract.name("net"), "bridge", (subnet,))
+        assert info.labels == contract.labels
+        engine.remove_network(made)
+        assert made not in {found.id for found in engine.networks()}
+        with pytest.raises(NotFoundError):
+            engine.remove_network(made)
+
+    def test_all_of_the_engines_are_listed(self, engine: Engine) -> None:
+        assert {"bridge", "host", "none"} <= {found.name for found in engine.networks()}
+
+    def test_the_subnet_is_the_lock(self, contract: Contract, engine: Engine) -> None:
+        _, subnet = contract.network()
+        wider = str(ipaddress.ip_network(subnet).supernet(new_prefix=20))
+        for taken in (subnet, wider):
+            with pytest.raises(SubnetInUseError):
+                contract.network_on(taken, "other")
+        assert contract.name("other") not in {found.name for found in engine.networks()}
+
+    def test_a_name_may_be_there_twice_and_ids_tell_them_apart(
+        self, contract: Contract, engine: Engine
+    ) -> None:
+        one, _ = contract.network()
+        two, subnet = contract.network(first=1)
+        made = contract.run_pause(network_mode=two)
+        (address,) = engine.container(made).addresses.values()
+        assert ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
+        engine.remove_network(one)
+
+    def test_addresses(self, contract: Contract, engine: Engine) -> None:
+        network, subnet = contract.network()
+        made = contract.create_pause(network_mode=network)
+        member = contract.member("one", made)
+        assert engine.container(made).addresses == {}
+        engine.start_container(made)
+        engine.start_container(member)
+        expected = {network: str(ipaddress.ip_network(subnet)[2])}
+        assert engine.container(made).addresses == contract.listed()[made].addresses == expected
+        assert engine.container(member).addresses == contract.listed()[member].addresses == {}
+        other = contract.run("two", network_mode=network)
+        assert engine.container(other).addresses == {network: str(ipaddress.ip_network(subnet)[3])}
+        engine.kill_container(made)
+        contract.ended(made)
+        assert engine.container(made).addresses == contract.listed()[made].addresses == {}
+
+    def test_an_address_is_free_again_at_the_end(self, contract: Contract, engine: Engine) -> None:
+        network, _ = contract.network()
+        one = contract.run_pause("one", network_mode=network)
+        addresses = engine.container(one).addresses
+        engine.remove_container(one)
+        two = contract.run_pause("two", network_mode=network)
+        assert engine.container(two).addresses == addresses
+
+    def test_one_in_use_stays(self, contract: Contract, engine: Engine) -> None:
+        network, _ = contract.network()
+        made = contract.run_pause(network_mode=network)
+        with pytest.raises(ConflictError):
+            engine.remove_network(network)
+        engine.remove_container(made)
+        engine.remove_network(network)
+
+    def test_what_is_not_there_is_not_found(self, engine: Engine) -> None:
+        with pytest.raises(NotFoundError):
+            engine.remove_network(MISSING)
+
+
+class TestVolumes:
+    def test_it_is_made_and_removed(self, contract: Contract, engine: Engine) -> None:
+        name = contract.volume()
+        (info,) = engine.volumes(contract.labels)
+        assert (info.name, info.labels) == (name, contract.labels)
+        assert abs(info.created_at - engine.info().system_time) < 60
+        engine.remove_volume(name)
+        assert engine.volumes(contract.labels) == []
+        with pytest.raises(NotFoundError):
+            engine.remove_volume(name)
+
+    def test_labels_select(self, contract: Contract, engine: Engine) -> None:
+        name = contract.volume()
+        (key,) = contract.labels
+        assert name in {found.name for found in engine.volumes({key: ""})}
+        assert name in {found.name for found in engine.volumes({})}
+        assert engine.volumes({**contract.labels, "other": ""}) == []
+
+    def test_one_that_is_there_is_left_as_it_is(self, contract: Contract, engine: Engine) -> None:
+        contract.volume()
+        before = engine.volumes(contract.labels)
+        contract.volume()
+        assert engine.volumes(contract.labels) == before
+
+    def test_in_memory_with_a_size(self, contract: Contract, engine: Engine) -> None:
+        name = contract.volume(memory=True, size_limit=1 << 20)
+        made = contract.run("one", mounts=(MountRequest(name, "/data"),))
+        engine.remove_container(made)
+        engine.remove_volume(name)
+
+    def test_one_in_use_stays(self, contract: Contract, engine: Engine) -> None:
+        name = contract.volume()
+        made = contract.create("one", mounts=(MountRequest(name, "/data"),))
+        with pytest.raises(ConflictError):
+            engine.remove_volume(name)
+        engine.remove_container(made)
+        engine.remove_volume(name)

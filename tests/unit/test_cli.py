@@ -1,0 +1,393 @@
+"""The command line without an engine: parsing, tables, the tour's judges, and that help is cheap."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import tarfile
+import time
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import pypod
+from pypod import Container
+from pypod.cli import common, demo, demo_image, doctor, main, ps, tables
+from pypod.cli import tour_checks as judge
+from pypod.cli.parser import build_parser, seconds, split_command
+from pypod.cli.tour import Claim, Evidence, Tour
+from pypod.cli.tour_checks import Life
+from pypod.cli.tour_claims import CLAIMS
+from pypod.errors import PodNotFoundError, PodTimeoutError
+from pypod.model.spec import PodSpec
+from pypod.model.state import EngineInfo
+from pypod.model.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+
+COMMANDS = ("up", "down", "ps", "logs", "exec", "plan", "sweep", "doctor", "demo", "supervise")
+
+
+# --- parsing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "example:\n  pypod " in said
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"    {command}" in said for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["nonsense"],
+        ["up"],
+        ["ps", "-o", "xml"],
+        ["logs", "x", "--tail", "few"],
+        ["logs", "x", "--since", "soon"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
+    assert main(words) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [["down"], ["down", "x", "-f", "y"], ["exec", "x"], ["demo", "--only", "15"]]
+)
+def test_usage_that_argparse_cannot_judge_is_exit_code_2(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith("pypod: ")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("pypod ")
+
+
+def test_what_follows_two_dashes_is_the_command() -> None:
+    assert split_command(["exec", "p", "--", "ls", "--", "-l"]) == (["exec", "p"], ["ls", "--", "-l"])
+    assert build_parser().parse_args(["exec", "p", "-c", "web", "-i"]).container == "web"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("90", 90), ("30s", 30), ("5m", 300), ("1h", 3600), ("250ms", 0.25)]
+)
+def test_times(text: str, value: float) -> None:
+    assert seconds(text) == value
+
+
+def test_help_is_cheap_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, pypod.cli\ncode = pypod.cli.main(['--help'])\n"
+        "heavy = {'docker', 'yaml', 'rich', 'tenacity', 'requests'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else code)"
+    )
+
+    def cost(code: str) -> float:
+        best = 9.0
+        for _ in range(3):
+            begin = time.perf_counter()
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            best = min(best, time.perf_counter() - begin)
+            assert done.returncode == 0, done.stderr
+        return best
+
+    assert cost(script) - cost("pass") < 0.25
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PodNotFoundError("cannot find pod default/x", pod="default/x"), 1),
+        (PodTimeoutError("cannot start pod default/x in 1 s", pod="default/x"), 124),
+        (KeyboardInterrupt(), 130),
+        (common.Terminated(), 143),
+        (BrokenPipeError(), 0),
+    ],
+)
+def test_exit_codes(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pypod, "connect", lambda *_: None)
+    monkeypatch.setattr(pypod, "sweep", fail)
+    assert main(["sweep"]) == code
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert not isinstance(error, pypod.PypodError) or said.startswith("pypod: cannot ")
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-3, "0s"), (8, "8s"), (119, "119s"), (120, "2m"), (330, "5m30s"), (599, "9m59s"), (725, "12m"),
+        (3 * 3600, "3h"), (12000, "3h20m"), (9 * 3600 + 60, "9h"), (51 * 3600, "2d3h"), (12 * 86400 + 9, "12d"),
+    ],
+)  # fmt: skip
+def test_ages_are_kubectls(value: float, text: str) -> None:
+    assert tables.age(value) == text
+
+
+def _pod(name: str = "shop", **changes: Any) -> Any:
+    spec = PodSpec(
+        name=name, containers=(Container("web", "nginx:1", ports=[80]), Container("job", "busybox:1"))
+    )
+    statuses = (
+        ContainerStatus("web", Running(1000.0), Terminated(1, "Error"), True, 2, "nginx:1", "f" * 64),
+        ContainerStatus("job", Waiting("CrashLoopBackOff", "back-off 2s"), None, False, 1, "busybox:1", ""),
+    )
+    status = PodStatus(
+        Phase.RUNNING, "10.214.0.2", 1000.0, {"Ready": Condition(False, "ContainersNotReady")}, statuses
+    )
+    return SimpleNamespace(
+        name=name, namespace="default", uid="u-1", spec=spec, status=changes.get("status", status)
+    )
+
+
+def test_the_table_is_kubectls() -> None:
+    head, rows = ps.columns(
+        [_pod(), _pod("a-longer-name", status=PodStatus(Phase.PENDING))], 1090.0, namespaces=False, wide=False
+    )
+    assert tables.table(head, rows).splitlines() == [
+        "NAME            READY   STATUS             RESTARTS   AGE         IP",
+        "shop            1/2     CrashLoopBackOff   3          90s         10.214.0.2",
+        "a-longer-name   0/2     Pending            0          <unknown>   <none>",
+    ]
+
+
+def test_wide_and_all_namespaces_add_columns() -> None:
+    head, rows = ps.columns([_pod()], 1090.0, namespaces=True, wide=True)
+    assert head[0] == "NAMESPACE"
+    assert head[-3:] == ["CONTAINERS", "IMAGES", "UID"]
+    assert rows[0][0] == "default"
+    assert rows[0][-3:] == ["web,job", "nginx:1,busybox:1", "u-1"]
+
+
+def test_json_is_shaped_like_a_pod_list() -> None:
+    listed = json.loads(json.dumps(tables.pod_list([_pod()])))
+    assert (listed["apiVersion"], listed["kind"]) == ("v1", "PodList")
+    item = listed["items"][0]
+    assert item["metadata"]["name"] == "shop"
+    assert item["spec"]["containers"][0]["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
+    status = item["status"]
+    assert (status["phase"], status["podIP"], status["startTime"]) == (
+        "Running",
+        "10.214.0.2",
+        "1970-01-01T00:16:40Z",
+    )
+    assert status["conditions"] == [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]
+    web, job = status["containerStatuses"]
+    assert web["state"] == {"running": {"startedAt": "1970-01-01T00:16:40Z"}}
+    assert web["lastState"] == {"terminated": {"exitCode": 1, "reason": "Error"}}
+    assert job["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+
+
+def test_selectors() -> None:
+    assert ps.selector("app=web,tier==front") == {"app": "web", "tier": "front"}
+    assert ps.selector("") is None
+    with pytest.raises(common.UsageError):
+        ps.selector("app!=web")
+
+
+# --- doctor ----------------------------------------------------------------------------------------------------------
+
+
+def _info(**changes: Any) -> EngineInfo:
+    values: dict[str, Any] = {
+        "id": "x", "name": "vm", "version": "20.10.24", "api_version": "1.41", "os": "linux", "architecture": "x86_64",
+        "kernel": "6.1", "cpus": 2, "memory": 2**31, "cgroup_version": "2", "live_restore": False, "system_time": 0.0,
+    }  # fmt: skip
+    return EngineInfo(**(values | changes))
+
+
+def test_doctor_finds_nothing_wrong_with_a_good_engine() -> None:
+    marks = {finding.what: finding.mark for finding in doctor.about_engine("unix:///x", _info())}
+    assert doctor.Mark.BAD not in marks.values()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "mark"),
+    [
+        ({"api_version": "1.40"}, "API", doctor.Mark.BAD),
+        ({"os": "windows"}, "system", doctor.Mark.BAD),
+        ({"architecture": "vax"}, "pause image", doctor.Mark.BAD),
+        ({"live_restore": True}, "live-restore", doctor.Mark.WARNING),
+    ],
+)
+def test_doctor_says_what_is_wrong(changes: dict[str, Any], what: str, mark: doctor.Mark) -> None:
+    marks = {finding.what: finding.mark for finding in doctor.about_engine("unix:///x", _info(**changes))}
+    assert marks[what] is mark
+
+
+# --- the tour --------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_fourteen_claims() -> None:
+    assert [claim.number for claim in demo.selected("")] == list(range(1, 15))
+    assert [claim.number for claim in demo.selected("7, 3,7")] == [3, 7]
+    assert len(CLAIMS) == 14
+
+
+def test_an_error_disproves_a_claim() -> None:
+    def fail(_tour: Tour) -> bool:
+        raise PodNotFoundError("cannot find pod", pod="x")
+
+    tour = Tour(engine=None, image="busybox")  # type: ignore[arg-type]
+    assert Claim(1, "t", "e", fail).run(tour) == Evidence((), ("cannot find pod",), ok=False)
+
+
+IFACE = "7: eth0 inet 10.214.0.2/20 brd 10.214.15.255 scope global eth0\n02:42:0a\nnet:[4026532]\n"
+SEM = "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"
+MINE = SEM + "1095648583          0   777          2     0     0     0     0 1795471767 1795471766\n"
+LOG = "[::ffff:10.214.0.3]:47870: url:/greet\n[::ffff:10.214.0.3]:47870: response:200\n"
+PS_ALL = "PID   COMMAND\n    1 /pause\n    7 httpd -f -p 8080\n   12 sleep 3600\n"
+PS_OWN = "PID   COMMAND\n    1 sleep 3600\n    9 ps -o pid,args\n"
+BEFORE = {"web": Life(10.0, 0), "worker": Life(10.5, 0)}
+AFTER = {"web": Life(10.0, 0), "worker": Life(20.0, 1)}
+RUNNING = {"pause": "running", "one": "running", "two": "running"}
+WORDS = {"a": "alpha", "b": "beta"}
+HOST_IFACE = IFACE.replace("10.214.0.2", "172.17.0.9")
+IN_USE = "httpd: bind: Address already in use"
+NO_FILE = "cat: can't open '/f': No such file or directory"
+
+PROOFS: dict[str, bool] = {
+    "1": judge.lives_as_one(RUNNING, ["other"], 2),
+    "2": judge.same_interface([IFACE, IFACE], "10.214.0.2"),
+    "3": judge.answers("hello\n", "hello"),
+    "4": judge.address_in_use(1, IN_USE),
+    "5": judge.one_hostname(["shop\n", "shop\n"], "shop"),
+    "6": judge.ipc_shared(MINE, MINE + "w-1\nroot: w-1\n", SEM + "cat: can't open", "w-1"),
+    "7 list": judge.sees_processes(PS_ALL, ("httpd -f", "sleep 3600")),
+    "7 pause": judge.pause_is_first("pause\n"),
+    "7 orphan": judge.orphan_reaped("PPid:\t1\ngone\n"),
+    "8": judge.sees_only_own(PS_OWN, "sleep 3600", ["httpd"]),
+    "9": judge.separate_files("mine\n", 1, NO_FILE, "mine"),
+    "10": judge.size_enforced(1, "dd: error writing '/c/big': No space left on device"),
+    "12": judge.source_is(LOG, "greet", "10.214.0.3"),
+    "13": judge.restarted_alone(BEFORE, AFTER, "worker"),
+    "13 logs": judge.own_streams({"a": "alpha\n", "b": "beta\n"}, WORDS),
+    "14": judge.collected("x\n[::1]:5: url:/order\n", "[::1]:5: url:/order\n", "order"),
+}
+
+SABOTAGED: dict[str, bool] = {
+    "1 a member is left": judge.lives_as_one(RUNNING, ["two"], 2),
+    "1 a member did not run": judge.lives_as_one({**RUNNING, "two": "exited"}, [], 2),
+    "1 not listed": judge.lives_as_one({"pause": "running"}, [], 2),
+    "2 separate networks": judge.same_interface([IFACE, HOST_IFACE], "10.214.0.2"),
+    "2 another namespace": judge.same_interface([IFACE, IFACE.replace("4026532", "4026533")], "10.214.0.2"),
+    "2 not the pod's address": judge.same_interface([HOST_IFACE, HOST_IFACE], "10.214.0.2"),
+    "2 only one looked": judge.same_interface([IFACE], "10.214.0.2"),
+    "2 nothing seen": judge.same_interface(["", ""], "10.214.0.2"),
+    "3 refused": judge.answers("wget: can't connect to remote host: Connection refused", "hello"),
+    "3 somebody else": judge.answers("hello from b", "hello"),
+    "4 second bind worked": judge.address_in_use(0, ""),
+    "4 stopped by time-out": judge.address_in_use(143, ""),
+    "4 not there": judge.address_in_use(127, "sh: httpd: not found"),
+    "5 own hostnames": judge.one_hostname(["shop", "3f2a"], "shop"),
+    "5 same but wrong": judge.one_hostname(["vm", "vm"], "shop"),
+    "6 private IPC": judge.ipc_shared(MINE, SEM, SEM, "w-1"),
+    "6 host IPC": judge.ipc_shared(MINE, MINE + "w-1 w-1", MINE + "w-1 w-1", "w-1"),
+    "6 semaphores but no memory": judge.ipc_shared(MINE, MINE, SEM, "w-1"),
+    "6 one kind of memory only": judge.ipc_shared(MINE, MINE + "w-1", SEM, "w-1"),
+    "6 nothing made": judge.ipc_shared(SEM, SEM + "w-1 w-1", SEM, "w-1"),
+    "7 private PIDs": judge.sees_processes(PS_OWN, ("httpd -f", "sleep 3600")),
+    "7 sleep as PID 1": judge.pause_is_first("sleep\n"),
+    "7 zombie": judge.orphan_reaped("PPid:\t1\nState:\tZ (zombie)\n"),
+    "7 another parent": judge.orphan_reaped("PPid:\t12\ngone\n"),
+    "7 never there": judge.orphan_reaped("gone\n"),
+    "8 shared PIDs": judge.sees_only_own(PS_ALL, "sleep 3600", ["httpd"]),
+    "8 nothing seen": judge.sees_only_own("", "sleep 3600", ["httpd"]),
+    "9 same file system": judge.separate_files("mine\n", 0, "mine\n", "mine"),
+    "9 not written": judge.separate_files("", 1, NO_FILE, "mine"),
+    "9 no cat": judge.separate_files("mine\n", 127, "sh: cat: not found", "mine"),
+    "10 no limit": judge.size_enforced(0, "2097152 bytes copied"),
+    "10 other failure": judge.size_enforced(1, "dd: can't open '/c/big': Permission denied"),
+    "12 NAT": judge.source_is(LOG.replace("0.3", "0.1"), "greet", "10.214.0.3"),
+    "12 no request": judge.source_is("", "greet", "10.214.0.3"),
+    "12 a longer address": judge.source_is(LOG.replace("0.3]", "0.33]"), "greet", "10.214.0.3"),
+    "13 not restarted": judge.restarted_alone(BEFORE, BEFORE, "worker"),
+    "13 all restarted": judge.restarted_alone(BEFORE, {**AFTER, "web": Life(20.0, 1)}, "worker"),
+    "13 another is gone": judge.restarted_alone(BEFORE, {"worker": AFTER["worker"]}, "worker"),
+    "13 one log for all": judge.own_streams({"a": "alpha\nbeta", "b": "alpha\nbeta"}, WORDS),
+    "13 empty log": judge.own_streams({"a": "alpha", "b": ""}, WORDS),
+    "14 no volume": judge.collected("collector starts\n", "[::1]:5: url:/order\n", "order"),
+    "14 nothing written": judge.collected("collector starts\n", "", "order"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_a_judge_accepts_what_a_pod_shows(name: str) -> None:
+    assert PROOFS[name] is True
+
+
+@pytest.mark.parametrize("name", SABOTAGED)
+def test_a_judge_rejects_what_a_sabotaged_pod_shows(name: str) -> None:
+    assert SABOTAGED[name] is False
+
+
+def test_missing_programs_are_named() -> None:
+    assert judge.missing_programs("sh: httpd: not found\nok\nsh: wget: not found") == ["httpd", "wget"]
+
+
+# --- its image -------------------------------------------------------------------------------------------------------
+
+
+def test_images_that_look_like_busybox_come_first() -> None:
+    known = ["nginx:1", "alpine:3", "x/mybusybox:2", "busybox@sha256:0", "reg:5000/busybox:9"]
+    assert demo_image.likely(known) == ["reg:5000/busybox:9", "alpine:3", "x/mybusybox:2"]
+
+
+def _elf(kind: int) -> bytes:
+    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHH", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1)
+    return header + bytes(6) + struct.pack("<I", kind) + bytes(60)
+
+
+def test_only_a_static_program_will_do() -> None:
+    assert demo_image.static_machine(_elf(1)) == "amd64"
+    assert demo_image.static_machine(_elf(3)) is None  # PT_INTERP: dynamic
+    assert demo_image.static_machine(b"#!/bin/sh\n") is None
+    assert demo_image.static_machine(_elf(1)[:66]) is None
+
+
+def test_the_built_archive_is_deterministic_and_whole() -> None:
+    archives = [
+        demo_image.archive(b"program", ["sh", "ls", "busybox"], "amd64", "pypod/demo-busybox:1") for _ in "ab"
+    ]
+    assert archives[0] == archives[1]
+    with tarfile.open(fileobj=BytesIO(archives[0])) as outer:
+        manifest = json.loads(_read(outer, "manifest.json"))[0]
+        config = json.loads(_read(outer, manifest["Config"]))
+        layer = _read(outer, manifest["Layers"][0])
+    assert manifest["RepoTags"] == ["pypod/demo-busybox:1"]
+    assert config["architecture"] == "amd64"
+    with tarfile.open(fileobj=BytesIO(layer)) as inner:
+        assert inner.getmember("bin/sh").linkname == "busybox"
+        assert _read(inner, "bin/busybox") == b"program"
+
+
+def _read(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file.read()

@@ -1,0 +1,340 @@
+"""What `FakeEngine` and `FakeClock` offer beyond the engine's contract."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from pypod.engine import pause
+from pypod.engine.api import STDERR, Frame, FrameStream
+from pypod.errors import ConflictError, EngineError, EngineUnavailableError, ImagePullError, NotFoundError
+from pypod.model.requests import ContainerRequest
+from pypod.model.spec import ContainerPort
+from pypod.model.state import ContainerState
+from pypod.testing import FakeClock, FakeEngine, Program
+
+IMAGE = "app:1"
+PATIENCE = 10.0
+
+
+@pytest.fixture
+def fake() -> FakeEngine:
+    engine = FakeEngine()
+    engine.add_image(IMAGE)
+    return engine
+
+
+def create(fake: FakeEngine, name: str, *command: str, **more: Any) -> str:
+    settings: dict[str, Any] = {"image": IMAGE, "labels": {}, **more}
+    return fake.create_container(ContainerRequest(name=name, command=command, **settings))
+
+
+def run(fake: FakeEngine, name: str, *command: str, **more: Any) -> str:
+    made = create(fake, name, *command, **more)
+    fake.start_container(made)
+    return made
+
+
+def everything(stream: FrameStream) -> bytes:
+    found = b""
+    while (frame := stream.read(0)) is not None:
+        found += frame.data
+    return found
+
+
+def shell(fake: FakeEngine, script: str) -> tuple[int | None, bytes]:
+    made = run(fake, f"sh-{len(fake.calls)}", "sh", "-c", script)
+    return fake.container(made).exit_code, everything(fake.logs(made))
+
+
+class TestClock:
+    def test_it_moves_only_when_told(self) -> None:
+        clock = FakeClock()
+        assert clock.now() == 1_700_000_000.0
+        clock.advance(1.5)
+        clock.sleep(0.5)
+        assert clock.now() == 1_700_000_002.0
+
+    def test_what_is_due_happens_in_order_at_its_time(self) -> None:
+        clock, seen = FakeClock(0.0), list[tuple[str, float]]()
+        for when, name in ((2.0, "b"), (1.0, "a"), (2.0, "c"), (9.0, "later")):
+            clock.call_at(when, lambda name=name: seen.append((name, clock.now())))  # type: ignore[misc]
+        clock.advance(5)
+        assert seen == [("a", 1.0), ("b", 2.0), ("c", 2.0)]
+        assert clock.now() == 5.0
+
+    def test_cancel(self) -> None:
+        clock, seen = FakeClock(0.0), list[int]()
+        clock.call_at(1, lambda: seen.append(1)).cancel()
+        clock.advance(2)
+        assert seen == []
+
+    def test_what_is_due_may_ask_for_more(self) -> None:
+        clock, seen = FakeClock(0.0), list[float]()
+
+        def tick() -> None:
+            seen.append(clock.now())
+            clock.call_at(clock.now() + 1, tick)
+
+        clock.call_at(1, tick)
+        clock.advance(3)
+        assert seen == [1.0, 2.0, 3.0]
+
+    def test_many_threads(self) -> None:
+        clock, seen = FakeClock(0.0), list[int]()
+        for number in range(200):
+            clock.call_at(number / 100, lambda number=number: seen.append(number))  # type: ignore[misc]
+        threads = [threading.Thread(target=clock.advance, args=(2,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert sorted(seen) == list(range(200))
+
+
+class TestVocabulary:
+    @pytest.mark.parametrize(
+        ("script", "code", "text"),
+        [
+            ("true", 0, b""),
+            ("false", 1, b""),
+            ("echo a b; echo c", 0, b"a b\nc\n"),
+            ("echo -n a", 0, b"a"),
+            ("false && echo no; echo yes", 0, b"yes\n"),
+            ("false || echo yes", 0, b"yes\n"),
+            ("true && exit 4; echo no", 4, b""),
+            ("echo 'a; b' >&2", 0, b"a; b\n"),
+            ("echo x 1>&2", 0, b"x\n"),
+            ("exec echo a", 0, b"a\n"),
+            ("nosuch; exit", 0, b"sh: nosuch: not found\n"),
+            ("nosuch", 127, b"sh: nosuch: not found\n"),
+            ("echo one\necho two", 0, b"one\ntwo\n"),
+            ("sleep 0; echo a", 0, b"a\n"),
+            ("cat /etc/none", 1, b"cat: can't open '/etc/none': No such file or directory\n"),
+            ("/bin/echo a", 0, b"a\n"),
+        ],
+    )
+    def test_shell(self, fake: FakeEngine, script: str, code: int, text: bytes) -> None:
+        assert shell(fake, script) == (code, text)
+
+    def test_an_image_sleeps_by_default(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        fake.clock.advance(1e6)
+        assert fake.container(made).state is ContainerState.RUNNING
+
+    def test_an_image_says_what_it_runs(self, fake: FakeEngine) -> None:
+        fake.add_image("other:1", entrypoint=("echo", "hello"), command=("world",), stop_signal="SIGQUIT")
+        made = run(fake, "one", image="other:1")
+        assert everything(fake.logs(made)) == b"hello world\n"
+        assert fake.container(made).stop_signal == "SIGQUIT"
+
+    def test_sleeping_ends_when_the_clock_gets_there(self, fake: FakeEngine) -> None:
+        made = run(fake, "one", "sleep", "10")
+        fake.clock.advance(9.9)
+        assert fake.container(made).state is ContainerState.RUNNING
+        fake.clock.advance(100)
+        info = fake.container(made)
+        assert (info.exit_code, info.finished_at) == (0, 1_700_000_010.0)
+
+    def test_exits_happen_in_order(self, fake: FakeEngine) -> None:
+        run(fake, "late", "sleep", "2")
+        run(fake, "early", "sleep", "1")
+        events = fake.events({}, since=fake.clock.now() + 1)
+        fake.clock.advance(5)
+        iterator = iter(events)
+        ends = [next(iterator), next(iterator)]
+        assert [(event.action, event.attributes["name"]) for event in ends] == [
+            ("die", "early"),
+            ("die", "late"),
+        ]
+        assert [event.time for event in ends] == [1_700_000_001.0, 1_700_000_002.0]
+
+    def test_a_sleeper_that_was_killed_does_not_end_again(self, fake: FakeEngine) -> None:
+        made = run(fake, "one", "sleep", "10")
+        fake.kill_container(made)
+        fake.start_container(made)
+        fake.clock.advance(9)
+        assert fake.container(made).state is ContainerState.RUNNING
+
+    def test_the_relay_is_not_there(self, fake: FakeEngine) -> None:
+        reference = pause.reference("amd64")
+        fake.add_image(reference)
+        made = run(fake, "one", image=reference, stdin_open=True)
+        stream = fake.exec(made, ["/pause", "relay", "127.0.0.1", "80"])
+        assert stream.exit_code() == 1
+
+
+class TestPrograms:
+    def test_output_time_and_exit_code(self, fake: FakeEngine) -> None:
+        fake.program("serve", Program(runs_for=5, exit_code=3, output=("up", b"x", Frame(STDERR, b"err\n"))))
+        made = run(fake, "one", "serve", "--port", "80")
+        assert fake.container(made).state is ContainerState.RUNNING
+        fake.clock.advance(5)
+        assert fake.container(made).exit_code == 3
+        assert everything(fake.logs(made)) == b"up\nerr\nx"
+
+    def test_signals(self, fake: FakeEngine) -> None:
+        fake.program("serve", Program())
+        fake.program("mule", Program(ignores_sigterm=True))
+        serve, mule = run(fake, "one", "serve"), run(fake, "two", "mule")
+        for made in (serve, mule):
+            fake.kill_container(made, "SIGTERM")
+        assert fake.container(serve).exit_code == 143
+        assert fake.container(mule).state is ContainerState.RUNNING
+        fake.kill_container(mule, "9")
+        assert fake.container(mule).exit_code == 137
+
+    def test_an_exec_runs_them_too_and_they_can_change(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        fake.program("check", Program(runs_for=0, exit_code=1))
+        assert fake.exec(made, ["check"]).exit_code() == 1
+        fake.program("check", Program(runs_for=0))
+        assert fake.exec(made, ["sh", "-c", "check && echo fine"]).exit_code() == 0
+        fake.program("check", Program(runs_for=2))
+        slow = fake.exec(made, ["check"])
+        assert slow.exit_code() is None
+        fake.clock.advance(2)
+        assert slow.exit_code() == 0
+
+    def test_a_built_in_word_can_be_replaced(self, fake: FakeEngine) -> None:
+        fake.program("true", Program(runs_for=0, exit_code=9))
+        assert shell(fake, "true") == (9, b"")
+
+
+class TestHelpers:
+    def test_injected_errors_come_once_and_before_anything_is_done(self, fake: FakeEngine) -> None:
+        fake.inject("create_container", EngineUnavailableError("ask", "", "gone"), times=2)
+        for _ in range(2):
+            with pytest.raises(EngineUnavailableError):
+                create(fake, "one")
+        create(fake, "one")
+
+    def test_errors_for_one_target(self, fake: FakeEngine) -> None:
+        fake.inject("create_container", EngineError("create", "two", "no"), target="two")
+        create(fake, "one")
+        with pytest.raises(EngineError):
+            create(fake, "two")
+
+    def test_calls(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        fake.containers({})
+        assert fake.calls == [("create_container", "one"), ("start_container", made), ("containers", "")]
+        assert fake.request("one").name == "one"
+
+    def test_exit(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        fake.exit(made, 6)
+        assert fake.container(made).exit_code == 6
+        with pytest.raises(ConflictError):
+            fake.exit(made)
+
+    def test_oom(self, fake: FakeEngine) -> None:
+        made = run(fake, "one", labels={"of": "it"})
+        stream = iter(fake.events({"of": "it"}, since=0))
+        fake.oom(made)
+        info = fake.container(made)
+        assert (info.exit_code, info.oom_killed) == (137, True)
+        assert [next(stream).action for _ in range(4)] == ["create", "start", "oom", "die"]
+
+    def test_write(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        stream = fake.logs(made, follow=True)
+        fake.write(made, "half")
+        with pytest.raises(TimeoutError):
+            stream.read(0)
+        fake.write(made, " a line\n")
+        assert stream.read(0) == Frame(1, b"half a line\n")
+
+    def test_broken_streams_end(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        logs, events = fake.logs(made, follow=True), fake.events({})
+        fake.break_streams()
+        assert logs.read(0) is None
+        assert list(events) == []
+        assert fake.container(made).state is ContainerState.RUNNING
+
+    def test_pull(self, fake: FakeEngine) -> None:
+        fake.add_registry_image("redis")
+        lines: list[str] = []
+        fake.pull_image("docker.io/library/redis", lines.append)
+        assert fake.image("redis:latest").references == ("redis:latest",)
+        assert lines
+        fake.remove_image("redis")
+        with pytest.raises(NotFoundError):
+            fake.image("redis")
+
+    def test_a_slow_pull_is_given_up(self, fake: FakeEngine) -> None:
+        fake.add_registry_image("slow", takes=10)
+        with pytest.raises(ImagePullError, match="given up"):
+            fake.pull_image("slow", register=lambda closable: closable.close())
+
+    def test_a_slow_pull_comes_in_time(self, fake: FakeEngine) -> None:
+        fake.add_registry_image("slow", takes=10)
+        started = threading.Event()
+        thread = threading.Thread(
+            target=fake.pull_image, args=("slow", None, lambda closable: started.set()), daemon=True
+        )
+        thread.start()
+        assert started.wait(PATIENCE)
+        while thread.is_alive():
+            fake.clock.advance(1)
+            thread.join(0.01)
+        assert fake.image("slow").references == ("slow:latest",)
+
+    def test_a_reader_times_out_by_the_clock(self, fake: FakeEngine) -> None:
+        stream = fake.exec(run(fake, "one"), ["sleep", "infinity"])
+        caught: list[bool] = []
+
+        def read() -> None:
+            try:
+                stream.read(3600)
+            except TimeoutError:
+                caught.append(True)
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            fake.clock.advance(1000)
+            thread.join(0.01)
+        assert caught == [True]
+
+
+class TestRefusals:
+    def test_a_published_port_is_given_once(self, fake: FakeEngine) -> None:
+        ports = (ContainerPort(80, host_port=8080),)
+        run(fake, "one", ports=ports)
+        two = create(fake, "two", ports=ports)
+        with pytest.raises(EngineError, match="allocated"):
+            fake.start_container(two)
+        assert fake.container(two).failed_to_start
+
+    def test_a_broken_archive(self, fake: FakeEngine) -> None:
+        with pytest.raises(EngineError):
+            fake.load_image(b"nothing")
+
+    def test_one_of_many_parallel_creators_has_the_name(self, fake: FakeEngine) -> None:
+        outcomes: list[str] = []
+
+        def try_it() -> None:
+            try:
+                outcomes.append(create(fake, "one"))
+            except ConflictError:
+                outcomes.append("conflict")
+
+        threads = [threading.Thread(target=try_it) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert outcomes.count("conflict") == 7
+
+    def test_nested_pid_spaces_end_with_the_first(self, fake: FakeEngine) -> None:
+        first = run(fake, "first")
+        middle = run(fake, "middle", pid_mode=f"container:{first}")
+        last = run(fake, "last", pid_mode="container:middle")
+        fake.exit(middle)
+        assert fake.container(last).state is ContainerState.RUNNING
+        fake.exit(first, 1)
+        assert fake.container(last).exit_code == 137

@@ -1,0 +1,261 @@
+"""Manifests as text: scalars as Kubernetes' loader has them, every problem with its line, hostile input bounded."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pypod.errors import InvalidNameError, ManifestError, PortConflictError, SpecError
+from pypod.model import manifest
+from pypod.model.manifest import load, resolve
+from pypod.model.spec import Container, ContainerPort, Medium, PodSpec, Volume, VolumeMount
+
+SHOP = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: shop
+  labels: {app: shop}
+spec:
+  containers:
+  - name: web
+    image: nginx
+    args: ['22:22', on-time]
+    ports:
+    - containerPort: 80
+      hostPort: 8080
+    volumeMounts:
+    - {name: html, mountPath: /srv, readOnly: true}
+  volumes:
+  - name: html
+    emptyDir: {medium: Memory, sizeLimit: 1Mi}
+"""
+
+
+def args(yaml: str) -> str:
+    """The one argument that this YAML scalar is read as."""
+    return load(SHOP.replace("['22:22', on-time]", f"\n    - {yaml}")).containers[0].args[0]
+
+
+def test_a_whole_manifest() -> None:
+    assert load(SHOP) == PodSpec(
+        "shop",
+        (
+            Container(
+                "web",
+                "nginx",
+                args=["22:22", "on-time"],
+                ports=[ContainerPort(80, 8080)],
+                mounts=[VolumeMount("html", "/srv", read_only=True)],
+            ),
+        ),
+        (Volume.empty_dir("html", medium=Medium.MEMORY.value, size_limit=2**20),),
+        labels={"app": "shop"},
+        share_process_namespace=False,
+    )
+
+
+def test_problems_have_lines_also_those_of_the_pod_itself() -> None:
+    text = (
+        SHOP.replace("name: web", "name: Web").replace("readOnly: true", "readOnly: 1").replace("80\n", "0\n")
+    )
+    with pytest.raises(ManifestError) as caught:
+        load(text + "  dnsPolicy: Default\n  hostname: [a]\n", "pod.yaml")
+    assert [(problem.line, problem.path) for problem in caught.value.problems] == [
+        (8, "spec.containers[0].name"),
+        (12, "spec.containers[0].ports[0].containerPort"),
+        (15, "spec.containers[0].volumeMounts[0].readOnly"),
+        (19, "spec.dnsPolicy"),
+        (20, "spec.hostname"),
+    ]
+    assert str(caught.value).startswith(
+        "cannot accept pod.yaml: \n  - line 8: spec.containers[0].name: 'Web' is not"
+    )
+
+
+def test_a_pod_that_cannot_be_keeps_its_own_class() -> None:
+    with pytest.raises(InvalidNameError, match="cannot accept pod.yaml: line 4: metadata.name: 'Shop'"):
+        load(SHOP.replace("name: shop", "name: Shop"), "pod.yaml")
+    with pytest.raises(PortConflictError, match="line 14: spec.containers"):
+        load(SHOP.replace("hostPort: 8080", "hostPort: 8080\n    - containerPort: 80"))
+
+
+def test_what_could_not_be_read_is_no_second_problem() -> None:
+    with pytest.raises(ManifestError) as caught:
+        load(SHOP.replace("name: shop", "name: 5").replace("containers:", "containers: x\n  y:"))
+    assert [problem.path for problem in caught.value.problems][:2] == ["metadata.name", "spec.containers"]
+    assert len(caught.value.problems) == 3
+
+
+# What go.yaml.in/yaml/v2 makes of plain scalars; PyYAML has another opinion on most.
+SCALARS: list[tuple[str, object]] = [
+    *(("22:22", "22:22"), ("190:20:30", "190:20:30"), ("2021-01-01T10:00:00Z", "2021-01-01T10:00:00Z")),
+    *(("2021-01-01", "2021-01-01"), ("1e3", 1000.0), ("0777", 511), ("0o777", 511), ("08", 8.0), ("=", "=")),
+    *(
+        ("y", True),
+        ("N", False),
+        ("yes", True),
+        ("Off", False),
+        ("TRUE", True),
+        ("tRUE", "tRUE"),
+        ("yEs", "yEs"),
+    ),
+    *(
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ("nil", "nil"),
+        ("0x1F", 31),
+        ("0b11", 3),
+        ("-0b11", -3),
+        ("1_000", 1000),
+    ),
+    *(
+        ("+1", 1),
+        ("-1.5", -1.5),
+        (".5", 0.5),
+        ("1.", 1.0),
+        (".", "."),
+        ("-", "-"),
+        ("1.2.3", "1.2.3"),
+        ("1e", "1e"),
+    ),
+    *((".inf", float("inf")), ("18446744073709551615", 2**64 - 1), ("18446744073709551616", 2.0**64)),
+]
+
+
+@pytest.mark.parametrize(("plain", "value"), SCALARS)
+def test_plain_scalars_are_what_kubernetes_takes_them_for(plain: str, value: object) -> None:
+    found = resolve(plain)
+    assert (type(found), found) == (type(value), value)
+
+
+def test_every_scalar_trap_is_here() -> None:
+    assert len(SCALARS) == 35
+
+
+@pytest.mark.parametrize(
+    ("yaml", "value"),
+    [
+        *(
+            ("22:22", "22:22"),
+            ("2021-01-01", "2021-01-01"),
+            ("=", "="),
+            ("'yes'", "yes"),
+            ("!!str 5", "5"),
+            ("! 5", "5"),
+        ),
+        *(
+            (r'"a \'b\'"', "a 'b'"),
+            (r'"\ud83d\ude00"', "😀"),
+            ("|\n      a\n      b", "a\nb\n"),
+            ('"\\x41"', "A"),
+        ),
+    ],
+)
+def test_strings(yaml: str, value: str) -> None:
+    assert args(yaml) == value
+
+
+@pytest.mark.parametrize("yaml", ["yes", "n", "1e3", "08", "5", "~", "[a]", "{a: b}", "!!bool 'true'"])
+def test_what_is_no_string_is_refused_with_its_line(yaml: str) -> None:
+    with pytest.raises(
+        ManifestError, match=r"line 11: spec\.containers\[0\]\.args\[0\]: a string is expected"
+    ):
+        args(yaml)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("# nothing\n---\n---\n", "is empty"),
+        (SHOP + "---\n" + SHOP, "line 20: document: has several documents"),
+        ("a: b: c", "line 1: document: is not YAML: mapping values are not allowed here"),
+        ("a:\n  - b\n c", "line 3: document: is not YAML"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: a: the field is there twice, first on line 1"),
+        (SHOP.replace("    image: nginx\n", "    image: nginx\n    image: x\n"), r"line 10: spec.containers\[0\].image: the field is there twice"),
+        ("a: \x01", r"line 1: document: the character U\+0001"),
+        ("a: \"\\ud800\"", "half of a surrogate pair"),
+        ('a: "\\UFFFFFFFF"', "is not YAML"),
+        ("%YAML " + "9" * 5000 + ".1\n---\na", "is not YAML"),
+        ("a: *b", "line 1: document: is not YAML: found undefined alias"),
+        ("a: !!python/object/apply:os.system [x]", "the YAML tag '!!python/object/apply:os.system' is not supported"),
+        ("a: !!int x", "the YAML tag '!!int' is not supported"),
+        ("a: !mine x", "the YAML tag '!mine' is not supported"),
+        ("1: 2", "a field's name is a string, not the number 1"),
+        ("on: 2", "a field's name is a string, not the boolean true"),
+        ("? [a]\n: 2", "a field's name is a string, not a list"),
+        ("<<: 5", "'<<' takes a mapping"),
+        ("[a]", "line 1: document: a mapping of fields is expected"),
+        ("kind: List\napiVersion: v1\nitems: []", "line 1: kind: 'List' is not supported yet"),
+        ('{"kind": "Pod",\n"kind": "Pod"}', "line 2: kind: the field is there twice"),
+        ("x" * 1_000_001, "is 1000001 characters long"),
+    ],
+)  # fmt: skip
+def test_unreadable_text_is_one_clear_error(text: str, message: str) -> None:
+    with pytest.raises(ManifestError, match=message) as caught:
+        load(text)
+    assert len(caught.value.problems) == 1
+
+
+def test_anchors_and_merges() -> None:
+    text = SHOP.replace("labels: {app: shop}", "labels: &l {app: shop, a: b}")
+    text = text.replace("metadata:", "metadata: &m").replace(
+        "app: shop, a", "<<: [{app: old, c: d}], app: shop, a"
+    )
+    assert load(text).labels == {"app": "shop", "a": "b", "c": "d"}
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)
+)
+MERGE_BOMB = "a: &a {" + ", ".join(f"k{i}: 1" for i in range(9000)) + "}\nb:\n" + "- <<: *a\n" * 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[" * 100_000, "{a: " * 50_000, "- " * 50_000, "&a [*a]", "&a {b: *a}", BOMB, MERGE_BOMB),
+        "a: &a [" + "x, " * 400 + "]\nb: [" + "*a, " * 2000 + "]",
+        "{? " * 10_000,
+        '{"' + "k" * 400_000 + '": [' + "1, " * 20_000 + "]}",
+        "a: " + "9" * 900_000,
+        '{"apiVersion": "v1", "kind": "Pod", "spec": {'
+        + ", ".join(f"containrs{i}: 1" for i in range(5000))
+        + "}}",
+    ],
+    ids=range(12),
+)
+def test_hostile_text_ends_in_bounded_time(text: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ManifestError) as caught:
+        load(text)
+    assert time.monotonic() - started < 5
+    assert len(str(caught.value)) < 100_000
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(0, len(SHOP)),
+    st.integers(0, 20),
+    st.text(max_size=5) | st.sampled_from(list("{}[]&*!|>'\"%@`:-#?,\t\n")),
+)
+def test_a_mutated_manifest_is_read_or_refused(at: int, cut: int, put: str) -> None:
+    for text in (SHOP[:at] + put + SHOP[at + cut :], SHOP[:at] + put):
+        try:
+            load(text)
+        except SpecError as exc:
+            assert exc.problems
+
+
+def test_dump_quotes_what_kubernetes_would_misread() -> None:
+    words = ["y", "n", "1e3", "08", "0o7", "22:22", "=", "~", "a\nb\n", "$(x)", "é😀", "", "- a", "#"]
+    text = manifest.dump(PodSpec("a", (Container("a", "b", args=words),)))
+    assert load(text).containers[0].args == tuple(words)
+    assert "- 'y'\n" in text
+    assert "- $$(x)\n" in text
+    assert "- |\n      a\n      b\n" in text
