@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from pypod.connecting import connect
-from pypod.engine.api import Engine
-from pypod.errors import (
-    CommandError,
-    ConflictError,
-    EngineError,
-    EngineUnavailableError,
-    ExecError,
-    ExecTimeoutError,
-    ImageError,
-    ImagePullError,
-    InvalidNameError,
-    InvalidPortError,
-    ManifestError,
-    NotFoundError,
-    PodError,
-    PodExistsError,
-    PodNotFoundError,
-    PodNotRunningError,
-    PodStartError,
-    PodTimeoutError,
-    PortConflictError,
-    PypodError,
-    SpecError,
-    SubnetInUseError,
-    TeardownError,
-    UnknownVolumeError,
-)
-from pypod.model.results import ExecResult
-from pypod.model.spec import Container, ContainerPort, PodSpec, Volume, VolumeMount
-from pypod.model.status import ContainerStatus, Phase, PodStatus
-from pypod.pod import Pod, get
-from pypod.pod import list_pods as list
-from pypod.sweep import Swept, sweep
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pypod.connecting import connect
+    from pypod.engine.api import Engine
+    from pypod.errors import (
+        CommandError,
+        ConflictError,
+        EngineError,
+        EngineUnavailableError,
+        ExecError,
+        ExecTimeoutError,
+        ImageError,
+        ImagePullError,
+        InvalidNameError,
+        InvalidPortError,
+        ManifestError,
+        NotFoundError,
+        PodError,
+        PodExistsError,
+        PodNotFoundError,
+        PodNotRunningError,
+        PodStartError,
+        PodTimeoutError,
+        PortConflictError,
+        PypodError,
+        SpecError,
+        SubnetInUseError,
+        TeardownError,
+        UnknownVolumeError,
+    )
+    from pypod.finding import get
+    from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
+    from pypod.model.results import ExecResult
+    from pypod.model.spec import Container, ContainerPort, PodSpec, Volume, VolumeMount
+    from pypod.model.status import ContainerStatus, Phase, PodStatus
+    from pypod.pod import Pod
+    from pypod.sweeping import Swept, sweep
 
 __version__ = "0.1.0"
 
@@ -81,3 +86,73 @@ __all__ = [
     "list",
     "sweep",
 ]
+
+_HOMES = {
+    "pypod.connecting": ("connect",),
+    "pypod.engine.api": ("Engine",),
+    "pypod.errors": (
+        "CommandError",
+        "ConflictError",
+        "EngineError",
+        "EngineUnavailableError",
+        "ExecError",
+        "ExecTimeoutError",
+        "ImageError",
+        "ImagePullError",
+        "InvalidNameError",
+        "InvalidPortError",
+        "ManifestError",
+        "NotFoundError",
+        "PodError",
+        "PodExistsError",
+        "PodNotFoundError",
+        "PodNotRunningError",
+        "PodStartError",
+        "PodTimeoutError",
+        "PortConflictError",
+        "PypodError",
+        "SpecError",
+        "SubnetInUseError",
+        "TeardownError",
+        "UnknownVolumeError",
+    ),
+    "pypod.finding": (
+        "get",
+        "list",
+    ),
+    "pypod.model.results": ("ExecResult",),
+    "pypod.model.spec": (
+        "Container",
+        "ContainerPort",
+        "PodSpec",
+        "Volume",
+        "VolumeMount",
+    ),
+    "pypod.model.status": (
+        "ContainerStatus",
+        "Phase",
+        "PodStatus",
+    ),
+    "pypod.pod": ("Pod",),
+    "pypod.sweeping": (
+        "Swept",
+        "sweep",
+    ),
+}
+
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported when it is first used (PEP 562): ``import pypod`` alone costs next to nothing, so a test
+    suite pays for pods only where it has some."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_HOME[name])
+    value = getattr(module, "list_pods" if name == "list" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> tuple[str, ...]:
+    return tuple(sorted({*globals(), *_HOME}))

@@ -28,12 +28,10 @@ from pypod.model import codec, naming
 from pypod.model.planner import Desired
 from pypod.model.requests import PodIdentity
 from pypod.supervisor import supervisor_of
-from pypod.sweep import why_abandoned
+from pypod.sweeping import why_abandoned
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: leases alone end pods there
-    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +39,8 @@ TICK = 0.5
 """Seconds between looks: two calls of about a millisecond. The death of an owner makes no event."""
 IDLE = 30.0
 """Seconds without any pod after which it leaves."""
+ELECTION = 1.0
+"""Seconds for which a new program tries to get the lock."""
 SWITCH = "PYPOD_BACKGROUND"
 """Set to 0 in the environment, the program is never started: then the next use of pypod removes what is left."""
 
@@ -66,7 +66,7 @@ def _elected(engine_id: str) -> Iterator[bool]:
 
 
 def _try_lock(file: IO[str]) -> bool:
-    if fcntl is None:
+    if sys.platform == "win32":  # leases alone end pods there
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,13 +77,13 @@ def _try_lock(file: IO[str]) -> bool:
 
 def is_running(engine: Engine) -> bool:
     """Whether the background program of this engine and user runs."""
-    with _elected(engine.info().id) as free:
+    with _elected(observe.engine_identity(engine)[0]) as free:
         return not free
 
 
 def ensure_running(engine: Engine) -> None:
     """Start it where it does not run. Never raises: without it the next use of pypod cleans up."""
-    if os.environ.get(SWITCH) == "0" or fcntl is None:
+    if os.environ.get(SWITCH) == "0" or sys.platform == "win32":
         return
     try:
         if not is_running(engine):
@@ -116,23 +116,35 @@ def run(engine: Engine, *, idle: float = IDLE, stop: threading.Event | None = No
         0; also where another one is at work already.
     """
     stop = stop or threading.Event()
-    with _elected(engine.info().id) as mine:
-        if not mine:
+    engine_id = observe.engine_identity(engine)[0]
+    deadline = time.monotonic() + ELECTION
+    while not stop.is_set():
+        with _elected(engine_id) as mine:
+            if mine:
+                _keep_looking(engine, idle, stop)
+                deadline = 0.0
+        # A pod may have been started between the last look and the release, by somebody who saw this program at work.
+        if mine and (stop.is_set() or not observe.find_all(engine)):
+            return 0
+        if not mine and time.monotonic() > deadline:
             log.info("another one looks after %s", engine.url)
             return 0
-        last_seen = time.monotonic()
-        while not stop.is_set():
-            try:
-                if _look(engine):
-                    last_seen = time.monotonic()
-            except EngineError as error:
-                log.warning("%s", error)
-            except PypodError:
-                log.exception("cannot remove what is left")
-            if time.monotonic() - last_seen > idle:
-                break
-            stop.wait(TICK)
+        if not mine:  # or it was somebody who only looked whether anybody holds the lock
+            stop.wait(0.05)
     return 0
+
+
+def _keep_looking(engine: Engine, idle: float, stop: threading.Event) -> None:
+    last_seen = time.monotonic()
+    while not stop.is_set() and time.monotonic() - last_seen <= idle:
+        try:
+            if _look(engine):
+                last_seen = time.monotonic()
+        except EngineError as error:
+            log.warning("%s", error)
+        except PypodError:
+            log.exception("cannot remove what is left")
+        stop.wait(TICK)
 
 
 def _look(engine: Engine) -> bool:
@@ -160,7 +172,7 @@ def _adopt(engine: Engine, found: Found) -> None:
         return
     if naming.deletion_deadline(pause.name) is not None:
         return
-    pod = detached(engine, found)
+    pod = described(engine, found)
     if pod is None:
         return
     pod.channel.adopt(observe.read_history(engine, pause.id))
@@ -168,7 +180,7 @@ def _adopt(engine: Engine, found: Found) -> None:
     supervisor_of(engine).add(pod)
 
 
-def detached(engine: Engine, found: Found) -> PodSync | None:
+def described(engine: Engine, found: Found) -> PodSync | None:
     """A pod as its labels describe it; None where they do not."""
     pause = found.pause
     owner = naming.owner_of(pause.labels) if pause is not None else None

@@ -208,7 +208,9 @@ class PodStartError(PodError):
         self.log_tail = tuple(log_tail)
         self.plan = plan
         tail = "".join(f"\n  {container}| {line}" for line in self.log_tail)
-        super().__init__(message + (f"\nits last log lines:{tail}" if tail else ""), pod=pod, container=container)
+        super().__init__(
+            message + (f"\nits last log lines:{tail}" if tail else ""), pod=pod, container=container
+        )
 
 
 class ImageError(PodStartError):

@@ -55,7 +55,7 @@ def _end_all() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _pid
+    global _lock, _pid  # noqa: PLW0603 (a lock that another thread held at the fork stays locked in the child)
     _lock = threading.Lock()
     _owned.clear()
     _pid = os.getpid()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,25 +10,18 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self, overload
 
-from pypod import background, connecting, lifetime, starting
-from pypod.engine import dial, execute, observe, output
+from pypod import background, connecting, existing, lifetime, starting, waiting
 from pypod.engine.api import Engine
-from pypod.engine.observe import Found
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import (
-    ConflictError,
-    ExecError,
-    ExecTimeoutError,
-    NotFoundError,
     PodExistsError,
-    PodNotFoundError,
     PodNotRunningError,
-    PodTimeoutError,
     PypodError,
 )
-from pypod.model import codec, naming, validation
+from pypod.inside import Inside
+from pypod.model import validation
 from pypod.model.journal import Event
 from pypod.model.naming import PodKey
 from pypod.model.plan import Plan
@@ -37,14 +29,8 @@ from pypod.model.planner import Desired
 from pypod.model.requests import PodIdentity
 from pypod.model.results import ExecResult
 from pypod.model.spec import Container, PodSpec, RestartPolicy, Volume
-from pypod.model.state import ContainerInfo
-from pypod.model.status import Phase, PodStatus, Running
+from pypod.model.status import Phase, PodStatus
 from pypod.supervisor import supervisor_of
-from pypod.sweep import why_abandoned
-
-WAIT_POLL = 0.03
-"""Seconds between looks of `Pod.wait`: a look is a few calls of a millisecond."""
-CONDITIONS = ("Started", "Ready", "Running", "Succeeded", "Failed", "Completed", "Deleted")
 
 
 class Pod:
@@ -115,11 +101,16 @@ class Pod:
         self._sync = None
         self._leased = False
         self._pid = os.getpid()
-        self._relays: dict[int, dial.Relay] = {}
+        self._door: Inside | None = None
 
     @classmethod
     def from_spec(
-        cls, spec: PodSpec, *, engine: Engine | None = None, reach: str = "auto", min_ready_seconds: float = 0.1
+        cls,
+        spec: PodSpec,
+        *,
+        engine: Engine | None = None,
+        reach: str = "auto",
+        min_ready_seconds: float = 0.1,
     ) -> Pod:
         """A pod of a `PodSpec` that was made elsewhere. Raises as the constructor does."""
         pod = cls.__new__(cls)
@@ -139,7 +130,7 @@ class Pod:
             ManifestError: it cannot be read; every problem with its line and field.
             OSError: the file cannot be read.
         """
-        from pypod.model import manifest  # it imports yaml, which takes longer than all of pypod
+        from pypod.model import manifest  # noqa: PLC0415 (yaml takes as long to import as all of pypod)
 
         if isinstance(source, str) and "\n" in source:
             return cls.from_spec(manifest.load(source), engine=engine)
@@ -148,18 +139,14 @@ class Pod:
 
     def to_manifest(self) -> str:
         """The pod as Kubernetes YAML, which `from_manifest` reads back unchanged."""
-        from pypod.model import manifest
+        from pypod.model import manifest  # noqa: PLC0415 (as above)
 
         return manifest.dump(self._spec)
 
     @classmethod
-    def _of(cls, engine: Engine, found: Found) -> Pod | None:
-        """A handle on a pod that was found; None where its labels do not describe one."""
-        own = lifetime.owned(found.key.uid)
-        sync = own or background.detached(engine, found)
-        if sync is None:
-            return None
-        pod = cls.from_spec(sync.desired.spec, engine=engine)
+    def of(cls, sync: PodSync) -> Pod:
+        """A handle on a pod that is on its engine already."""
+        pod = cls.from_spec(sync.desired.spec, engine=sync.engine)
         pod._sync = sync
         return pod
 
@@ -227,9 +214,14 @@ class Pod:
             EngineError: the engine failed.
         """
         if self._sync is not None:
-            raise PodExistsError(f"cannot start pod '{self._spec.full_name}': it was started already", pod=self._full)
+            raise PodExistsError(
+                f"cannot start pod '{self._spec.full_name}': it was started already", pod=self._full
+            )
         engine = self.engine
-        if self._adopt_existing(engine, detach):
+        connecting.sweep_once(engine)
+        same = existing.find_same(engine, self._spec, detach=detach)
+        if same is not None:
+            self._sync, self._leased, self._pid = same, not detach, os.getpid()
             return self
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach)
@@ -257,36 +249,7 @@ class Pod:
         try:
             self.stop(grace=0)
         except (PypodError, KeyboardInterrupt) as left:
-            error.add_note(f"while removing it again: {left or 'interrupted'}")
-
-    def _adopt_existing(self, engine: Engine, detach: bool) -> bool:
-        """Take a pod of this name that is the same in spec and owner; what a dead owner left is removed first."""
-        connecting.sweep_once(engine)
-        for found in _named(engine, self._spec.namespace, self._spec.name):
-            if why_abandoned(engine, found):
-                Teardown(engine, found.key).run()
-                continue
-            pause = found.pause
-            if pause is None or naming.deletion_deadline(pause.name) is not None:
-                continue
-            if not self._is_same(pause, detach):
-                raise PodExistsError(
-                    f"cannot start pod '{self._full}': a pod of that name is there, with another spec or another "
-                    f"owner (uid {found.key.uid}); stop it first or take another name",
-                    pod=self._full,
-                )
-            own = lifetime.owned(found.key.uid)
-            self._sync = own or background.detached(engine, found)
-            self._leased, self._pid = not detach, os.getpid()
-            return True
-        return False
-
-    def _is_same(self, pause: ContainerInfo, detach: bool) -> bool:
-        spec_json = codec.dump_spec(self._spec)
-        same_spec = pause.labels.get(naming.SPEC_HASH) == naming.spec_hash(spec_json)
-        leased = naming.is_leased(pause.labels)
-        same_owner = naming.owner_of(pause.labels) == current_owner() if leased else detach
-        return same_spec and same_owner and leased is not detach
+            error.add_note(f"while removing it again: {str(left) or 'interrupted'}")
 
     def stop(self, grace: float | None = None) -> None:
         """Remove it: stop signals to all members, SIGKILL after the grace, then everything that the pod had.
@@ -306,7 +269,9 @@ class Pod:
         uid = self.uid
         supervisor_of(sync.engine).remove(uid)
         sync.release()
-        self._close_relays()
+        if self._door is not None:
+            self._door.close()
+            self._door = None
         seconds = self._spec.termination_grace_period_seconds if grace is None else grace
         try:
             Teardown(sync.engine, sync.desired.identity.key, grace=seconds).run()
@@ -316,15 +281,12 @@ class Pod:
             self._leased = False
         sync.refresh()
 
-    def _close_relays(self) -> None:
-        for relay in self._relays.values():
-            relay.close()
-        self._relays.clear()
-
     def __del__(self) -> None:
         if self._sync is not None and self._leased and self._pid == os.getpid():
             warnings.warn(
-                f"pod '{self._full}' was started and not stopped; it ends with the process", ResourceWarning, 2
+                f"pod '{self._full}' was started and not stopped; it ends with the process",
+                ResourceWarning,
+                2,
             )
 
     # how it is doing
@@ -346,17 +308,8 @@ class Pod:
         """
         sync = self._started()
         if lifetime.owned(self.uid) is None:
-            self._read_journal(sync)
+            existing.read_journal(sync)
         return sync.refresh()
-
-    def _read_journal(self, sync: PodSync) -> None:
-        """What happened to a pod of another process is in its pause's log."""
-        try:
-            for found in _of_uid(sync.engine, self.uid):
-                if found.pause is not None:
-                    sync.channel.adopt(observe.read_history(sync.engine, found.pause.id))
-        except NotFoundError:
-            pass
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -369,7 +322,9 @@ class Pod:
         if not self.status.pod_ip:
             self.refresh()
         if not self.status.pod_ip:
-            raise PodNotRunningError(f"cannot tell the address of pod '{self._full}': it has none now", pod=self._full)
+            raise PodNotRunningError(
+                f"cannot tell the address of pod '{self._full}': it has none now", pod=self._full
+            )
         return self.status.pod_ip
 
     def plan(self) -> Plan:
@@ -378,15 +333,7 @@ class Pod:
         Raises:
             EngineError: the engine could not be read.
         """
-        if self._sync is not None:
-            return self._sync.plan()
-        key = PodKey(self._spec.namespace, self._spec.name, "00000000-dry-run")
-        for found in _named(self.engine, self._spec.namespace, self._spec.name):
-            pod = background.detached(self.engine, found)
-            if pod is not None:
-                return pod.plan()
-        identity = PodIdentity(key, current_owner(), leased=True)
-        return PodSync(self.engine, Desired(self._spec, identity)).plan()
+        return self._sync.plan() if self._sync is not None else existing.dry_run(self.engine, self._spec)
 
     def wait(self, condition: str = "Ready", timeout: float = 60.0) -> PodStatus:
         """Wait until it is where you want it.
@@ -404,25 +351,12 @@ class Pod:
             PodNotRunningError: it cannot come there any more.
             ValueError: there is no such condition.
         """
-        if condition not in CONDITIONS:
-            raise ValueError(f"cannot wait for {condition!r}: one of {', '.join(CONDITIONS)} is expected")
-        deadline = time.monotonic() + timeout
-        while True:
-            status = self.refresh()
-            if _is_met(condition, status):
-                return status
-            words = starting.describe_unready(status)
-            if condition != "Deleted" and status.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNKNOWN):
-                raise PodNotRunningError(
-                    f"cannot wait for pod '{self._full}' to be {condition}: it is {status.summary}: {words}",
-                    pod=self._full,
-                )
-            if time.monotonic() > deadline:
-                raise PodTimeoutError(
-                    f"cannot wait longer than {timeout:g} s for pod '{self._full}' to be {condition}: {words}",
-                    pod=self._full,
-                )
-            time.sleep(WAIT_POLL)
+        return waiting.wait_for(self._full, self.refresh, condition, timeout)
+
+    def _inside(self) -> Inside:
+        if self._door is None:
+            self._door = Inside(self._started(), self.refresh, self._reach)
+        return self._door
 
     def _started(self) -> PodSync:
         if self._sync is None:
@@ -460,77 +394,16 @@ class Pod:
         """
         if isinstance(command, str):
             raise TypeError(f"cannot run {command!r}: a list of words is expected, as ['sh', '-c', ...]")
-        name = self._member(container)
-        info = self._running(name)
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        try:
-            result = execute.run(
-                self.engine, info.id, command, stdin=data, timeout=timeout, user=user, working_dir=working_dir, env=env
-            )
-        except execute.OutputTimeoutError as error:
-            raise ExecTimeoutError(
-                f"cannot finish {list(command)} in container '{name}' of pod '{self._full}' in {timeout or 0:g} s",
-                pod=self._full,
-                container=name,
-                stdout=error.stdout,
-                stderr=error.stderr,
-            ) from None
-        except (NotFoundError, ConflictError) as error:
-            raise self._not_running(name) from error
-        if check and result.exit_code != 0:
-            raise ExecError(
-                f"cannot accept exit code {result.exit_code} of {list(command)} in container '{name}' of pod "
-                f"'{self._full}': {(result.stderr or result.stdout).strip()[-2000:]}",
-                pod=self._full,
-                container=name,
-                result=result,
-            )
-        return result
-
-    def _member(self, container: str | None) -> str:
-        names = [member.name for member in self._spec.containers]
-        if container is None:
-            return names[0]
-        if container not in names:
-            raise PodNotFoundError(
-                f"cannot find container {container!r} in pod '{self._full}': it has {', '.join(names)}",
-                pod=self._full,
-                container=container,
-            )
-        return container
-
-    def _newest(self, container: str, *, look: bool = False) -> ContainerInfo | None:
-        sync = self._started()
-        if look or sync.observed is None:
-            sync.refresh()
-        return sync.observed.newest(container) if sync.observed is not None else None
-
-    def _running(self, container: str) -> ContainerInfo:
-        info = self._newest(container)
-        if info is not None and info.is_live and not self._has_moved(info):
-            return info
-        info = self._newest(container, look=True)
-        if info is None or not info.is_live:
-            raise self._not_running(container)
-        return info
-
-    def _has_moved(self, info: ContainerInfo) -> bool:
-        """Whether the instance that was last seen is not the one that runs: one call, instead of a look at all."""
-        try:
-            return not self.engine.container(info.id).is_live
-        except NotFoundError:
-            return True
-
-    def _not_running(self, container: str) -> PodNotRunningError:
-        sync = self._started()
-        status = self.refresh()
-        tail = "".join(f"\n  {container}| {line}" for line in starting.container_log_tail(sync, container))
-        words = starting.describe_unready(status)
-        shown = f"\nits last log lines:{tail}" if tail else ""
-        return PodNotRunningError(
-            f"cannot run a command in container '{container}' of pod '{self._full}': {words}{shown}",
-            pod=self._full,
-            container=container,
+        inside = self._inside()
+        return inside.run(
+            command,
+            inside.member(container),
+            stdin=stdin.encode() if isinstance(stdin, str) else stdin,
+            timeout=timeout,
+            check=check,
+            user=user,
+            working_dir=working_dir,
+            env=env,
         )
 
     @overload
@@ -576,17 +449,10 @@ class Pod:
         Raises:
             PodNotRunningError: the container was never made.
         """
-        name = self._member(container)
-        info = self._newest(name, look=True)
-        if info is None:
-            raise PodNotRunningError(
-                f"cannot read the logs of container '{name}' of pod '{self._full}': "
-                f"{starting.describe_unready(self.status)}",
-                pod=self._full,
-                container=name,
-            )
-        stream = self.engine.logs(info.id, follow=follow, tail=tail, since=since, timestamps=timestamps)
-        return output.lines(stream) if follow else output.text(stream)
+        inside = self._inside()
+        return inside.logs(
+            inside.member(container), follow=follow, tail=tail, since=since, timestamps=timestamps
+        )
 
     def address(self, port: int) -> tuple[str, int]:
         """A host and port that this process can dial to reach a port of the pod.
@@ -600,91 +466,4 @@ class Pod:
         Raises:
             PodNotRunningError: it has no address now.
         """
-        sync = self._started()
-        sync.refresh()
-        seen = sync.observed
-        if seen is None or seen.pause is None or not seen.ip:
-            raise PodNotRunningError(f"cannot reach pod '{self._full}': it has no address now", pod=self._full)
-        network = next((key for key, ip in seen.pause.addresses.items() if ip == seen.ip), "")
-        if self._reach == "direct" or (self._reach == "auto" and dial.routes_directly(self.engine, network)):
-            return seen.ip, port
-        if port not in self._relays:
-            self._relays[port] = dial.Relay(self.engine, seen.pause.id, seen.ip, port)
-        return self._relays[port].address
-
-
-def _is_met(condition: str, status: PodStatus) -> bool:
-    match condition:
-        case "Started":
-            return bool(status.container_statuses) and all(
-                isinstance(c.state, Running) or c.last_state is not None or c.restart_count > 0 or _ended(c)
-                for c in status.container_statuses
-            )
-        case "Ready":
-            return "Ready" in status.conditions and status.conditions["Ready"].status
-        case "Completed":
-            return status.phase in (Phase.SUCCEEDED, Phase.FAILED)
-        case "Deleted":
-            return status.reason == "NotFound"
-        case _:
-            return status.phase.value == condition
-
-
-def _ended(container: object) -> bool:
-    return type(getattr(container, "state", None)).__name__ == "Terminated"
-
-
-def _named(engine: Engine, namespace: str, name: str) -> list[Found]:
-    labels = {naming.NAMESPACE: namespace, naming.POD: name}
-    return observe.find(engine, labels)
-
-
-def _of_uid(engine: Engine, uid: str) -> list[Found]:
-    return observe.find(engine, {naming.UID: uid})
-
-
-def get(name: str, namespace: str = "default", *, engine: Engine | None = None) -> Pod:
-    """The pod of that name.
-
-    Args:
-        name, namespace: which.
-        engine: where; the default engine where it is None.
-
-    Raises:
-        PodNotFoundError: there is none.
-        EngineError: the engine could not be read.
-    """
-    engine = engine or connecting.connect()
-    for found in _named(engine, namespace, name):
-        pause = found.pause
-        if pause is not None and naming.deletion_deadline(pause.name) is None:
-            pod = Pod._of(engine, found)
-            if pod is not None:
-                return pod
-    full_name = f"{namespace}/{name}"
-    raise PodNotFoundError(f"cannot find pod '{full_name}' on {engine.url}", pod=full_name)
-
-
-def list_pods(
-    namespace: str | None = None, selector: Mapping[str, str] | None = None, *, engine: Engine | None = None
-) -> list[Pod]:
-    """The pods of an engine, by namespace and name.
-
-    Args:
-        namespace: only those of it; None: all.
-        selector: only those that carry all these labels.
-        engine: where; the default engine where it is None.
-
-    Raises:
-        EngineError: the engine could not be read.
-    """
-    engine = engine or connecting.connect()
-    wanted = dict(selector or {})
-    pods = []
-    for found in observe.find_all(engine):
-        if namespace is not None and found.key.namespace != namespace:
-            continue
-        pod = Pod._of(engine, found)
-        if pod is not None and wanted.items() <= dict(pod.spec.labels).items():
-            pods.append(pod)
-    return pods
+        return self._inside().address(port)

@@ -96,7 +96,9 @@ def _check_sandbox(pod: PodSync) -> None:
         raise PodExistsError(f"cannot start pod '{full_name}': the name is taken", pod=full_name) from error
     if isinstance(error, EngineError) and not isinstance(error, ConflictError | NotFoundError):
         message = f"cannot start pod '{full_name}': its sandbox cannot be made: {error.detail}"
-        raise PodStartError(message, pod=full_name, reason="CreatePodSandboxError", plan=pod.last_plan) from error
+        raise PodStartError(
+            message, pod=full_name, reason="CreatePodSandboxError", plan=pod.last_plan
+        ) from error
     if pod.status.reason == "LeaseLost":
         message = f"cannot start pod '{full_name}': its lease was lost while it started"
         raise PodStartError(message, pod=full_name, reason="LeaseLost", plan=pod.last_plan)

@@ -149,7 +149,7 @@ def supervisor_of(engine: Engine) -> Supervisor:
 
 
 def _after_fork_in_child() -> None:
-    global _supervisors_lock
+    global _supervisors_lock  # noqa: PLW0603 (it may have been held at the fork)
     _supervisors_lock = threading.Lock()
     _supervisors.clear()
 

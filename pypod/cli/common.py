@@ -55,7 +55,7 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def second_interrupt_kills() -> None:
+def next_interrupt_kills() -> None:
     """From here on Ctrl-C and SIGTERM end the process at once; a leased pod then goes by its lease."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import secrets
 import shutil
 import struct
 import subprocess
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pypod import Container, EngineError, Pod, PypodError
+from pypod import Container, EngineError, NotFoundError, Pod, PypodError
 from pypod.engine.pause import normalise_architecture
 
 if TYPE_CHECKING:
@@ -78,7 +79,14 @@ def lacking(engine: Engine, image: str) -> list[str]:
     """
     script = f"for p in {' '.join(PROGRAMS)}; do command -v $p >/dev/null 2>&1 || echo $p; done"
     member = Container("try", image, command=["sh", "-c", "sleep 60"], image_pull_policy="Never")
-    with Pod("demo-image", namespace="demo-image", containers=[member], engine=engine) as pod:
+    trial = Pod(
+        f"try-{secrets.token_hex(2)}",
+        namespace="demo-image",
+        containers=[member],
+        termination_grace_period_seconds=0,  # busybox's sh ignores the stop signal of some images
+        engine=engine,
+    )
+    with trial as pod:
         return pod.exec(["sh", "-c", script], timeout=10, check=True).stdout.split()
 
 
@@ -100,7 +108,7 @@ def chosen(engine: Engine, wanted: str, say: Say) -> Iterator[Choice]:
 def _given(engine: Engine, image: str, say: Say) -> Choice:
     try:
         engine.image(image)
-    except EngineError:
+    except NotFoundError:
         say(f"pulling {image} ...")
         engine.pull_image(image)
     absent = lacking(engine, image)
@@ -127,8 +135,15 @@ def _find(engine: Engine, say: Say) -> Choice:
         if _fits(engine, image, tried):
             return Choice(image, "pulled")
     built = _build(engine, tried)
-    if built is not None and _fits(engine, built.reference, tried):
-        return built
+    if built is not None:
+        fits = False
+        try:
+            fits = _fits(engine, built.reference, tried)
+        finally:
+            if not fits:
+                _remove(engine, built.reference, say)
+        if fits:
+            return built
     rows = "".join(f"\n  - {line}" for line in tried)
     raise NoImageError(f"cannot find an image for the tour (--image IMAGE names one):{rows}")
 

@@ -14,7 +14,7 @@ from pypod.engine import dial, observe, pause
 from pypod.engine.api import Engine
 from pypod.errors import EngineUnavailableError
 from pypod.model import naming
-from pypod.sweep import why_abandoned
+from pypod.sweeping import why_abandoned
 
 if TYPE_CHECKING:
     from pypod.model.state import EngineInfo

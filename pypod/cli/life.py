@@ -35,11 +35,20 @@ def up(args: argparse.Namespace) -> int:
             common.say("following its logs; Ctrl-C removes the pod")
             return _stay(pod)
         except KeyboardInterrupt:
-            common.second_interrupt_kills()
-            common.say(f"\nremoving pod {full}; another Ctrl-C ends this at once ...")
+            common.say(f"\nremoving pod {full}; another Ctrl-C kills it ...")
             raise
         finally:
-            pod.stop()
+            _remove(pod)
+
+
+def _remove(pod: Pod) -> None:
+    """With its grace period; a second Ctrl-C ends that, a third this process (the pod then goes by its lease)."""
+    try:
+        pod.stop()
+    except KeyboardInterrupt:
+        common.next_interrupt_kills()
+        pod.stop(grace=0)
+        raise
 
 
 def _from_file(args: argparse.Namespace) -> Pod:

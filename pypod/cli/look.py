@@ -77,7 +77,7 @@ def execute(args: argparse.Namespace) -> int:
     pod = pypod.get(args.pod, args.namespace, engine=engine)
     name = args.container or pod.spec.containers[0].name
     known(pod, name)
-    status = pod.status.container(name)
+    status = pod.refresh().container(name)
     if not isinstance(status.state, Running):
         raise PodNotRunningError(
             f"cannot run a command in container '{name}' of pod {pod.namespace}/{pod.name}: it is not running "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pypod
@@ -13,11 +14,13 @@ from pypod.cli import common, tables
 if TYPE_CHECKING:
     from pypod import Pod
 
+LOOKS_AT_ONCE = 8
+
 
 def ps(args: argparse.Namespace) -> int:
     """List pods as a table, as JSON or by name."""
     namespace = None if args.all_namespaces else args.namespace
-    pods = pypod.list(namespace, selector(args.selector), engine=common.engine(args))
+    pods = _looked_at(pypod.list(namespace, selector(args.selector), engine=common.engine(args)))
     pods.sort(key=lambda pod: (pod.namespace, pod.name))
     if args.output == "json":
         print(json.dumps(tables.pod_list(pods), indent=2))
@@ -31,6 +34,13 @@ def ps(args: argparse.Namespace) -> int:
             "No pods found." if args.all_namespaces else f"No pods found in namespace {args.namespace}."
         )
     return 0
+
+
+def _looked_at(pods: list[Pod]) -> list[Pod]:
+    """Those that are still there when asked how they are."""
+    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
+        statuses = list(pool.map(lambda pod: pod.refresh(), pods))
+    return [pod for pod, status in zip(pods, statuses, strict=True) if status.reason != "NotFound"]
 
 
 def selector(text: str) -> dict[str, str] | None:

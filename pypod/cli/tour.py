@@ -100,7 +100,7 @@ class Tour:
             volumes=list(volumes),
             namespace=self.namespace,
             share_process_namespace=pid,
-            termination_grace_period_seconds=1,
+            termination_grace_period_seconds=0,
             engine=self.engine,
         )
 
@@ -168,9 +168,8 @@ class Tour:
         end = time.monotonic() + timeout
         while True:
             lives = self.lives(pod)
-            if member in lives and lives[member].restarts > before.restarts:
-                return lives
-            if time.monotonic() > end:
+            back = member in lives and lives[member].restarts > before.restarts
+            if back or time.monotonic() > end:
                 return lives
             time.sleep(0.05)
 

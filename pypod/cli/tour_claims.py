@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pypod import PortConflictError
 from pypod.cli import tour_checks as judge
 from pypod.cli.tour import MEMORY_LIMIT, PORT, WORKER, Claim, Tour
+from pypod.cli.tour_checks import Life
 from pypod.model import naming
 from pypod.model.spec import Container
 
@@ -170,12 +171,15 @@ def volumes_shared(tour: Tour) -> bool:
     tour.saw(
         "2 MiB into 1 MiB: " + next((line for line in full.said.splitlines() if "space" in line), full.said)
     )
-    _, after, killed = _kill_worker(tour)
+    before, after = _kill_worker(tour)
     kept = tour.sh("a/worker", "cat /cache/note").said
-    tour.saw(f"a/worker after its restart (number {after}): {kept.strip()}")
+    tour.saw(f"a/worker after its restart (number {_restarts(after)}): {kept.strip()}")
     shared = judge.answers(disk, "on-disk") and memory.startswith("in-memory") and " tmpfs " in memory
     return (
-        shared and judge.size_enforced(full.code, full.said) and killed and judge.answers(kept, "in-memory")
+        shared
+        and judge.size_enforced(full.code, full.said)
+        and judge.restarted_alone(before, after, "worker")
+        and judge.answers(kept, "in-memory")
     )
 
 
@@ -219,21 +223,23 @@ def restarts_alone(tour: Tour) -> bool:
     texts = {name: tour.pods["a"].logs(name) for name in words}
     for name, text in texts.items():
         tour.saw(f"{name} | {text.strip().partition(chr(10))[0]}")
-    _, count, alone = _kill_worker(tour)
+    before, after = _kill_worker(tour)
+    kept = [name for name in ("web", "collector") if name in before and after.get(name) == before[name]]
     tour.saw(
-        f"a/worker restarted (number {count}); web and collector kept their start times: {'yes' if alone else 'no'}"
+        f"a/worker restarts: {_restarts(after)}, before: {_restarts(before)}; same start time: {', '.join(kept)}"
     )
-    return judge.own_streams(texts, words) and alone
+    return judge.own_streams(texts, words) and judge.restarted_alone(before, after, "worker")
 
 
-def _kill_worker(tour: Tour) -> tuple[bool, int, bool]:
-    """Kill the worker's process from another member: did it come back, how many restarts by then, and it alone."""
+def _restarts(lives: dict[str, Life]) -> int | str:
+    return lives["worker"].restarts if "worker" in lives else "not running"
+
+
+def _kill_worker(tour: Tour) -> tuple[dict[str, Life], dict[str, Life]]:
+    """Kill the worker's process from another member; every container's life before, and once it is back."""
     before = tour.lives("a")
     tour.sh("a/web", "kill -9 $(pidof sleep)")
-    after = tour.wait_restart("a", "worker", before["worker"])
-    alone = judge.restarted_alone(before, after, "worker")
-    count = after["worker"].restarts if "worker" in after else 0
-    return count > before["worker"].restarts, count, alone
+    return before, tour.wait_restart("a", "worker", before["worker"])
 
 
 @_claim(14, "a sidecar", "A collector reads, from a shared volume, what the web server writes.")

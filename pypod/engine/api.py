@@ -112,7 +112,10 @@ class Engine(Protocol):
         """Put a ``docker save`` archive in; the same archive gives the same image."""
 
     def pull_image(
-        self, reference: str, progress: Progress | None = None, register: Callable[[Closable], None] | None = None
+        self,
+        reference: str,
+        progress: Progress | None = None,
+        register: Callable[[Closable], None] | None = None,
     ) -> None:
         """Get it from its registry.
 

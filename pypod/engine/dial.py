@@ -7,6 +7,7 @@ engine an address of the local network may answer for somebody else.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -79,9 +80,6 @@ class Relay:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            if self._closed:  # what woke this thread was `close`
-                connection.close()
-                return
             self._connections.add(connection)
             threading.Thread(target=self._serve, args=(connection,), name="pypod-relay", daemon=True).start()
 
@@ -89,7 +87,9 @@ class Relay:
         stream: ExecStream | None = None
         try:
             stream = self._engine.exec(self._sandbox, self._command, stdin=True)
-            threading.Thread(target=_upload, args=(connection, stream), name="pypod-relay", daemon=True).start()
+            threading.Thread(
+                target=_upload, args=(connection, stream), name="pypod-relay", daemon=True
+            ).start()
             while (frame := stream.read()) is not None:
                 if frame.stream == STDOUT:
                     connection.sendall(frame.data)
@@ -122,8 +122,6 @@ def _upload(connection: socket.socket, stream: ExecStream) -> None:
 
 
 def _shut(sock: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     sock.close()

@@ -275,9 +275,10 @@ class DockerEngine:
         with self._call("pull image", reference) as api:
             headers = _registry_login(api, reference, name)
             wire = self._dial(api)
+        transfer = _Transfer(wire)
         try:
             if register is not None:
-                register(wire)
+                register(transfer)
             # The head comes with the first progress, which may take as long as the registry does.
             reply = _ask(api, wire, "POST", path, headers=headers, timeout=None)
             if reply.status != 200:
@@ -286,7 +287,7 @@ class DockerEngine:
             if not reply.complete:
                 raise ConnectionResetError(errno.ECONNRESET, "the connection ended before the pull did")
         except OSError as error:
-            if wire.closed:
+            if transfer.given_up:
                 raise ImagePullError("pull image", reference, "it was given up") from error
             raise ImagePullError(
                 "pull image", reference, f"the engine at {self.url} broke off: {error}"
@@ -510,7 +511,16 @@ class DockerEngine:
             return reply
 
 
+def _knock(url: str) -> None:
+    """A local socket that nobody listens on: docker-py would leave its own half open, and say it less clearly."""
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as local:
+            local.settimeout(_CONNECT_TIMEOUT)
+            local.connect(url.removeprefix("unix://"))
+
+
 def _make_client(address: Address) -> APIClient:
+    _knock(address.url)
     # The first request, for the API version, is the one that finds out that nobody is there.
     client = APIClient(
         base_url=address.url,
@@ -568,6 +578,18 @@ def _ask(
         body=body,
         timeout=timeout,
     )
+
+
+class _Transfer:
+    """What gives a pull up."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.given_up = False
+
+    def close(self) -> None:
+        self.given_up = True
+        self._wire.close()
 
 
 def _registry_login(api: APIClient, reference: str, name: str) -> dict[str, str]:

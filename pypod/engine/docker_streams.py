@@ -48,10 +48,6 @@ class Wire:
             # A follow or an event stream may be silent for days: without it a vanished remote engine is never noticed.
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
     def fileno(self) -> int:
         return self._socket.fileno()
 
@@ -154,11 +150,12 @@ class Reply:
         self._left = int(length or 0)  # of the body, or of the current chunk
 
     def receive(self, deadline: float | None = None) -> bytes:
-        """As `Wire.receive`; a broken connection is an end as well, with `complete` unset."""
+        """As `Wire.receive`; a broken connection is an end as well, with `complete` unset. The end closes the wire."""
         while True:
             if found := self._take():
                 return found
             if self.complete:
+                self.wire.close()
                 return b""
             try:
                 data = self.wire.receive(deadline)
@@ -170,6 +167,7 @@ class Reply:
                 data = b""
             if not data:
                 self.complete = self._endless
+                self.wire.close()
                 return b""
             self._raw += data
 

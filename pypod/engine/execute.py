@@ -50,7 +50,9 @@ def run(
         EngineError: it could not be started.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    stream = engine.exec(container, command, stdin=stdin is not None, user=user, working_dir=working_dir, env=env)
+    stream = engine.exec(
+        container, command, stdin=stdin is not None, user=user, working_dir=working_dir, env=env
+    )
     try:
         if stdin is not None:
             threading.Thread(target=_feed, args=(stream, stdin), name="pypod-stdin", daemon=True).start()

@@ -134,7 +134,9 @@ class Execution:
                 self._call(step.action)
             except PypodError as error:
                 result = ActionResult(step.action, error)
-            except BaseException as error:  # a bug of ours: reported like an engine's refusal, never lost in a thread
+            except (
+                BaseException
+            ) as error:  # a bug of ours: reported like an engine's refusal, never lost in a thread
                 failure = PypodError(f"cannot {step.action}: {type(error).__name__}: {error}")
                 failure.__cause__ = error
                 result = ActionResult(step.action, failure)
@@ -148,7 +150,7 @@ class Execution:
         result = self._results[index]
         return result.error is None and not result.skipped
 
-    def _call(self, action: Action) -> None:
+    def _call(self, action: Action) -> None:  # noqa: C901, PLR0912 (flat: one engine call an action)
         engine = self._engine
         match action:
             case LoadPauseImage():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,14 @@ from pypod.model import journal, naming
 from pypod.model.journal import History
 from pypod.model.naming import PodKey
 from pypod.model.spec import PodSpec
-from pypod.model.state import ContainerInfo, ContainerState, ImageInfo, NetworkInfo, PodObservation, VolumeInfo
+from pypod.model.state import (
+    ContainerInfo,
+    ContainerState,
+    ImageInfo,
+    NetworkInfo,
+    PodObservation,
+    VolumeInfo,
+)
 
 
 def observe(engine: Engine, key: PodKey, spec: PodSpec | None = None) -> PodObservation:
@@ -80,14 +88,20 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
     )
 
 
-def _pod_network(networks: list[NetworkInfo], found: PodObservation, spec: PodSpec | None) -> NetworkInfo | None:
+def _pod_network(
+    networks: list[NetworkInfo], found: PodObservation, spec: PodSpec | None
+) -> NetworkInfo | None:
     """The network that the pod is on, or belongs on. Of two that raced into being, everyone takes the same."""
     used = set(found.pause.addresses) if found.pause is not None else set()
     on = [network for network in networks if network.id in used]
     if on or spec is None:
         return on[0] if on else None
     labels = naming.network_labels(spec.network)
-    ours = [n for n in networks if n.labels.get(naming.NETWORK) == spec.network and labels.items() <= n.labels.items()]
+    ours = [
+        n
+        for n in networks
+        if n.labels.get(naming.NETWORK) == spec.network and labels.items() <= n.labels.items()
+    ]
     return min(ours, key=lambda network: (network.subnets, network.id), default=None)
 
 
@@ -99,14 +113,19 @@ def image_or_none(engine: Engine, reference: str) -> ImageInfo | None:
         return None
 
 
-_architectures: dict[str, str] = {}
+_identities: weakref.WeakKeyDictionary[Engine, tuple[str, str]] = weakref.WeakKeyDictionary()
+
+
+def engine_identity(engine: Engine) -> tuple[str, str]:
+    """Its ID and architecture: asked for once an engine, since they cannot change and ``info`` is its slowest answer."""
+    if engine not in _identities:
+        info = engine.info()
+        _identities[engine] = (info.id, info.architecture)
+    return _identities[engine]
 
 
 def engine_architecture(engine: Engine) -> str:
-    """Asked for once an engine: it cannot change."""
-    if engine.url not in _architectures:
-        _architectures[engine.url] = engine.info().architecture
-    return _architectures[engine.url]
+    return engine_identity(engine)[1]
 
 
 def read_history(engine: Engine, pause_container: str) -> History:
@@ -160,3 +179,8 @@ def find(engine: Engine, labels: Mapping[str, str]) -> list[Found]:
             volumes.setdefault(key, []).append(volume)
     keys = sorted({*containers, *volumes}, key=lambda key: (key.namespace, key.name, key.uid))
     return [Found(key, tuple(containers.get(key, ())), tuple(volumes.get(key, ()))) for key in keys]
+
+
+def find_named(engine: Engine, namespace: str, name: str) -> list[Found]:
+    """Every pod of that name: one, and those that are being deleted."""
+    return find(engine, {naming.NAMESPACE: namespace, naming.POD: name})

@@ -22,7 +22,10 @@ def text(stream: FrameStream) -> str:
 def lines(stream: FrameStream) -> Iterator[str]:
     """Line by line as it comes, without line ends. The two outputs are put together each on its own, since the engine cuts
     them anywhere; a last line without an end is yielded at the end."""
-    decoders = {1: codecs.getincrementaldecoder("utf-8")("replace"), 2: codecs.getincrementaldecoder("utf-8")("replace")}
+    decoders = {
+        1: codecs.getincrementaldecoder("utf-8")("replace"),
+        2: codecs.getincrementaldecoder("utf-8")("replace"),
+    }
     rest = {1: "", 2: ""}
     try:
         while (frame := stream.read()) is not None:

@@ -44,7 +44,9 @@ class WorkerPool:
             self._threads += 1
         try:
             threading.Thread(target=self._work, name=f"pypod-{self._name}", daemon=True).start()
-        except RuntimeError:  # the interpreter is on its way out (3.12: can't start new thread at interpreter shutdown)
+        except (
+            RuntimeError
+        ):  # the interpreter is on its way out (3.12: can't start new thread at interpreter shutdown)
             with self._ready:
                 self._threads -= 1
             self._drain()

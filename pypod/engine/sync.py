@@ -135,7 +135,9 @@ class PodSync:
             message = f"Successfully pulled image {action.reference!r}"
             return [journal.Pulled(now, action.reference), journal.Event(now, "Normal", "Pulled", message)]
         users = [c.name for c in self.desired.spec.containers if c.image == action.reference]
-        failures: list[Entry] = [journal.ContainerFailed(now, name, "ErrImagePull", str(error)) for name in users]
+        failures: list[Entry] = [
+            journal.ContainerFailed(now, name, "ErrImagePull", str(error)) for name in users
+        ]
         return [*failures, journal.Event(now, "Warning", "Failed", str(error))]
 
     def _create_entries(self, action: CreateContainer, error: PypodError | None, now: float) -> list[Entry]:

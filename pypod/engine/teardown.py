@@ -77,7 +77,11 @@ class Teardown:
     def _finish(self) -> None:
         pause = POLL
         while not (seen := observe.observe(self._engine, self._key)).is_empty:
-            deadline = self._deadline if seen.deletion_deadline is None else min(self._deadline, seen.deletion_deadline)
+            deadline = (
+                self._deadline
+                if seen.deletion_deadline is None
+                else min(self._deadline, seen.deletion_deadline)
+            )
             now = time.time()
             if now > deadline + SLACK:
                 raise TeardownError(f"pod '{self._key.full_name}'", self._leftovers(seen))

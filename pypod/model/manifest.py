@@ -386,10 +386,16 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+_OTHER_BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
+"""PyYAML takes them for ends of lines, or drops them, unless they are escaped in double quotes."""
+
+
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None
     if not isinstance(resolve(text), str):
         style = "'"
+    if _OTHER_BREAKS.search(text):
+        style = '"'
     return dumper.represent_scalar(f"{_STANDARD}str", text, style)
 
 

@@ -102,7 +102,9 @@ def member_name(key: PodKey, container: str, attempt: int) -> str:
 
 def deleting_name(key: PodKey, attempt: int, deadline: float) -> str:
     """What a pause is renamed to when its pod is to go: the deletion mark, with the time (Unix seconds) grace ends at."""
-    return f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_pause_{attempt}_{int(deadline)}{DELETING_SUFFIX}"
+    return (
+        f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_pause_{attempt}_{int(deadline)}{DELETING_SUFFIX}"
+    )
 
 
 def deletion_deadline(name: str) -> float | None:
@@ -144,7 +146,13 @@ def pod_labels(key: PodKey, owner: Owner, *, leased: bool) -> dict[str, str]:
 
 
 def pause_labels(base: Mapping[str, str], attempt: int, spec_json: str) -> dict[str, str]:
-    return {**base, ROLE: Role.PAUSE.value, ATTEMPT: str(attempt), SPEC: spec_json, SPEC_HASH: spec_hash(spec_json)}
+    return {
+        **base,
+        ROLE: Role.PAUSE.value,
+        ATTEMPT: str(attempt),
+        SPEC: spec_json,
+        SPEC_HASH: spec_hash(spec_json),
+    }
 
 
 def member_labels(base: Mapping[str, str], container: str, attempt: int) -> dict[str, str]:

@@ -162,7 +162,9 @@ class _Sync:
         steps = []
         if not observed.pause_image_present:
             steps.append(
-                self.builder.add(LoadPauseImage(observed.pause_image, "the engine has not got the pause image"))
+                self.builder.add(
+                    LoadPauseImage(observed.pause_image, "the engine has not got the pause image")
+                )
             )
         if observed.network is None:
             request = network_request(self.spec.network, observed.taken_subnets)
@@ -170,12 +172,12 @@ class _Sync:
                 self.waiting.append("no subnet is free for the pod network")
                 self.due.append(self.now + FAILURE_RETRY)
             else:
-                steps.append(self.builder.add(CreateNetwork(request, "the engine has not got the pod network")))
+                steps.append(
+                    self.builder.add(CreateNetwork(request, "the engine has not got the pod network"))
+                )
         present = {volume.name for volume in observed.volumes}
-        for volume in volume_requests(self.spec, self.desired.identity):
-            if volume.name not in present:
-                steps.append(self.builder.add(CreateVolume(volume, "emptyDir begins empty")))
-        return steps
+        missing = [v for v in volume_requests(self.spec, self.desired.identity) if v.name not in present]
+        return steps + [self.builder.add(CreateVolume(volume, "emptyDir begins empty")) for volume in missing]
 
     # images
 
@@ -196,7 +198,10 @@ class _Sync:
             return ""
         if container.pull_policy is PullPolicy.ALWAYS and container.image not in self.history.pulled:
             return "imagePullPolicy Always"
-        if container.pull_policy is not PullPolicy.NEVER and self.observed.images.get(container.image) is None:
+        if (
+            container.pull_policy is not PullPolicy.NEVER
+            and self.observed.images.get(container.image) is None
+        ):
             return f"not on the engine, imagePullPolicy {container.pull_policy.value}"
         return ""
 
@@ -226,7 +231,9 @@ class _Sync:
         for container in self.spec.containers:
             newest = self.observed.newest(container.name)
             if newest is None:
-                self._start_new(container, pause, pulls, (created, started), attempt=0, step=0, cause="not there yet")
+                self._start_new(
+                    container, pause, pulls, (created, started), attempt=0, step=0, cause="not there yet"
+                )
             elif newest.has_ended:
                 self._restart(container, newest, pause, pulls, (created, started), fresh=fresh)
             elif newest.state.value == "created":
@@ -244,7 +251,13 @@ class _Sync:
     ) -> None:
         if fresh:  # it was made for the sandbox that is gone, and names that one's ID
             self._start_new(
-                container, pause, pulls, sandbox, attempt=newest.attempt + 1, step=0, cause="its sandbox changed"
+                container,
+                pause,
+                pulls,
+                sandbox,
+                attempt=newest.attempt + 1,
+                step=0,
+                cause="its sandbox changed",
             )
             return
         self.builder.add(StartContainer(newest.name, container.name, "made but not started", newest.attempt))
@@ -269,7 +282,9 @@ class _Sync:
         for old in self.observed.members[container.name][1:]:
             self.builder.add(RemoveContainer(old.id, old.name, "only the last dead instance is kept"))
         code = newest.exit_code
-        cause = f"exited with code {code}, restart {newest.attempt + 1}, policy {self.spec.restart_policy.value}"
+        cause = (
+            f"exited with code {code}, restart {newest.attempt + 1}, policy {self.spec.restart_policy.value}"
+        )
         self._start_new(
             container, pause, pulls, sandbox, attempt=newest.attempt + 1, step=decision.step, cause=cause
         )
@@ -302,7 +317,9 @@ class _Sync:
             pause=pause,
         )
         pause_created, pause_started = sandbox
-        created = self.builder.add(CreateContainer(request, container.name, cause), after=[pause_created, pull])
+        created = self.builder.add(
+            CreateContainer(request, container.name, cause), after=[pause_created, pull]
+        )
         self.builder.add(
             StartContainer(request.name, container.name, cause, attempt, step), after=[created, pause_started]
         )
@@ -321,7 +338,9 @@ def decide_restart(desired: Desired, ended: ContainerInfo, history: History) -> 
     )
 
 
-def plan_teardown(observed: PodObservation, *, deadline: float, signalled: frozenset[str], now: float) -> Plan:
+def plan_teardown(
+    observed: PodObservation, *, deadline: float, signalled: frozenset[str], now: float
+) -> Plan:
     """What can be done now to bring the pod away.
 
     1. The pause is renamed: that is the deletion mark.
@@ -334,7 +353,9 @@ def plan_teardown(observed: PodObservation, *, deadline: float, signalled: froze
     if live and now < deadline:
         for info in live:
             if info.id not in signalled:
-                builder.add(KillContainer(info.id, info.name, info.stop_signal, "the pod is deleted"), after=[mark])
+                builder.add(
+                    KillContainer(info.id, info.name, info.stop_signal, "the pod is deleted"), after=[mark]
+                )
         names = ", ".join(sorted(info.container for info in live))
         return builder.build(due=deadline, waiting=f"grace for {names}")
     _remove_all(builder, observed, mark)

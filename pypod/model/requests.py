@@ -133,21 +133,21 @@ def _candidates(network: str) -> Iterator[ipaddress.IPv4Network]:
 
 def volume_requests(spec: PodSpec, identity: PodIdentity) -> tuple[VolumeRequest, ...]:
     """One engine volume for each `EmptyDir`."""
-    found = []
-    for volume in spec.volumes:
-        if isinstance(volume.source, EmptyDir):
-            found.append(
-                VolumeRequest(
-                    name=naming.volume_name(identity.key, volume.name),
-                    labels=naming.volume_labels(identity.labels, volume.name),
-                    memory=volume.source.medium is Medium.MEMORY,
-                    size_limit=volume.source.size_limit,
-                )
-            )
-    return tuple(found)
+    return tuple(
+        VolumeRequest(
+            name=naming.volume_name(identity.key, volume.name),
+            labels=naming.volume_labels(identity.labels, volume.name),
+            memory=volume.source.medium is Medium.MEMORY,
+            size_limit=volume.source.size_limit,
+        )
+        for volume in spec.volumes
+        if isinstance(volume.source, EmptyDir)
+    )
 
 
-def pause_request(spec: PodSpec, identity: PodIdentity, *, attempt: int, image: str, network_id: str) -> ContainerRequest:
+def pause_request(
+    spec: PodSpec, identity: PodIdentity, *, attempt: int, image: str, network_id: str
+) -> ContainerRequest:
     """The sandbox: everything that the pod shares."""
     key = identity.key
     return ContainerRequest(

@@ -181,7 +181,9 @@ class Container:
     ) -> None:
         for what, words in (("command", command), ("args", args)):
             if isinstance(words, str):
-                raise TypeError(f"cannot take {what}={words!r} of container {name!r}: a list of words is expected")
+                raise TypeError(
+                    f"cannot take {what}={words!r} of container {name!r}: a list of words is expected"
+                )
         policy = None if image_pull_policy is None else PullPolicy(image_pull_policy)
         values: dict[str, object] = {
             "name": name,
@@ -189,7 +191,9 @@ class Container:
             "command": tuple(command),
             "args": tuple(args),
             "env": MappingProxyType(dict(env or {})),
-            "ports": tuple(port if isinstance(port, ContainerPort) else ContainerPort(port) for port in ports),
+            "ports": tuple(
+                port if isinstance(port, ContainerPort) else ContainerPort(port) for port in ports
+            ),
             "mounts": _mounts(mounts),
             "working_dir": working_dir,
             "user": user,

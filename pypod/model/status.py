@@ -118,7 +118,7 @@ class PodStatus:
                 return status.state.reason
         if self.phase is Phase.SUCCEEDED:
             return "Completed"
-        return self.phase.value
+        return str(self.phase.value)
 
     @property
     def ready_count(self) -> int:
@@ -141,7 +141,9 @@ def derive(desired: Desired, observed: PodObservation, history: History, now: fl
     if observed.is_empty:
         return PodStatus(Phase.UNKNOWN, reason="NotFound", message="nothing of the pod is on the engine")
     over = _sandbox_over(desired, observed)
-    statuses = tuple(_container_status(c, desired, observed, history, now, over) for c in desired.spec.containers)
+    statuses = tuple(
+        _container_status(c, desired, observed, history, now, over) for c in desired.spec.containers
+    )
     phase = _phase(desired, statuses, over)
     pause = observed.pause
     lost = planner.lease_lost(observed)
@@ -239,7 +241,9 @@ def _phase(desired: Desired, statuses: tuple[ContainerStatus, ...], over: bool) 
     running = sum(isinstance(s.state, Running) for s in statuses)
     fresh = sum(isinstance(s.state, Waiting) and s.last_state is None for s in statuses)
     stopped = [s.state if isinstance(s.state, Terminated) else s.last_state for s in statuses]
-    ended = [end for s, end in zip(statuses, stopped, strict=True) if end and not isinstance(s.state, Running)]
+    ended = [
+        end for s, end in zip(statuses, stopped, strict=True) if end and not isinstance(s.state, Running)
+    ]
     if fresh and not over:
         return Phase.PENDING
     if running:
@@ -274,5 +278,7 @@ def _containers_ready(phase: Phase, statuses: tuple[ContainerStatus, ...]) -> Co
         return Condition(False, "PodFailed")
     unready = [status.name for status in statuses if not status.ready]
     if unready:
-        return Condition(False, "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
+        return Condition(
+            False, "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
+        )
     return Condition(True)

@@ -193,6 +193,9 @@ class Runtime:
     def _connect(self, container: FakeContainer) -> None:
         try:
             network = self.networks.get(container.modes["network"], "start container")
+            self.networks.get(
+                network.info.name, "start container"
+            )  # 20.10 looks it up by name, also where given its ID
             address = network.connect(container.id)
         except EngineError as error:
             self._fail(container, error, NEVER_STARTED)

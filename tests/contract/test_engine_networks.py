@@ -101,11 +101,12 @@ class TestNetworks:
         self, contract: Contract, engine: Engine
     ) -> None:
         one, _ = contract.network()
-        two, subnet = contract.network(first=1)
-        made = contract.run_pause(network_mode=two)
-        (address,) = engine.container(made).addresses.values()
-        assert ipaddress.ip_address(address) in ipaddress.ip_network(subnet)
+        two, _ = contract.network(first=1)
+        assert {one, two} <= {found.id for found in engine.networks()}
+        # Not while both are there: 20.10 then finds the name ambiguous, also of a container that was given the ID.
         engine.remove_network(one)
+        made = contract.run_pause(network_mode=two)
+        assert engine.container(made).addresses.keys() == {two}
 
     def test_addresses(self, contract: Contract, engine: Engine) -> None:
         network, subnet = contract.network()

@@ -66,14 +66,20 @@ class TestStdin:
         engine.kill_container(pause)
         contract.ended(pause)
 
-        def refused() -> bool:
-            try:
-                channel.send(b"line\n")
-            except EngineError:
-                return True
-            return False
+        caught: list[EngineError] = []
 
-        contract.until(refused, "sending to an ended container is refused")
+        def send() -> None:
+            try:
+                for _ in range(int(PATIENCE / 0.02)):
+                    channel.send(b"line\n")
+                    time.sleep(0.02)
+            except EngineError as error:
+                caught.append(error)
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        sender.join(PATIENCE)
+        assert caught, "sending to an ended container is neither refused nor does it come back"
 
     def test_what_is_not_there_is_not_found(self, engine: Engine) -> None:
         with pytest.raises(NotFoundError):
@@ -205,7 +211,8 @@ class TestExec:
 
     def test_it_ends_with_the_container(self, contract: Contract, engine: Engine) -> None:
         made = contract.run("one")
-        stream = contract.closing(engine.exec(made, ["sleep", "1000"]))
+        stream = contract.closing(engine.exec(made, ["sh", "-c", "echo up; sleep 1000"]))
+        assert read_until(stream, b"up\n") == b"up\n"  # an exec that is not under way yet fails otherwise
         engine.kill_container(made)
         assert stream.read(PATIENCE) is None
         contract.until(lambda: stream.exit_code() is not None, "the command has ended")

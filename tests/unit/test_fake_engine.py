@@ -310,6 +310,12 @@ class TestRefusals:
             fake.start_container(two)
         assert fake.container(two).failed_to_start
 
+    def test_one_that_shares_a_network_has_no_hostname_or_port_of_its_own(self, fake: FakeEngine) -> None:
+        other = run(fake, "other")
+        for more in ({"hostname": "own"}, {"ports": (ContainerPort(80),)}):
+            with pytest.raises(EngineError, match="conflicting options"):
+                create(fake, "one", network_mode=f"container:{other}", **more)
+
     def test_a_broken_archive(self, fake: FakeEngine) -> None:
         with pytest.raises(EngineError):
             fake.load_image(b"nothing")

@@ -224,8 +224,14 @@ def test_one_member_declares_a_port_twice() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second", "conflict"),
-    [("", "", True), ("127.0.0.1", "", True), ("", "::1", True), ("0.0.0.0", "127.0.0.1", True)]
-    + [("127.0.0.1", "127.0.0.1", True), ("127.0.0.1", "127.0.0.2", False)],
+    [
+        ("", "", True),
+        ("127.0.0.1", "", True),
+        ("", "::1", True),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+    ],
 )
 def test_host_port_conflicts(first: str, second: str, conflict: bool) -> None:
     ports = [
@@ -263,8 +269,11 @@ DIGEST = "sha256:" + "0" * 64
         f"a@{DIGEST}",
         f"a:b@{DIGEST}",
         DIGEST,
-    ]
-    + ["[::1]:5000/a", "a__b", "a.b-c", "a---b:_x"],
+        "[::1]:5000/a",
+        "a__b",
+        "a.b-c",
+        "a---b:_x",
+    ],
 )
 def test_images(image: str) -> None:
     validate(one(image=image))
@@ -298,7 +307,9 @@ def test_unknown_volume_says_which_there_are() -> None:
     spec = pod(
         Container("a", "x", mounts={"htm": "/a"}), volumes=(Volume.empty_dir("html"), Volume.empty_dir("b"))
     )
-    with pytest.raises(UnknownVolumeError, match="'htm', did you mean 'html'.; the pod defines 'html', 'b'"):
+    with pytest.raises(
+        UnknownVolumeError, match=r"'htm', did you mean 'html'\?; the pod defines 'html', 'b'"
+    ):
         validate(spec)
     with pytest.raises(UnknownVolumeError, match="defines no volumes"):
         validate(one(mounts={"a": "/a"}))

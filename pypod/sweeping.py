@@ -40,7 +40,7 @@ def sweep(engine: Engine | None = None) -> list[Swept]:
         TeardownError: something could not be removed.
     """
     if engine is None:
-        from pypod import connecting  # which imports this module
+        from pypod import connecting  # noqa: PLC0415 (it imports this module)
 
         engine = connecting.connect()
     swept = []

@@ -1,0 +1,71 @@
+"""What is on the engine already under a pod's name: itself, another, or what a dead owner left."""
+
+from __future__ import annotations
+
+import contextlib
+
+from pypod import background, lifetime
+from pypod.engine import observe
+from pypod.engine.api import Engine
+from pypod.engine.owner import current_owner
+from pypod.engine.sync import PodSync
+from pypod.engine.teardown import Teardown
+from pypod.errors import NotFoundError, PodExistsError
+from pypod.model import codec, naming
+from pypod.model.naming import PodKey
+from pypod.model.plan import Plan
+from pypod.model.planner import Desired
+from pypod.model.requests import PodIdentity
+from pypod.model.spec import PodSpec
+from pypod.model.state import ContainerInfo
+from pypod.sweeping import why_abandoned
+
+
+def find_same(engine: Engine, spec: PodSpec, *, detach: bool) -> PodSync | None:
+    """The pod of this name that is the same in spec and owner; None where there is no pod of it. What a dead owner left under
+    the name is removed.
+
+    Raises:
+        PodExistsError: a pod of the name is there, with another spec or another owner.
+    """
+    for found in observe.find_named(engine, spec.namespace, spec.name):
+        if why_abandoned(engine, found):
+            Teardown(engine, found.key).run()
+            continue
+        pause = found.pause
+        if pause is None or naming.deletion_deadline(pause.name) is not None:
+            continue
+        if _is_same(spec, pause, detach=detach):
+            return lifetime.owned(found.key.uid) or background.described(engine, found)
+        raise PodExistsError(
+            f"cannot start pod '{spec.full_name}': a pod of that name is there, with another spec or another owner "
+            f"(uid {found.key.uid}); stop it first, or take another name",
+            pod=spec.full_name,
+        )
+    return None
+
+
+def _is_same(spec: PodSpec, pause: ContainerInfo, *, detach: bool) -> bool:
+    leased = naming.is_leased(pause.labels)
+    same_spec = pause.labels.get(naming.SPEC_HASH) == naming.spec_hash(codec.dump_spec(spec))
+    same_owner = leased is not detach and (detach or naming.owner_of(pause.labels) == current_owner())
+    return same_spec and same_owner
+
+
+def dry_run(engine: Engine, spec: PodSpec) -> Plan:
+    """What would be done for this spec now: for the pod of the name that is there, else for a new one."""
+    for found in observe.find_named(engine, spec.namespace, spec.name):
+        pod = background.described(engine, found)
+        if pod is not None:
+            read_journal(pod)
+            return pod.plan()
+    identity = PodIdentity(PodKey(spec.namespace, spec.name, "<uid>"), current_owner(), leased=True)
+    return PodSync(engine, Desired(spec, identity)).plan()
+
+
+def read_journal(pod: PodSync) -> None:
+    """Take what happened to a pod of another process from its pause's log."""
+    for found in observe.find(pod.engine, {naming.UID: pod.desired.identity.key.uid}):
+        if found.pause is not None:
+            with contextlib.suppress(NotFoundError):  # it went meanwhile
+                pod.channel.adopt(observe.read_history(pod.engine, found.pause.id))

@@ -1,0 +1,66 @@
+"""Finding pods on an engine, whoever started them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pypod import background, connecting, lifetime
+from pypod.engine import observe
+from pypod.engine.api import Engine
+from pypod.engine.observe import Found
+from pypod.errors import PodNotFoundError
+from pypod.model import naming
+from pypod.pod import Pod
+
+
+def get(name: str, namespace: str = "default", *, engine: Engine | None = None) -> Pod:
+    """The pod of that name.
+
+    Args:
+        name, namespace: which.
+        engine: where; the default engine where it is None.
+
+    Raises:
+        PodNotFoundError: there is none.
+        EngineError: the engine could not be read.
+    """
+    engine = engine or connecting.connect()
+    for found in observe.find_named(engine, namespace, name):
+        pause = found.pause
+        if pause is not None and naming.deletion_deadline(pause.name) is None:
+            pod = _handle(engine, found)
+            if pod is not None:
+                return pod
+    full_name = f"{namespace}/{name}"
+    raise PodNotFoundError(f"cannot find pod '{full_name}' on {engine.url}", pod=full_name)
+
+
+def list_pods(
+    namespace: str | None = None, selector: Mapping[str, str] | None = None, *, engine: Engine | None = None
+) -> list[Pod]:
+    """The pods of an engine, by namespace and name.
+
+    Args:
+        namespace: only those of it; None: all.
+        selector: only those that carry all these labels.
+        engine: where; the default engine where it is None.
+
+    Raises:
+        EngineError: the engine could not be read.
+    """
+    engine = engine or connecting.connect()
+    wanted = dict(selector or {})
+    pods = []
+    for found in observe.find_all(engine):
+        if namespace is not None and found.key.namespace != namespace:
+            continue
+        pod = _handle(engine, found)
+        if pod is not None and wanted.items() <= dict(pod.spec.labels).items():
+            pods.append(pod)
+    return pods
+
+
+def _handle(engine: Engine, found: Found) -> Pod | None:
+    """A handle on a pod that was found; None where its labels do not describe one."""
+    sync = lifetime.owned(found.key.uid) or background.described(engine, found)
+    return Pod.of(sync) if sync is not None else None

@@ -1,0 +1,168 @@
+"""Into a running pod: commands and logs of its members, and its ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from pypod import starting
+from pypod.engine import dial, execute, output
+from pypod.engine.sync import PodSync
+from pypod.errors import (
+    ConflictError,
+    ExecError,
+    ExecTimeoutError,
+    NotFoundError,
+    PodNotFoundError,
+    PodNotRunningError,
+)
+from pypod.model.results import ExecResult
+from pypod.model.state import ContainerInfo
+
+
+class Inside:
+    """What can be done in a started pod.
+
+    Args:
+        sync: the pod.
+        refresh: looks at it; `sync.refresh`, or what also reads the journal.
+        reach: ``auto``, ``direct`` or ``relay``.
+    """
+
+    def __init__(self, sync: PodSync, refresh: Callable[[], object], reach: str) -> None:
+        self._sync = sync
+        self._refresh = refresh
+        self._reach = reach
+        self._relays: dict[tuple[str, int], dial.Relay] = {}
+        self._full_name = sync.desired.identity.key.full_name
+
+    def member(self, container: str | None) -> str:
+        """The name of a member; of the first for None. Raises `PodNotFoundError` for one that the pod has not."""
+        names = [member.name for member in self._sync.desired.spec.containers]
+        if container is None:
+            return names[0]
+        if container not in names:
+            raise PodNotFoundError(
+                f"cannot find container {container!r} in pod '{self._full_name}': it has {', '.join(names)}",
+                pod=self._full_name,
+                container=container,
+            )
+        return container
+
+    def run(
+        self,
+        command: Sequence[str],
+        name: str,
+        *,
+        stdin: bytes | None,
+        timeout: float | None,
+        check: bool,
+        user: str,
+        working_dir: str,
+        env: Mapping[str, str] | None,
+    ) -> ExecResult:
+        """See `pypod.Pod.exec`."""
+        info = self._running(name)
+        where = f"{list(command)} in container '{name}' of pod '{self._full_name}'"
+        try:
+            result = execute.run(
+                self._sync.engine,
+                info.id,
+                command,
+                stdin=stdin,
+                timeout=timeout,
+                user=user,
+                working_dir=working_dir,
+                env=env,
+            )
+        except execute.OutputTimeoutError as error:
+            raise ExecTimeoutError(
+                f"cannot finish {where} in {timeout or 0:g} s",
+                pod=self._full_name,
+                container=name,
+                stdout=error.stdout,
+                stderr=error.stderr,
+            ) from None
+        except (NotFoundError, ConflictError) as error:
+            raise self._not_running(name) from error
+        if check and result.exit_code != 0:
+            words = (result.stderr or result.stdout).strip()[-2000:]
+            raise ExecError(
+                f"cannot accept exit code {result.exit_code} of {where}: {words}",
+                pod=self._full_name,
+                container=name,
+                result=result,
+            )
+        return result
+
+    def _newest(self, container: str, *, look: bool) -> ContainerInfo | None:
+        if look or self._sync.observed is None:
+            self._refresh()
+        return self._sync.observed.newest(container) if self._sync.observed is not None else None
+
+    def _running(self, container: str) -> ContainerInfo:
+        info = self._newest(container, look=False)
+        if info is not None and info.is_live and self._still_runs(info):
+            return info
+        info = self._newest(container, look=True)
+        if info is None or not info.is_live:
+            raise self._not_running(container)
+        return info
+
+    def _still_runs(self, info: ContainerInfo) -> bool:
+        """Of the instance that was last seen: one call, instead of a look at the whole pod."""
+        try:
+            return self._sync.engine.container(info.id).is_live
+        except NotFoundError:
+            return False
+
+    def _not_running(self, container: str) -> PodNotRunningError:
+        self._refresh()
+        tail = "".join(
+            f"\n  {container}| {line}" for line in starting.container_log_tail(self._sync, container)
+        )
+        shown = f"\nits last log lines:{tail}" if tail else ""
+        return PodNotRunningError(
+            f"cannot run a command in container '{container}' of pod '{self._full_name}': "
+            f"{starting.describe_unready(self._sync.status)}{shown}",
+            pod=self._full_name,
+            container=container,
+        )
+
+    def logs(
+        self, name: str, *, follow: bool, tail: int | None, since: float | None, timestamps: bool
+    ) -> str | Iterator[str]:
+        """See `pypod.Pod.logs`."""
+        info = self._newest(name, look=True)
+        if info is None:
+            raise PodNotRunningError(
+                f"cannot read the logs of container '{name}' of pod '{self._full_name}': "
+                f"{starting.describe_unready(self._sync.status)}",
+                pod=self._full_name,
+                container=name,
+            )
+        stream = self._sync.engine.logs(info.id, follow=follow, tail=tail, since=since, timestamps=timestamps)
+        return output.lines(stream) if follow else output.text(stream)
+
+    def address(self, port: int) -> tuple[str, int]:
+        """See `pypod.Pod.address`."""
+        self._refresh()
+        seen = self._sync.observed
+        if seen is None or seen.pause is None or not seen.ip:
+            raise PodNotRunningError(
+                f"cannot reach pod '{self._full_name}': it has no address now", pod=self._full_name
+            )
+        network = next((key for key, ip in seen.pause.addresses.items() if ip == seen.ip), "")
+        if self._reach == "direct":
+            return seen.ip, port
+        if self._reach == "auto" and dial.routes_directly(self._sync.engine, network):
+            return seen.ip, port
+        key = (seen.pause.id, port)  # a new sandbox needs a new relay
+        if key not in self._relays:
+            self._relays[key] = dial.Relay(self._sync.engine, seen.pause.id, seen.ip, port)
+        return self._relays[key].address
+
+    def close(self) -> None:
+        """End the relays."""
+        for relay in self._relays.values():
+            relay.close()
+        self._relays.clear()

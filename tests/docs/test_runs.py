@@ -1,0 +1,127 @@
+"""What README and docs show is run on the real engine, and what they show of its output is what it prints."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests import images
+from tests.docs import markdown
+from tests.docs.conftest import Shell, left_of
+from tests.docs.markdown import Block
+
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("client")]
+
+TOUR = 60.0
+
+
+def programs() -> list[tuple[Block, Block]]:
+    """Each runnable Python block, and the block of its output."""
+    found = []
+    for page in markdown.PAGES:
+        blocks = markdown.blocks(page)
+        for block, after in zip(blocks, blocks[1:] + blocks[:1], strict=True):
+            if block.language == "python" and "runnable" in block.words:
+                found.append((block, after))
+    assert found
+    return found
+
+
+def sessions() -> list[Path]:
+    """The pages with runnable console blocks."""
+    found = [page for page in markdown.PAGES if console_blocks(page)]
+    assert found
+    return found
+
+
+def console_blocks(page: Path) -> list[Block]:
+    return [
+        block for block in markdown.blocks(page) if block.language == "console" and "runnable" in block.words
+    ]
+
+
+@pytest.mark.parametrize("pair", programs(), ids=lambda pair: pair[0].where)
+def test_a_python_block_prints_what_is_shown(pair: tuple[Block, Block], shell: Shell) -> None:
+    program, output = pair
+    assert (output.language, *output.words) == ("text", "output"), f"{program.where} has no output block"
+    path = shell.folder / "program.py"
+    path.write_text(program.text)
+    done = shell.run([sys.executable, "-W", "error", str(path)])
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = [markdown.shape(line) for line in output.text.strip().splitlines()]
+    assert [markdown.shape(line) for line in done.stdout.strip().splitlines()] == shown
+
+
+@pytest.mark.parametrize("page", sessions(), ids=lambda page: page.name)
+def test_console_blocks_show_what_is_printed(page: Path, shell: Shell) -> None:
+    """All of a page, in order, in one folder: one block may use what another one made."""
+    for block in markdown.blocks(page):
+        for word in block.words:
+            if word.startswith("file="):
+                (shell.folder / word.removeprefix("file=")).write_text(block.text)
+    try:
+        for block in console_blocks(page):
+            for command in markdown.commands(block):
+                done = shell.run(["bash", "-c", command.text])
+                assert done.returncode == 0, f"{command.text}: {done.stderr}"
+                assert command.shown, f"{block.where} shows no output of {command.text}"
+                assert markdown.missing(command.shown, done.stdout) == [], done.stdout
+    finally:
+        shell.run(["pypod", "down", "shop", "--grace", "0"])  # nothing to do where all went well
+
+
+def test_the_tour_in_the_readme_is_the_tour(shell: Shell, client: docker.DockerClient) -> None:
+    page = markdown.ROOT / "README.md"
+    shown = [block for block in markdown.blocks(page) if block.words == ("tour",)]
+    assert len(shown) == 1
+    done = shell.run(["pypod", "demo", "--image", images.BUSYBOX], timeout=TOUR)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert markdown.missing(markdown.commands(shown[0])[0].shown, done.stdout) == [], done.stdout
+    namespace = re.search(r"demo-[0-9a-f]+", done.stdout)
+    assert namespace
+    assert left_of(client, namespace[0], {"tour-a", "tour-b", "tour-unit"}) == []
+
+
+def test_what_is_left_would_be_seen(client: docker.DockerClient) -> None:
+    volume = client.volumes.create(labels={"io.pypod.namespace": "docs-control", "io.pypod.pod": "left"})
+    try:
+        assert left_of(client, "docs-control", {"left"}) == [volume.name]
+        assert left_of(client, "docs-control", {"other"}) == []
+    finally:
+        volume.remove()
+    assert left_of(client, "docs-control", {"left"}) == []
+
+
+def test_there_are_examples() -> None:
+    assert [example.parent.name for example in markdown.EXAMPLES] == [
+        "01-two-containers",
+        "02-shared-volume",
+        "03-two-pods-by-ip",
+    ]
+
+
+@pytest.mark.parametrize("example", markdown.EXAMPLES, ids=lambda path: path.parent.name)
+def test_an_example_prints_what_its_readme_shows(example: Path, shell: Shell) -> None:
+    shown = [
+        block for block in markdown.blocks(example.with_name("README.md")) if block.words == ("example",)
+    ]
+    assert len(shown) == 1
+    done = shell.run([sys.executable, "-W", "error", str(example)])
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [markdown.shape(line) for line in shown[0].text.strip().splitlines()]
+    assert [markdown.shape(line) for line in done.stdout.strip().splitlines()] == lines
+
+
+def test_the_second_pod_sees_the_address_of_the_first(shell: Shell) -> None:
+    example = next(path for path in markdown.EXAMPLES if path.parent.name == "03-two-pods-by-ip")
+    done = shell.run([sys.executable, str(example), images.BUSYBOX])
+    assert done.returncode == 0, done.stderr
+    addresses = re.search(r"^a is (\S+), b is (\S+)$", done.stdout, re.MULTILINE)
+    seen = re.search(r"^b saw the request come from (\S+)$", done.stdout, re.MULTILINE)
+    assert addresses
+    assert seen
+    assert seen[1] == addresses[1] != addresses[2]

@@ -1,0 +1,114 @@
+"""What `import pypod` promises: these names, and that it costs nothing until one is used."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import subprocess
+import sys
+
+import pytest
+
+import pypod
+from pypod.engine import pause
+from pypod.model import planner, requests
+
+NAMES = [
+    "CommandError",
+    "ConflictError",
+    "Container",
+    "ContainerPort",
+    "ContainerStatus",
+    "Engine",
+    "EngineError",
+    "EngineUnavailableError",
+    "ExecError",
+    "ExecResult",
+    "ExecTimeoutError",
+    "ImageError",
+    "ImagePullError",
+    "InvalidNameError",
+    "InvalidPortError",
+    "ManifestError",
+    "NotFoundError",
+    "Phase",
+    "Pod",
+    "PodError",
+    "PodExistsError",
+    "PodNotFoundError",
+    "PodNotRunningError",
+    "PodSpec",
+    "PodStartError",
+    "PodStatus",
+    "PodTimeoutError",
+    "PortConflictError",
+    "PypodError",
+    "SpecError",
+    "SubnetInUseError",
+    "Swept",
+    "TeardownError",
+    "UnknownVolumeError",
+    "Volume",
+    "VolumeMount",
+    "connect",
+    "get",
+    "list",
+    "sweep",
+]
+
+
+def loaded_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter has after a piece of code."""
+    program = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_the_public_names_are_these() -> None:
+    assert pypod.__all__ == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_there_when_it_is_used(name: str) -> None:
+    assert getattr(pypod, name) is not None
+    assert name in dir(pypod)
+
+
+def test_every_error_class_is_public() -> None:
+    from pypod import errors  # noqa: PLC0415 (beside its use)
+
+    classes = {
+        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)
+    }
+    assert classes <= set(NAMES)
+
+
+def test_list_is_pypods_own() -> None:
+    assert pypod.list is not builtins.list
+    assert callable(pypod.list)
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'pypod' has no attribute 'Deployment'"):
+        pypod.Deployment  # noqa: B018 (the access is what is tested)
+
+
+def test_importing_it_imports_next_to_nothing() -> None:
+    loaded = loaded_after("import pypod")
+    assert {name for name in loaded if name.startswith("pypod")} == {"pypod"}
+    assert not loaded & {"docker", "yaml", "rich", "tenacity", "requests", "urllib3", "threading"}
+
+
+def test_describing_a_pod_imports_no_docker() -> None:
+    loaded = loaded_after(
+        "from pypod import Pod, Container\n"
+        "pod = Pod('shop', containers=[Container('web', 'nginx')])\n"
+        "import pypod; pypod.Engine, pypod.get, pypod.list, pypod.sweep, pypod.connect, pypod.PodStatus"
+    )
+    assert "pypod.pod" in loaded
+    assert not loaded & {"docker", "rich", "tenacity", "requests"}
+
+
+def test_numbers_that_two_layers_must_agree_on() -> None:
+    assert planner.LEASE_LOST == pause.LEASE_LOST_EXIT_CODE
+    assert requests.MAX_VOLUMES == pause.VOLUME_SLOTS
