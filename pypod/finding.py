@@ -25,12 +25,13 @@ def get(name: str, namespace: str = "default", *, engine: Engine | None = None) 
         EngineError: the engine could not be read.
     """
     engine = engine or connecting.connect()
-    for found in observe.find_named(engine, namespace, name):
-        pause = found.pause
-        if pause is not None and naming.deletion_deadline(pause.name) is None:
-            pod = _handle(engine, found)
-            if pod is not None:
-                return pod
+    every = observe.find_named(engine, namespace, name)
+    # One that is being deleted comes last: its name may have been given to another already.
+    for found in sorted(every, key=_is_deleting):
+        pod = _handle(engine, found)
+        if pod is not None:
+            pod.refresh()
+            return pod
     full_name = f"{namespace}/{name}"
     raise PodNotFoundError(f"cannot find pod '{full_name}' on {engine.url}", pod=full_name)
 
@@ -56,8 +57,13 @@ def list_pods(
             continue
         pod = _handle(engine, found)
         if pod is not None and wanted.items() <= dict(pod.spec.labels).items():
+            pod.refresh()
             pods.append(pod)
     return pods
+
+
+def _is_deleting(found: Found) -> bool:
+    return found.pause is None or naming.deletion_deadline(found.pause.name) is not None
 
 
 def _handle(engine: Engine, found: Found) -> Pod | None:

@@ -74,6 +74,10 @@ class Inside:
                 working_dir=working_dir,
                 env=env,
             )
+        except execute.ContainerEndedError as error:
+            raise PodNotRunningError(
+                f"cannot finish {where}: the container ended meanwhile", pod=self._full_name, container=name
+            ) from error
         except execute.OutputTimeoutError as error:
             raise ExecTimeoutError(
                 f"cannot finish {where} in {timeout or 0:g} s",
@@ -110,10 +114,7 @@ class Inside:
 
     def _still_runs(self, info: ContainerInfo) -> bool:
         """Of the instance that was last seen: one call, instead of a look at the whole pod."""
-        try:
-            return self._sync.engine.container(info.id).is_live
-        except NotFoundError:
-            return False
+        return execute.is_live(self._sync.engine, info.id)
 
     def _not_running(self, container: str) -> PodNotRunningError:
         self._refresh()

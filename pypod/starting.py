@@ -196,9 +196,10 @@ def _tail(pod: PodSync, container_id: str) -> list[str]:
 
 def _timeout(pod: PodSync, timeout: float, waiting: str) -> PodTimeoutError:
     full_name = pod.desired.identity.key.full_name
+    words = waiting or describe_unready(pod.status)
+    refused = f"; the engine last refused: {pod.last_error}" if pod.last_error is not None else ""
     return PodTimeoutError(
-        f"cannot start pod '{full_name}' in {timeout:g} s: {waiting or describe_unready(pod.status)}\n"
-        f"the last plan:\n{pod.last_plan}",
+        f"cannot start pod '{full_name}' in {timeout:g} s: {words}{refused}\nthe last plan:\n{pod.last_plan}",
         pod=full_name,
     )
 

@@ -262,8 +262,4 @@ def _build(engine: Engine, tried: list[str]) -> Choice | None:
 
 
 def _remove(engine: Engine, reference: str, say: Say) -> None:
-    remove: Callable[[str], None] | None = getattr(engine, "remove_image", None)
-    if remove is None:
-        say(f"the image {reference} stays: docker rmi {reference}")
-        return
-    remove(reference)
+    engine.remove_image(reference)

@@ -54,7 +54,8 @@ class StdinChannel(Closable, Protocol):
     """An attached standard input. While it is open, the container's stdin is."""
 
     def send(self, data: bytes) -> None:
-        """Write all of it. Raises `EngineError` when the container's end is gone."""
+        """Write all of it. Raises `EngineError` when it is not taken within seconds. That it was taken proves nothing: the
+        engine may still hold what a container that has ended will never read."""
 
     def fileno(self) -> int:
         """Of the socket, for closing it after a fork; -1 where there is none."""
@@ -110,6 +111,10 @@ class Engine(Protocol):
 
     def load_image(self, archive: bytes) -> None:
         """Put a ``docker save`` archive in; the same archive gives the same image."""
+
+    def remove_image(self, reference: str) -> None:
+        """Take the reference away, and the image with its last one. Raises `NotFoundError`; `ConflictError` while a container
+        uses it."""
 
     def pull_image(
         self,

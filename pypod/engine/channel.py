@@ -24,6 +24,7 @@ class Channel:
         self._stdin: StdinChannel | None = None
         self._history = History()
         self._unsent: list[Entry] = []
+        self._is_stuck = False
         _open_channels.add(self)
 
     @property
@@ -38,7 +39,7 @@ class Channel:
     def attach(self, stdin: StdinChannel) -> None:
         """Write through this pause from now on."""
         with self._lock:
-            old, self._stdin = self._stdin, stdin
+            old, self._stdin, self._is_stuck = self._stdin, stdin, False
             if old is not None:
                 old.close()
                 self._unsent = _snapshot(self._history)
@@ -53,13 +54,13 @@ class Channel:
             self._flush()
 
     def _flush(self) -> None:
-        if self._stdin is None or not self._unsent:
+        if self._stdin is None or self._is_stuck or not self._unsent:
             return
         try:
             self._stdin.send(b"".join(journal.encode(entry) for entry in self._unsent))
+            self._unsent = []
         except PypodError:
-            return  # the next pause gets a snapshot of everything
-        self._unsent = []
+            self._is_stuck = True  # its pause has ended: the next one gets a snapshot of everything
 
     @property
     def is_attached(self) -> bool:

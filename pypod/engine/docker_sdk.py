@@ -264,6 +264,10 @@ class DockerEngine:
                 if "error" in entry:
                     raise EngineError("load image", "", str(entry["error"]))
 
+    def remove_image(self, reference: str) -> None:
+        with self._call("remove image", reference) as api:
+            api.remove_image(reference)
+
     def pull_image(
         self,
         reference: str,

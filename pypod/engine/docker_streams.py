@@ -309,6 +309,11 @@ class Exec(Frames):
         return self._state()
 
 
+SEND_PATIENCE = 2.0
+"""Seconds. The engine neither reads nor closes the stdin of a container that has ended (20.10): bytes are taken until the
+socket is full, and then never again."""
+
+
 class Stdin:
     """`StdinChannel`."""
 
@@ -318,8 +323,8 @@ class Stdin:
 
     def send(self, data: bytes) -> None:
         try:
-            self._wire.send(data)
-        except OSError as error:
+            self._wire.send(data, time.monotonic() + SEND_PATIENCE)
+        except OSError as error:  # a TimeoutError among them
             raise EngineError("write to stdin of", self._container, f"its end is gone: {error}") from error
 
     def fileno(self) -> int:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pypod.engine.api import STDERR, Engine, ExecStream
-from pypod.errors import PypodError
+from pypod.errors import NotFoundError, PypodError
 from pypod.model.results import ExecResult
 
 EXIT_POLL = 0.002
 """Seconds between two looks at the exit code: after the end of the output the engine says "running" for some
 milliseconds more (cri-dockerd's exec.go polls for the same reason, every 2 s)."""
 EXIT_DEADLINE = 10.0
+
+
+LOOK = 1.0
+"""Seconds of silence after which the container is looked at. When a container ends during an exec, the engine may never end
+the exec's stream: in a shared PID space the command outlives its container (seen on 20.10)."""
 
 
 class OutputTimeoutError(Exception):
@@ -23,6 +28,10 @@ class OutputTimeoutError(Exception):
         super().__init__("the command did not end in time")
         self.stdout = stdout
         self.stderr = stderr
+
+
+class ContainerEndedError(OutputTimeoutError):
+    """The container ended while the command ran in it."""
 
 
 def run(
@@ -47,6 +56,7 @@ def run(
 
     Raises:
         OutputTimeoutError: the time is up. The command may still run: an engine cannot kill an exec.
+        ContainerEndedError: the container ended meanwhile.
         EngineError: it could not be started.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -56,10 +66,18 @@ def run(
     try:
         if stdin is not None:
             threading.Thread(target=_feed, args=(stream, stdin), name="pypod-stdin", daemon=True).start()
-        stdout, stderr = _drain(stream, deadline)
+        stdout, stderr = _drain(stream, deadline, lambda: is_live(engine, container))
         return ExecResult(_exit_code(stream, deadline, stdout, stderr), stdout, stderr)
     finally:
         stream.close()
+
+
+def is_live(engine: Engine, container: str) -> bool:
+    """Whether a process of this container exists."""
+    try:
+        return engine.container(container).is_live
+    except NotFoundError:
+        return False
 
 
 def _feed(stream: ExecStream, stdin: bytes) -> None:
@@ -71,14 +89,23 @@ def _feed(stream: ExecStream, stdin: bytes) -> None:
         pass  # the command ended without reading it all
 
 
-def _drain(stream: ExecStream, deadline: float | None) -> tuple[bytes, bytes]:
+def _drain(stream: ExecStream, deadline: float | None, is_live: Callable[[], bool]) -> tuple[bytes, bytes]:
     stdout, stderr = bytearray(), bytearray()
-    try:
-        while (frame := stream.read(_left(deadline))) is not None:
-            (stderr if frame.stream == STDERR else stdout).extend(frame.data)
-    except TimeoutError:
-        raise OutputTimeoutError(bytes(stdout), bytes(stderr)) from None
-    return bytes(stdout), bytes(stderr)
+    quiet = False
+    while True:
+        left = _left(deadline)
+        try:
+            frame = stream.read(LOOK if left is None else min(LOOK, left))
+        except TimeoutError:
+            if left is not None and left <= LOOK:
+                raise OutputTimeoutError(bytes(stdout), bytes(stderr)) from None
+            if quiet:  # nothing came since it was seen dead: nothing will
+                raise ContainerEndedError(bytes(stdout), bytes(stderr)) from None
+            quiet = not is_live()
+            continue
+        if frame is None:
+            return bytes(stdout), bytes(stderr)
+        (stderr if frame.stream == STDERR else stdout).extend(frame.data)
 
 
 def _exit_code(stream: ExecStream, deadline: float | None, stdout: bytes, stderr: bytes) -> int:

@@ -31,6 +31,7 @@ class PodSync:
         channel: its pause's stdin, and with it the history.
         observed, status: as of the last pass; None and unknown before the first.
         last_plan: the last one that had something to do.
+        last_error: what the engine last refused of a plan.
         sandbox_error: why the sandbox could not be made or started, the last time; None once it could.
     """
 
@@ -42,6 +43,7 @@ class PodSync:
         self.status = PodStatus(status.Phase.PENDING)
         self.last_plan = Plan()
         self.sandbox_error: PypodError | None = None
+        self.last_error: PypodError | None = None
         self._pass = threading.Lock()
         self._released = False
         self._seen_pause = False
@@ -112,6 +114,7 @@ class PodSync:
 
     def _record(self, result: ActionResult) -> None:
         now = time.time()
+        self.last_error = result.error or self.last_error
         self.channel.write(*self._entries(result, now))
 
     def _entries(self, result: ActionResult, now: float) -> list[Entry]:

@@ -71,7 +71,8 @@ def decide(
     """
     if not should_restart(policy, exit_code):
         return None
-    ran_for = finished_at - started_at if started_at is not None else 0.0
+    # Of a container that ends at once the engine may note an end before the start (10 ms seen on 20.10).
+    ran_for = max(0.0, finished_at - started_at) if started_at is not None else 0.0
     settled = ran_for > backoff.reset
     delay = backoff.delay(0 if settled else step)
     return Restart(due=finished_at + delay, step=1 if settled else step + 1, delay=delay)

@@ -52,7 +52,7 @@ class Bad:
     pulls: bool = False
 
 
-MOUNT = {"mounts": {"data": "/data"}}
+MOUNT = {"data": "/data"}
 NOWHERE = "/nonexistent/of/pypod/tests"
 TABLE = [
     Bad(
@@ -100,7 +100,7 @@ TABLE = [
     ),
     Bad(
         "a volume that is mounted but not defined",
-        lambda ns: _start(ns, **MOUNT),
+        lambda ns: _start(ns, mounts=MOUNT),
         pypod.UnknownVolumeError,
         ("pod 'web'", "data", "spec.containers[1].volumeMounts[0]"),
     ),
@@ -118,7 +118,7 @@ TABLE = [
     ),
     Bad(
         "a host path that does not exist",
-        lambda ns: _start(ns, volumes=(Volume.host_path("data", NOWHERE),), **MOUNT),
+        lambda ns: _start(ns, volumes=(Volume.host_path("data", NOWHERE),), mounts=MOUNT),
         pypod.PodStartError,
         ("{ns}/web", "'bad'", NOWHERE),
     ),
@@ -168,7 +168,7 @@ def test_a_name_that_runs_already(namespace: str, look: Look) -> None:
 
 def test_all_mistakes_of_a_description_are_told_at_once(namespace: str) -> None:
     with pytest.raises(pypod.SpecError) as caught:
-        _start(namespace, ports=[0], **MOUNT)
+        _start(namespace, ports=[0], mounts=MOUNT)
     assert {problem.path for problem in caught.value.problems} >= {
         "spec.containers[1].ports[0].containerPort",
         "spec.containers[1].volumeMounts[0].name",

@@ -99,7 +99,7 @@ class TestClaim13LogsAndRestarts:
         before = starts(pod)
         pod.exec(["pkill", "-9", "-f", "^sleep 1001"], "third", check=True)
         with contextlib.suppress(AssertionError):
-            eventually(lambda: is_anew(pod, "first", before["first"]), "a restart", timeout=3)
+            eventually(lambda: is_anew(pod, "first", before["first"]), "a restart", timeout=2)
         assert is_anew(pod, "first", before["first"]), "not restarted"
         settled = time.monotonic() + 0.5
         while time.monotonic() < settled:
@@ -191,7 +191,7 @@ class TestClaim14Sidecar:
     def check_collected(self, pod: PodLike) -> None:
         line = self.request(pod, "?claim14")
         with contextlib.suppress(AssertionError):
-            eventually(lambda: line in pod.logs("collector"), "it is collected", timeout=3)
+            eventually(lambda: line in pod.logs("collector"), "it is collected", timeout=2)
         assert line in pod.logs("collector"), "not collected"
 
     def test_the_collector_sees_what_the_server_wrote(self, engine: Engine, namespace: str) -> None:

@@ -25,7 +25,6 @@ ENDS = {
     "falls out of the block": "pass",
     "sys.exit": "sys.exit(0)",
     "os._exit": "os._exit(0)",
-    "an error": "raise SystemExit(0) from ValueError()",
     "stays in the block for a second": "time.sleep(1)",
 }
 

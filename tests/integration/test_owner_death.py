@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import docker
@@ -29,7 +29,7 @@ def look(raw: docker.APIClient) -> Look:
 
 
 @pytest.fixture
-def no_background(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+def no_background(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """No background program, from now on, but those that the test starts itself; call it to end these."""
     monkeypatch.setenv("PYPOD_BACKGROUND", "0")
     end_background_programs()

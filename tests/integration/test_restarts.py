@@ -131,7 +131,7 @@ def test_never_ends_in_a_phase(namespace: str, look: Look, code: int, phase: Pha
         assert pod.status.restart_count == 0
         assert len(_instances(look, namespace, "two")) == 1
         assert pod.logs("two") == "bye\n"
-        with pytest.raises(pypod.PodNotRunningError, match="^cannot "):
+        with pytest.raises(pypod.PodNotRunningError, match=r"^cannot "):
             pod.wait("Ready", timeout=5)
 
 
@@ -145,8 +145,9 @@ def test_never_with_an_early_failure_is_an_error_of_the_start(namespace: str, lo
     assert look.left(namespace) == []
 
 
-@pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside another"])
-@pytest.mark.parametrize("policy", ["Always", "OnFailure", "Never"])
+@pytest.mark.parametrize(
+    ("policy", "alone"), [("Always", True), ("Always", False), ("OnFailure", False), ("Never", True)]
+)
 def test_true_is_no_failure(namespace: str, policy: str, alone: bool) -> None:
     done = Container("done", BUSYBOX, command=["true"])
     others: list[Container] = [] if alone else [STAY]

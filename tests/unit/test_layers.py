@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,7 @@ LABEL = re.compile(r"""["']io\.pypod\.""")
 LABEL_HOMES = {"pypod.model.naming", "pypod.model.document", "pypod.engine.pause"}
 
 
+@functools.cache
 def tree(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text())
 
