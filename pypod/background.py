@@ -176,7 +176,7 @@ def _adopt(engine: Engine, found: Found) -> None:
     if pod is None:
         return
     pod.channel.adopt(observe.read_history(engine, pause.id))
-    pod.channel.attach(engine.attach_stdin(pause.id))
+    pod.channel.attach(pause.name, engine.attach_stdin)
     supervisor_of(engine).add(pod)
 
 

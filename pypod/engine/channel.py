@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
 
 from pypod.engine.api import StdinChannel
 from pypod.errors import PypodError
@@ -24,6 +25,7 @@ class Channel:
         self._stdin: StdinChannel | None = None
         self._history = History()
         self._unsent: list[Entry] = []
+        self._name = ""
         self._is_stuck = False
         _open_channels.add(self)
 
@@ -36,9 +38,18 @@ class Channel:
         with self._lock:
             self._history = history
 
-    def attach(self, stdin: StdinChannel) -> None:
-        """Write through this pause from now on."""
+    def attach(self, name: str, attach_stdin: Callable[[str], StdinChannel]) -> None:
+        """Write through the pause of this name from now on. One that is attached already is not attached again: of two
+        attachers, the first to leave ends the lease.
+
+        Raises:
+            EngineError: it cannot be attached.
+        """
+        if self._stdin is not None and self._name == name:
+            return
+        stdin = attach_stdin(name)
         with self._lock:
+            self._name = name
             old, self._stdin, self._is_stuck = self._stdin, stdin, False
             if old is not None:
                 old.close()

@@ -40,6 +40,9 @@ class ActionResult:
     skipped: bool = False
 
 
+OnChannel = Callable[[str, Callable[[str], StdinChannel]], None]
+
+
 class Execution:
     """One plan under way.
 
@@ -47,7 +50,7 @@ class Execution:
         engine: where it is carried out.
         plan: what to do.
         pool: whose threads do it; None: the calling thread does, one action after the other (at interpreter exit).
-        on_channel: is handed the stdin of a pause that was attached; without it attaching is an error.
+        on_channel: holds a pause's stdin: is given its name and what attaches it; without it attaching is an error.
         on_result: hears of each action as it ends.
     """
 
@@ -57,7 +60,7 @@ class Execution:
         plan: Plan,
         pool: WorkerPool | None,
         *,
-        on_channel: Callable[[StdinChannel], None] | None = None,
+        on_channel: OnChannel | None = None,
         on_result: Callable[[ActionResult], None] | None = None,
     ) -> None:
         self._engine = engine
@@ -166,7 +169,7 @@ class Execution:
             case AttachChannel():
                 if self._on_channel is None:
                     raise PypodError(f"cannot {action}: nobody holds channels here")
-                self._on_channel(engine.attach_stdin(action.name))
+                self._on_channel(action.name, engine.attach_stdin)
             case StartContainer():
                 engine.start_container(action.name)
             case KillContainer():

@@ -91,9 +91,17 @@ def decode(line: str | bytes) -> Entry | None:
         values = json.loads(line)
         kind = _KINDS[values.pop("k")]
         known = {name: value for name, value in values.items() if name in kind.__dataclass_fields__}
-        return kind(**known)
+        fits = all(_fits(value, str(kind.__dataclass_fields__[name].type)) for name, value in known.items())
+        return kind(**known) if fits else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _fits(value: object, annotation: str) -> bool:
+    if isinstance(value, bool):
+        return False
+    accepted: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+    return isinstance(value, accepted[annotation])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,10 @@ class History:
         """The history after one more entry."""
         match entry:
             case Event():
-                return replace(self, events=_add_event(self.events, entry))
+                failures = self.failures
+                if entry.reason in ("Created", "Started") and entry.container in failures:
+                    failures = {name: f for name, f in failures.items() if name != entry.container}
+                return replace(self, events=_add_event(self.events, entry), failures=failures)
             case Restarted():
                 steps = {**self.backoff_steps, entry.container: entry.step}
                 failures = {name: f for name, f in self.failures.items() if name != entry.container}

@@ -94,12 +94,14 @@ class _Sync:
             if self._kill_orphans():
                 return self.builder.build()
             if self._is_over(pause):
-                return Plan(waiting="the sandbox ended, and restartPolicy Never starts no other")
+                return Plan(waiting="the sandbox ended, and no container of the pod is started again")
             self._sandbox(pause)
         else:
             pulls = self._pulls()
             self._members(pause.name, pulls, created=None, started=None)
-        return self.builder.build(due=min(self.due, default=None), waiting="; ".join(self.waiting))
+        return self.builder.build(
+            due=min(self.due, default=None), waiting="; ".join(dict.fromkeys(self.waiting))
+        )
 
     def _kill_orphans(self) -> bool:
         """End members whose sandbox is gone: they have lost their network, and must not run beside their successors."""
@@ -111,7 +113,13 @@ class _Sync:
     def _is_over(self, pause: ContainerInfo | None) -> bool:
         """Source: a kubelet makes no second sandbox for restartPolicy Never (kuberuntime_manager.go computePodActions)."""
         ran = pause is not None and pause.started_at is not None and bool(self.observed.members)
-        return ran and self.spec.restart_policy is RestartPolicy.NEVER
+        if ran and self.spec.restart_policy is RestartPolicy.NEVER:
+            return True
+        newest = [self.observed.newest(container.name) for container in self.spec.containers]
+        return ran and all(info is not None and self._has_ended_for_good(info) for info in newest)
+
+    def _has_ended_for_good(self, info: ContainerInfo) -> bool:
+        return info.has_ended and decide_restart(self.desired, info, self.history) is None
 
     def _sandbox(self, old: ContainerInfo | None) -> None:
         if old is not None and self._retry_later(old):
@@ -194,7 +202,7 @@ class _Sync:
         if self._failure_holds(container.name):
             return ""
         newest = self.observed.newest(container.name)
-        if newest is not None and not newest.has_ended:
+        if newest is not None and not self._will_start_again(newest):
             return ""
         if container.pull_policy is PullPolicy.ALWAYS and container.image not in self.history.pulled:
             return "imagePullPolicy Always"
@@ -204,6 +212,14 @@ class _Sync:
         ):
             return f"not on the engine, imagePullPolicy {container.pull_policy.value}"
         return ""
+
+    def _will_start_again(self, newest: ContainerInfo) -> bool:
+        """In this pass. A new sandbox waits for no back-off."""
+        if not newest.has_ended:
+            return False
+        decision = decide_restart(self.desired, newest, self.history)
+        pause = self.observed.pause
+        return decision is not None and (decision.due <= self.now or pause is None or not pause.is_live)
 
     def _failure_holds(self, container: str) -> bool:
         """What failed a moment ago is not tried again yet; notes when it will be."""
@@ -260,7 +276,10 @@ class _Sync:
                 cause="its sandbox changed",
             )
             return
-        self.builder.add(StartContainer(newest.name, container.name, "made but not started", newest.attempt))
+        step = self.history.backoff_steps.get(container.name, min(newest.attempt, 1))
+        self.builder.add(
+            StartContainer(newest.name, container.name, "made but not started", newest.attempt, step)
+        )
 
     def _restart(
         self,

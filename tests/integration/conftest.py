@@ -84,7 +84,7 @@ def background_programs(home: Path) -> list[int]:
 
 
 @pytest.fixture(scope="session")
-def engine(state_home: Path) -> Engine:
+def docker_engine(state_home: Path) -> Engine:
     """The real engine, with the test images. Without one of these a test fails; it is never skipped."""
     try:
         images.require()
@@ -94,9 +94,15 @@ def engine(state_home: Path) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def raw(engine: Engine) -> Iterator[docker.APIClient]:
+def engine(docker_engine: Engine) -> Engine:
+    """The real engine, as pypod's API has it. (A file that means something else by the word redefines this one.)"""
+    return docker_engine
+
+
+@pytest.fixture(scope="session")
+def raw(docker_engine: Engine) -> Iterator[docker.APIClient]:
     """Docker's own client: for making what pypod would not make, and for judging what pypod made."""
-    settings: dict[str, Any] = {**docker.utils.kwargs_from_env(), "base_url": engine.url}
+    settings: dict[str, Any] = {**docker.utils.kwargs_from_env(), "base_url": docker_engine.url}
     client = docker.APIClient(version="auto", **settings)
     yield client
     client.close()

@@ -235,8 +235,6 @@ class TestClaim12FlatNetwork:
             await_server(alone)
             with pytest.raises(AssertionError, match=r"timed out|unreachable|refused"):
                 self.check_flat(pods[0], alone)
-        for found in raw.networks(names=[f"pypod_{network}"]):  # a network may outlive its last pod
-            raw.remove_network(found["Id"])
 
     def test_control_reached_through_a_published_port(self, by_hand: Maker, raw: docker.APIClient) -> None:
         one, two = by_hand("one"), by_hand("two")

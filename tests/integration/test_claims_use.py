@@ -234,32 +234,27 @@ class TestShop:
 
 
 class TestContainerOptions:
-    def run(self, engine: Engine, namespace: str, member: Container) -> str:
-        """What a container writes."""
+    def test_what_a_container_is_told_to_be(self, engine: Engine, namespace: str) -> None:
+        script = 'echo "$WORD|$EMPTY|${PATH:+path}"; pwd; id -u; id -g'
+        members = [
+            Container("command", BUSYBOX, command=["echo", "a b"], args=["$HOME", "c"]),
+            Container("args", BUSYBOX, args=["echo", "only args"]),
+            Container(
+                "all",
+                BUSYBOX,
+                command=["sh", "-c", script],
+                env={"WORD": "a=b c\n'd'", "EMPTY": ""},
+                working_dir="/tmp",
+                user="1000:2000",
+            ),
+        ]
         with Pod(
-            "options", containers=[member], namespace=namespace, engine=engine, restart_policy="Never"
+            "options", containers=members, namespace=namespace, engine=engine, restart_policy="Never"
         ) as made:
             made.wait("Completed", 10)
-            return made.logs()
-
-    def test_command_and_args(self, engine: Engine, namespace: str) -> None:
-        member = Container("main", BUSYBOX, command=["echo", "a b"], args=["$HOME", "c"])
-        assert self.run(engine, namespace, member) == "a b $HOME c\n"
-
-    def test_args_replace_the_images_own(self, engine: Engine, namespace: str) -> None:
-        member = Container("main", BUSYBOX, args=["echo", "only args"])
-        assert self.run(engine, namespace, member) == "only args\n"
-
-    def test_environment_directory_and_user(self, engine: Engine, namespace: str) -> None:
-        member = Container(
-            "main",
-            BUSYBOX,
-            command=["sh", "-c", 'echo "$WORD|$EMPTY|${PATH:+path}"; pwd; id -u; id -g'],
-            env={"WORD": "a=b c\n'd'", "EMPTY": ""},
-            working_dir="/tmp",
-            user="1000:2000",
-        )
-        assert self.run(engine, namespace, member) == "a=b c\n'd'||path\n/tmp\n1000\n2000\n"
+            assert made.logs("command") == "a b $HOME c\n"
+            assert made.logs("args") == "only args\n"
+            assert made.logs("all") == "a=b c\n'd'||path\n/tmp\n1000\n2000\n"
 
     def test_the_images_own_where_nothing_is_said(self, engine: Engine, namespace: str) -> None:
         with Pod("plain", containers=[Container("cache", REDIS)], namespace=namespace, engine=engine) as made:

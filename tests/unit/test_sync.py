@@ -88,9 +88,7 @@ def test_a_pod_comes_up_from_nothing(engine: FakeEngine) -> None:
     assert pod.status.ready_count == 2
     assert pod.status.pod_ip == "10.214.0.2"
     assert str(pod.last_plan).startswith("#1 create container pypod_default_shop_pause_0")
-    assert reasons(pod) == ["Created web", "Created log", "Sandbox started", "Started web", "Started log"] or set(
-        reasons(pod)
-    ) == {"Created web", "Created log", "Started", "Started web", "Started log"}
+    assert set(reasons(pod)) == {"Created web", "Created log", "Started", "Started web", "Started log"}
 
 
 def test_the_journal_tells_another_process_the_same(engine: FakeEngine) -> None:
@@ -279,7 +277,6 @@ def test_a_restart_whose_start_got_no_answer_keeps_its_back_off(engine: FakeEngi
     assert pod.channel.history.backoff_steps["web"] == 3
     engine.exit(live(engine, "web").id, 1)
     engine.clock.advance(60)
-    engine.inject("create_container", UNAVAILABLE, times=0)
     engine.inject("start_container", UNAVAILABLE, target=naming.member_name(KEY, "web", 4))
     with pytest.raises(EngineUnavailableError):
         settle(pod)
@@ -360,7 +357,7 @@ class PodMachine(RuleBasedStateMachine):
     @rule()
     def loses_its_pause(self) -> None:
         for info in self._running("pause"):
-            self.engine.kill_container(info.id)
+            self.engine.exit(info.id, 137)
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 10.0, 61.0, 700.0]))
     def grows_older(self, seconds: float) -> None:
@@ -413,4 +410,4 @@ class PodMachine(RuleBasedStateMachine):
 
 
 TestPodMachine = PodMachine.TestCase
-TestPodMachine.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestPodMachine.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
