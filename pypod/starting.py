@@ -15,6 +15,7 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
+from pypod.model.spec import HostPath
 from pypod.model.state import ContainerInfo
 from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 
@@ -108,13 +109,24 @@ def _check_waiting(pod: PodSync, status: ContainerStatus, state: Waiting) -> Non
     if state.reason in IMAGE_REASONS:
         raise _failure(pod, status, ImageError, state.reason, _image_words(pod, status, state))
     if state.reason == "CreateContainerError":
-        raise _failure(pod, status, PodStartError, state.reason, state.message)
+        raise _failure(pod, status, PodStartError, state.reason, state.message + _host_path_hint(pod, status))
     if state.reason == "RunContainerError" and status.last_state is not None:
         raise _cannot_run(pod, status, status.last_state)
     if state.reason == "CrashLoopBackOff" and status.last_state is not None and not _is_done(status):
         end = status.last_state
         words = f"keeps crashing: exited with code {end.exit_code}, restarted {status.restart_count} time(s)"
         raise _failure(pod, status, PodStartError, state.reason, words, end)
+
+
+def _host_path_hint(pod: PodSync, status: ContainerStatus) -> str:
+    spec = pod.desired.spec
+    paths = {
+        volume.name: volume.source.path for volume in spec.volumes if isinstance(volume.source, HostPath)
+    }
+    mounted = [paths[mount.name] for mount in spec.container(status.name).mounts if mount.name in paths]
+    if not mounted:
+        return ""
+    return f"; a host_path ({', '.join(mounted)}) is a path of the engine's host, not of where pypod runs"
 
 
 def _image_words(pod: PodSync, status: ContainerStatus, state: Waiting) -> str:

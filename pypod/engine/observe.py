@@ -92,16 +92,13 @@ def _pod_network(
     networks: list[NetworkInfo], found: PodObservation, spec: PodSpec | None
 ) -> NetworkInfo | None:
     """The network that the pod is on, or belongs on. Of two that raced into being, everyone takes the same."""
-    used = set(found.pause.addresses) if found.pause is not None else set()
-    on = [network for network in networks if network.id in used]
-    if on or spec is None:
-        return on[0] if on else None
-    labels = naming.network_labels(spec.network)
-    ours = [
-        n
-        for n in networks
-        if n.labels.get(naming.NETWORK) == spec.network and labels.items() <= n.labels.items()
-    ]
+    wanted = spec.network if spec is not None else None
+    if found.pause is not None:
+        on = [network for network in networks if network.id in found.pause.addresses]
+        if on:
+            return on[0]
+        wanted = naming.network_of(found.pause.labels)  # a pause that has ended has no address any more
+    ours = [n for n in networks if wanted is not None and naming.network_of(n.labels) == wanted]
     return min(ours, key=lambda network: (network.subnets, network.id), default=None)
 
 

@@ -49,6 +49,8 @@ class Teardown:
         self._pool = pool
         self._on_result = on_result
         self._deadline = time.time() + grace
+        # Its own, whatever the mark says: another process may have begun, and died, long ago.
+        self._give_up = self._deadline + SLACK
         self._signalled: frozenset[str] = frozenset()
         self._errors: dict[str, str] = {}
 
@@ -83,7 +85,7 @@ class Teardown:
                 else min(self._deadline, seen.deletion_deadline)
             )
             now = time.time()
-            if now > deadline + SLACK:
+            if now > self._give_up:
                 raise TeardownError(f"pod '{self._key.full_name}'", self._leftovers(seen))
             plan = planner.plan_teardown(seen, deadline=deadline, signalled=self._signalled, now=now)
             failed = self._execute(plan) if plan else False

@@ -6,6 +6,7 @@ import json
 
 from pypod.errors import ManifestError, Problem
 from pypod.model import document, naming
+from pypod.model.document_fields import ROOT
 from pypod.model.spec import PodSpec
 
 SOURCE = f"label {naming.SPEC}"
@@ -25,6 +26,6 @@ def load_spec(text: str) -> PodSpec:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        problem = Problem(document.ROOT, f"is not JSON: {exc}", ManifestError)
+        problem = Problem(ROOT, f"is not JSON: {exc}", ManifestError)
         raise ManifestError(SOURCE, [problem]) from exc
     return document.from_document(value, SOURCE)

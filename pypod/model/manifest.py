@@ -17,8 +17,11 @@ import yaml
 
 from pypod.errors import ManifestError, Problem, spec_error
 from pypod.model import validation
-from pypod.model.document import ROOT, line_of, read_document, show, to_document
+from pypod.model.document import to_document
+from pypod.model.document_fields import ROOT, line_of
+from pypod.model.document_reader import read_document
 from pypod.model.spec import PodSpec
+from pypod.model.wording import show
 
 MAX_CHARACTERS = 1_000_000
 """Of a manifest. Kubernetes' store takes 1.5 MB for the largest object of all; a Pod of that size is a mistake."""

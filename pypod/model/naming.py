@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -101,10 +102,8 @@ def member_name(key: PodKey, container: str, attempt: int) -> str:
 
 
 def deleting_name(key: PodKey, attempt: int, deadline: float) -> str:
-    """What a pause is renamed to when its pod is to go: the deletion mark, with the time (Unix seconds) grace ends at."""
-    return (
-        f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_pause_{attempt}_{int(deadline)}{DELETING_SUFFIX}"
-    )
+    """What a pause is renamed to when its pod is to go: the deletion mark, with the time at which grace ends (Unix, milliseconds)."""
+    return f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_pause_{attempt}_{math.ceil(deadline * 1000)}{DELETING_SUFFIX}"
 
 
 def deletion_deadline(name: str) -> float | None:
@@ -112,7 +111,7 @@ def deletion_deadline(name: str) -> float | None:
     if not name.endswith(DELETING_SUFFIX):
         return None
     digits = name.removesuffix(DELETING_SUFFIX).rpartition("_")[2]
-    return float(digits) if digits.isdigit() else 0.0
+    return int(digits) / 1000 if digits.isdigit() else 0.0
 
 
 def volume_name(key: PodKey, volume: str) -> str:
@@ -145,11 +144,12 @@ def pod_labels(key: PodKey, owner: Owner, *, leased: bool) -> dict[str, str]:
     }
 
 
-def pause_labels(base: Mapping[str, str], attempt: int, spec_json: str) -> dict[str, str]:
+def pause_labels(base: Mapping[str, str], attempt: int, spec_json: str, network: str) -> dict[str, str]:
     return {
         **base,
         ROLE: Role.PAUSE.value,
         ATTEMPT: str(attempt),
+        NETWORK: network,
         SPEC: spec_json,
         SPEC_HASH: spec_hash(spec_json),
     }
@@ -176,6 +176,11 @@ def key_of(labels: Mapping[str, str]) -> PodKey | None:
 
 def owner_of(labels: Mapping[str, str]) -> Owner | None:
     return Owner.decode(labels.get(OWNER, ""))
+
+
+def network_of(labels: Mapping[str, str]) -> str | None:
+    """The pypod network that a pause belongs on, or that an engine's network is; None for neither."""
+    return labels.get(NETWORK)
 
 
 def is_leased(labels: Mapping[str, str]) -> bool:

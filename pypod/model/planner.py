@@ -151,7 +151,8 @@ class _Sync:
         self._members(name, pulls, created=created, started=started, fresh=True)
 
     def _first_attempt(self) -> int:
-        return 1 if self.observed.members else 0
+        """Past every sandbox that there was: where the last one was removed, its members tell how far it had come."""
+        return 1 + max((info.attempt for info in self.observed.all_members), default=-1)
 
     def _retry_later(self, pause: ContainerInfo) -> bool:
         """A sandbox that the engine could not start (a published port is taken) is made again, not in a hurry."""
@@ -403,5 +404,5 @@ def _remove_all(builder: PlanBuilder, observed: PodObservation, mark: int | None
     for volume in observed.volumes:
         builder.add(RemoveVolume(volume.name, "the pod is deleted"), after=removals)
     network = observed.network
-    if network is not None and network.labels.get(naming.NETWORK):
+    if network is not None and naming.network_of(network.labels):
         builder.add(RemoveNetwork(network.id, network.name, "its last pod may be gone"), after=removals)

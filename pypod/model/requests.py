@@ -153,7 +153,7 @@ def pause_request(
     return ContainerRequest(
         name=naming.pause_name(key, attempt),
         image=image,
-        labels=naming.pause_labels(identity.labels, attempt, codec.dump_spec(spec)),
+        labels=naming.pause_labels(identity.labels, attempt, codec.dump_spec(spec), spec.network),
         command=("--lease",) if identity.leased else (),
         hostname=spec.effective_hostname,
         network_mode=network_id,

@@ -21,7 +21,8 @@ from pypod.errors import (
     UnknownVolumeError,
     spec_error,
 )
-from pypod.model.document import MOST_PROBLEMS, NETWORK, did_you_mean, show
+from pypod.model.annotations import NETWORK
+from pypod.model.document_fields import MOST_PROBLEMS
 from pypod.model.requests import MAX_VOLUMES
 from pypod.model.spec import (
     Container,
@@ -36,6 +37,7 @@ from pypod.model.spec import (
     Volume,
     VolumeMount,
 )
+from pypod.model.wording import did_you_mean, show
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 LARGEST_SIZE = 2**63 - 1

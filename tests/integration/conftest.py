@@ -22,6 +22,7 @@ import pytest
 import pypod
 from pypod.engine.api import Engine
 from tests import images
+from tests.images import engine_http
 
 HERE = Path(__file__).parent
 PATIENCE = 15.0
@@ -89,7 +90,7 @@ def docker_engine(state_home: Path) -> Engine:
     try:
         images.require()
         return pypod.connect()
-    except (images.MissingTestImages, pypod.EngineError) as error:
+    except (images.MissingTestImages, engine_http.EngineUnreachable, pypod.EngineError) as error:
         pytest.fail(f"integration tests need a Docker Engine and the test images: {error}", pytrace=False)
 
 

@@ -18,7 +18,7 @@ DETACHED = naming.pod_labels(KEY, OWNER, leased=False)
 PAUSE = ContainerInfo(
     id="p",
     name=naming.pause_name(KEY, 0),
-    labels=naming.pause_labels(LEASED, 0, "{}"),
+    labels=naming.pause_labels(LEASED, 0, "{}", ""),
     state=ContainerState.RUNNING,
     image="pause",
     created_at=NOW - 5,
@@ -30,7 +30,7 @@ LOST = replace(PAUSE, state=ContainerState.EXITED, exit_code=97)
 KILLED = replace(PAUSE, state=ContainerState.EXITED, exit_code=137)
 CREATED = replace(PAUSE, state=ContainerState.CREATED, started_at=None)
 OLD_CREATED = replace(CREATED, created_at=NOW - 601)
-FREE = replace(PAUSE, labels=naming.pause_labels(DETACHED, 0, "{}"))
+FREE = replace(PAUSE, labels=naming.pause_labels(DETACHED, 0, "{}", ""))
 GONE = "its owner, process 4711, is gone"
 NEVER = "it was never started"
 
@@ -58,7 +58,9 @@ CASES = {
     "the pause ended otherwise, and the owner is dead": Case(KILLED, False, GONE),
     "the pause ended otherwise, and nobody can know": Case(KILLED, None, ""),
     "detached: an owner is none": Case(FREE, False, ""),
-    "detached: exit 97 says nothing": Case(replace(FREE, state=ContainerState.EXITED, exit_code=97), None, ""),
+    "detached: exit 97 says nothing": Case(
+        replace(FREE, state=ContainerState.EXITED, exit_code=97), None, ""
+    ),
     "being deleted, in time": Case(marked(NOW - 10), False, ""),
     "being deleted, for too long": Case(marked(NOW - 11), True, "its deletion was not finished"),
     "never started, 10 minutes ago": Case(OLD_CREATED, None, NEVER),
@@ -82,9 +84,7 @@ def test_judge(sentence: str) -> None:
         asked.append(owner)
         return case.alive
 
-    found = abandoned.judge(
-        (*pauses, *case.members), case.volumes, case.pause, is_alive=is_alive, now=NOW
-    )
+    found = abandoned.judge((*pauses, *case.members), case.volumes, case.pause, is_alive=is_alive, now=NOW)
     assert found == case.reason
     assert set(asked) <= {OWNER}
 

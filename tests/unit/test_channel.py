@@ -70,7 +70,7 @@ class Recorder:
 
 def test_what_is_written_is_in_the_history_and_in_the_journal(engine: FakeEngine, channel: Channel) -> None:
     pause = sandbox(engine, "p")
-    channel.attach(engine.attach_stdin(pause))
+    channel.attach(pause, engine.attach_stdin)
     channel.write(STARTED, CRASHED)
     assert channel.history.events == (STARTED,)
     assert dict(channel.history.backoff_steps) == {"web": 1}
@@ -80,19 +80,19 @@ def test_what_is_written_is_in_the_history_and_in_the_journal(engine: FakeEngine
 def test_what_was_written_before_there_was_a_pause_is_sent_then(engine: FakeEngine, channel: Channel) -> None:
     channel.write(PULLED)
     pause = sandbox(engine, "p", start=False)
-    channel.attach(engine.attach_stdin(pause))
+    channel.attach(pause, engine.attach_stdin)
     engine.start_container(pause)
     assert dict(observe.read_history(engine, pause).pulled) == {"nginx:1": 4.0}
 
 
 def test_a_new_pause_is_told_the_whole_history_once(engine: FakeEngine, channel: Channel) -> None:
     first = sandbox(engine, "p0")
-    channel.attach(engine.attach_stdin(first))
+    channel.attach(first, engine.attach_stdin)
     channel.write(STARTED, STARTED, CRASHED, FAILED, PULLED)
     engine.kill_container(first)
     channel.write(FAILED)  # nobody is there to be told
     second = sandbox(engine, "p1")
-    channel.attach(engine.attach_stdin(second))
+    channel.attach(second, engine.attach_stdin)
     assert observe.read_history(engine, second) == channel.history
     assert channel.history.events[0].count == 2
 
@@ -100,10 +100,10 @@ def test_a_new_pause_is_told_the_whole_history_once(engine: FakeEngine, channel:
 def test_a_history_that_another_process_wrote_is_not_written_again(engine: FakeEngine) -> None:
     pause = sandbox(engine, "p", leased=False)
     writer, reader = Channel(), Channel()
-    writer.attach(engine.attach_stdin(pause))
+    writer.attach(pause, engine.attach_stdin)
     writer.write(STARTED)
     reader.adopt(observe.read_history(engine, pause))
-    reader.attach(engine.attach_stdin(pause))
+    reader.attach(pause, engine.attach_stdin)
     reader.write(CRASHED)
     found = observe.read_history(engine, pause)
     assert (found.events, dict(found.backoff_steps)) == ((STARTED,), {"web": 1})
@@ -111,10 +111,11 @@ def test_a_history_that_another_process_wrote_is_not_written_again(engine: FakeE
 
 
 def test_writing_never_fails_and_is_made_up_for(channel: Channel) -> None:
-    channel.attach(Recorder(EngineError("write to container", "p", "broken pipe")))
+    stuck = Recorder(EngineError("write to container", "p0", "broken pipe"))
+    channel.attach("p0", lambda name: stuck)
     channel.write(STARTED)
     after = Recorder()
-    channel.attach(after)
+    channel.attach("p1", lambda name: after)
     assert after.data.count(b"\n") == 1
     assert b'"reason":"Started"' in after.data
 
@@ -122,12 +123,12 @@ def test_writing_never_fails_and_is_made_up_for(channel: Channel) -> None:
 def test_closing_ends_the_lease_and_nothing_else(engine: FakeEngine, channel: Channel) -> None:
     leased, detached = sandbox(engine, "leased"), sandbox(engine, "detached", leased=False)
     other = Channel()
-    channel.attach(engine.attach_stdin(leased))
-    other.attach(engine.attach_stdin(detached))
-    assert channel.is_attached
+    channel.attach(leased, engine.attach_stdin)
+    other.attach(detached, engine.attach_stdin)
+    attached = [channel.is_attached]
     channel.close()
     other.close()
-    assert not channel.is_attached
+    assert [*attached, channel.is_attached] == [True, False]
     assert engine.container(leased).exit_code == 97
     assert engine.container(detached).is_live
 
@@ -135,7 +136,7 @@ def test_closing_ends_the_lease_and_nothing_else(engine: FakeEngine, channel: Ch
 def test_closing_again_or_with_nothing_attached_does_nothing(channel: Channel) -> None:
     stdin = Recorder()
     channel.close()
-    channel.attach(stdin)
+    channel.attach("p0", lambda name: stdin)
     channel.close()
     channel.close()
     assert stdin.calls == ["close"]
@@ -143,23 +144,25 @@ def test_closing_again_or_with_nothing_attached_does_nothing(channel: Channel) -
 
 def test_attaching_to_a_new_pause_lets_go_of_the_old_one(channel: Channel) -> None:
     old, new = Recorder(), Recorder()
-    channel.attach(old)
-    channel.attach(new)
+    channel.attach("p0", lambda name: old)
+    channel.attach("p1", lambda name: new)
     assert (old.calls, new.calls) == (["close"], [])
 
 
-def test_attaching_to_the_same_pause_again_does_not_end_its_lease(engine: FakeEngine, channel: Channel) -> None:
+def test_attaching_to_the_same_pause_again_does_not_end_its_lease(
+    engine: FakeEngine, channel: Channel
+) -> None:
     """As after a start that got no answer: the next pass attaches and starts the same sandbox once more."""
     pause = sandbox(engine, "p", start=False)
-    channel.attach(engine.attach_stdin(pause))
-    channel.attach(engine.attach_stdin(pause))
+    channel.attach(pause, engine.attach_stdin)
+    channel.attach(pause, engine.attach_stdin)
     engine.start_container(pause)
     assert engine.container(pause).is_live
 
 
 def test_a_forked_child_drops_its_copy_without_ending_the_parents(channel: Channel) -> None:
     stdin = Recorder()
-    channel.attach(stdin)
+    channel.attach("p0", lambda name: stdin)
     channel.close_in_child()
     assert stdin.calls == ["close_in_child"]
     assert not channel.is_attached

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pypod.errors import ManifestError
 from pypod.model import codec
-from pypod.model.document import from_document, parse_quantity, to_document
+from pypod.model.document import from_document, to_document
 from pypod.model.manifest import dump, load
+from pypod.model.quantity import parse_quantity
 from pypod.model.spec import (
     Container,
     ContainerPort,

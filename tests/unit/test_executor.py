@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -133,7 +134,11 @@ def test_attaching_hands_the_channel_over(engine: FakeEngine, pool: WorkerPool) 
     engine.create_container(ContainerRequest(name="p", image=IMAGE, labels={}, stdin_open=True))
     handed: list[StdinChannel] = []
     plan = one(actions.AttachChannel("p", "a test"))
-    assert Execution(engine, plan, pool, on_channel=handed.append).run()[0].error is None
+
+    def attach(name: str, attach_stdin: Callable[[str], StdinChannel]) -> None:
+        handed.append(attach_stdin(name))
+
+    assert Execution(engine, plan, pool, on_channel=attach).run()[0].error is None
     assert len(handed) == 1
     [result] = Execution(engine, plan, pool).run()
     assert str(result.error) == "cannot attach channel p: nobody holds channels here"

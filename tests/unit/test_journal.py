@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypod.model import journal
@@ -80,11 +80,13 @@ def test_a_line_with_a_value_of_another_type_is_not_ours() -> None:
     assert [line for line in STRANGE if journal.decode(line) is not None] == []
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.binary() | st.text() | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps)))
 def test_reading_never_fails(lines: list[str | bytes]) -> None:
     assert journal.read(lines) == History()
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(ENTRIES)))
 def test_what_is_written_is_read(entries: list[Entry]) -> None:
     history = History()
@@ -94,18 +96,16 @@ def test_what_is_written_is_read(entries: list[Entry]) -> None:
 
 
 def test_a_history_knows_what_counts() -> None:
-    history = journal.read(
-        journal.encode(entry)
-        for entry in [
-            Restarted(1.0, "web", 1, 1),
-            Restarted(2.0, "web", 2, 2),
-            Restarted(3.0, "log", 1, 1),
-            ContainerFailed(4.0, "log", "ErrImagePull", "no"),
-            ContainerFailed(4.0, "web", "ErrImagePull", "no"),
-            Pulled(5.0, "nginx"),
-            Restarted(6.0, "web", 3, 3),
-        ]
-    )
+    entries: list[Entry] = [
+        Restarted(1.0, "web", 1, 1),
+        Restarted(2.0, "web", 2, 2),
+        Restarted(3.0, "log", 1, 1),
+        ContainerFailed(4.0, "log", "ErrImagePull", "no"),
+        ContainerFailed(4.0, "web", "ErrImagePull", "no"),
+        Pulled(5.0, "nginx"),
+        Restarted(6.0, "web", 3, 3),
+    ]
+    history = journal.read(journal.encode(entry) for entry in entries)
     assert dict(history.backoff_steps) == {"web": 3, "log": 1}
     assert list(history.failures) == ["log"], "a container that was started has nothing in its way"
     assert dict(history.pulled) == {"nginx": 5.0}

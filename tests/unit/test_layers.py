@@ -39,7 +39,18 @@ HOMES = {
     "yaml": {"pypod.model.manifest"},
 }
 FOLDERS = {"rich": "pypod.cli", "tenacity": "pypod.engine", "argparse": "pypod.cli"}
-IMPURE = {"time", "threading", "socket", "random", "logging", "subprocess", "os", "docker", "secrets", "select"}
+IMPURE = {
+    "time",
+    "threading",
+    "socket",
+    "random",
+    "logging",
+    "subprocess",
+    "os",
+    "docker",
+    "secrets",
+    "select",
+}
 
 LABEL = re.compile(r"""["']io\.pypod\.""")
 LABEL_HOMES = {"pypod.model.naming", "pypod.model.document", "pypod.engine.pause"}

@@ -28,7 +28,7 @@ def test_deletion_mark_carries_its_deadline() -> None:
 
 def test_labels_say_whose_a_container_is() -> None:
     base = naming.pod_labels(KEY, OWNER, leased=True)
-    pause = naming.pause_labels(base, 3, "{}")
+    pause = naming.pause_labels(base, 3, "{}", "")
     member = naming.member_labels(base, "web", 4)
     assert naming.key_of(pause) == naming.key_of(member) == KEY
     assert naming.owner_of(member) == OWNER

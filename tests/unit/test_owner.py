@@ -14,7 +14,9 @@ import pytest
 from pypod.engine import owner
 from pypod.model.naming import Owner
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the evidence is in /proc, which only Linux has")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the evidence is in /proc, which only Linux has"
+)
 
 
 @pytest.fixture

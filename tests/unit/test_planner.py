@@ -11,11 +11,18 @@ import pytest
 from pypod.model import naming, planner
 from pypod.model.journal import ContainerFailed, History
 from pypod.model.naming import Owner, PodKey
-from pypod.model.plan import Plan
+from pypod.model.plan import CreateContainer, Plan, StartContainer
 from pypod.model.planner import Desired
 from pypod.model.requests import PodIdentity
 from pypod.model.spec import Container, PodSpec, PullPolicy, RestartPolicy, Volume
-from pypod.model.state import ContainerInfo, ContainerState, ImageInfo, NetworkInfo, PodObservation, VolumeInfo
+from pypod.model.state import (
+    ContainerInfo,
+    ContainerState,
+    ImageInfo,
+    NetworkInfo,
+    PodObservation,
+    VolumeInfo,
+)
 
 NOW = 1000.0
 KEY = PodKey("default", "shop", "0123456789abcdef")
@@ -39,7 +46,7 @@ def pause(attempt: int = 0, **more: object) -> ContainerInfo:
     info = ContainerInfo(
         id=f"pause-{attempt}",
         name=naming.pause_name(KEY, attempt),
-        labels=naming.pause_labels(IDENTITY.labels, attempt, "{}"),
+        labels=naming.pause_labels(IDENTITY.labels, attempt, "{}", ""),
         state=ContainerState.RUNNING,
         image="pypod/pause:1",
         created_at=NOW - 100,
@@ -97,8 +104,9 @@ def policy(value: RestartPolicy) -> Callable[[PodSpec], PodSpec]:
     return lambda spec: replace(spec, restart_policy=value)
 
 
-def only_web(**settings: PullPolicy) -> Callable[[PodSpec], PodSpec]:
-    return lambda spec: replace(spec, containers=(Container("web", "nginx:1", **settings),))
+def only_web(pull: PullPolicy | None = None) -> Callable[[PodSpec], PodSpec]:
+    web = Container("web", "nginx:1", image_pull_policy=pull)
+    return lambda spec: replace(spec, containers=(web,))
 
 
 def steps(**by_container: int) -> History:
@@ -118,7 +126,7 @@ class Case:
     due: float | None = None
     waiting: str = ""
     spec: Callable[[PodSpec], PodSpec] = field(default=lambda spec: spec)
-    history: History = History()
+    history: History = field(default_factory=History)
 
 
 BOTH_RUN = (pause(), member("web"), member("log"))
@@ -185,12 +193,12 @@ CASES = {
 #1 pull image nginx:1: imagePullPolicy Always
 #2 create container pypod_default_shop_01234567_web_0 (after #1): not there yet
 #3 start container pypod_default_shop_01234567_web_0 (after #2): not there yet""",
-        spec=only_web(image_pull_policy=PullPolicy.ALWAYS),
+        spec=only_web(PullPolicy.ALWAYS),
     ),
     "Always, pulled already: not again": Case(
         seen(pause()),
         ONE_MEMBER,
-        spec=only_web(image_pull_policy=PullPolicy.ALWAYS),
+        spec=only_web(PullPolicy.ALWAYS),
         history=History(pulled={"nginx:1": NOW - 5}),
     ),
     "IfNotPresent, absent: pulled once for all who use it, beside the sandbox": Case(
@@ -218,12 +226,12 @@ CASES = {
         seen(pause(), images={"nginx:1": None}),
         "nothing to do: container web: image nginx:1 is not on the engine",
         waiting="container web: image nginx:1 is not on the engine",
-        spec=only_web(image_pull_policy=PullPolicy.NEVER),
+        spec=only_web(PullPolicy.NEVER),
     ),
     "Never, there: used": Case(
         seen(pause()),
         ONE_MEMBER,
-        spec=only_web(image_pull_policy=PullPolicy.NEVER),
+        spec=only_web(PullPolicy.NEVER),
     ),
     "an image that could not be had 4 s ago: again in 6 s": Case(
         seen(pause(), images={"nginx:1": None}),
@@ -390,9 +398,27 @@ CASES = {
     ),
     "Never: the pause died, and there is no second sandbox": Case(
         seen(dead(pause(), 137), dead(member("web"), 137), dead(member("log"), 0)),
-        "nothing to do: the sandbox ended, and restartPolicy Never starts no other",
-        waiting="the sandbox ended, and restartPolicy Never starts no other",
+        "nothing to do: the sandbox ended, and no container of the pod is started again",
+        waiting="the sandbox ended, and no container of the pod is started again",
         spec=policy(RestartPolicy.NEVER),
+    ),
+    # Source: kuberuntime_manager.go computePodActions: no sandbox where no container would be started in it.
+    "OnFailure: the pause died after all had succeeded, and there is no second sandbox": Case(
+        seen(dead(pause(), 137), dead(member("web"), 0), dead(member("log"), 0)),
+        "nothing to do: the sandbox ended, and no container of the pod is started again",
+        waiting="the sandbox ended, and no container of the pod is started again",
+        spec=policy(RestartPolicy.ON_FAILURE),
+    ),
+    "OnFailure: the pause died, one had failed: a new sandbox for it alone": Case(
+        seen(dead(pause(), 137), dead(member("web"), 137), dead(member("log"), 0)),
+        """\
+#1 create container pypod_default_shop_pause_1: sandbox pypod_default_shop_pause_0 is not running
+#2 attach channel pypod_default_shop_pause_1 (after #1): lease and journal
+#3 start container pypod_default_shop_pause_1 (after #2): sandbox pypod_default_shop_pause_0 is not running
+#4 remove container pypod_default_shop_pause_0 (after #3): an older sandbox
+#5 create container pypod_default_shop_01234567_web_1 (after #1): exited with code 137, restart 1, policy OnFailure
+#6 start container pypod_default_shop_01234567_web_1 (after #5, #3): exited with code 137, restart 1, policy OnFailure""",
+        spec=policy(RestartPolicy.ON_FAILURE),
     ),
     "Never: the pause died before any member was made: a sandbox like the first": Case(
         seen(dead(pause(), 137)),
@@ -449,21 +475,14 @@ def test_planning_is_repeatable_and_changes_nothing() -> None:
     assert repr(observed) == before
 
 
-def test_a_pod_that_is_done_gets_no_second_sandbox() -> None:
-    """Source: kuberuntime_manager.go computePodActions: no sandbox where no container would be started in it."""
-    done = seen(dead(pause(), 137), dead(member("web"), 0), dead(member("log"), 0))
-    plan = sync(Case(done, "", spec=policy(RestartPolicy.ON_FAILURE)))
-    assert not plan, str(plan)
-
-
 def test_an_image_is_used_by_id_once_it_is_here_and_by_name_after_a_pull() -> None:
     here = sync(Case(seen(pause()), "", spec=only_web()))
-    pulled = sync(Case(seen(pause()), "", spec=only_web(image_pull_policy=PullPolicy.ALWAYS)))
+    pulled = sync(Case(seen(pause()), "", spec=only_web(PullPolicy.ALWAYS)))
     images = [
         step.action.request.image
         for plan in (here, pulled)
         for step in plan.steps
-        if isinstance(step.action, planner.CreateContainer)
+        if isinstance(step.action, CreateContainer)
     ]
     assert images == ["sha256:nginx:1", "nginx:1"]
 
@@ -472,14 +491,14 @@ def test_a_restart_carries_its_attempt_and_its_place_in_the_back_off() -> None:
     crashed = seen(pause(), dead(member("web", 4), ago=100), member("log"))
     plan = planner.plan_sync(Desired(BASE, IDENTITY), crashed, steps(web=2), NOW)
     start = plan.steps[-1].action
-    assert isinstance(start, planner.StartContainer)
+    assert isinstance(start, StartContainer)
     assert (start.attempt, start.backoff_step) == (5, 3)
 
 
 def test_members_name_the_sandbox_that_is_there() -> None:
     plan = planner.plan_sync(Desired(BASE, IDENTITY), seen(pause(2), member("log")), History(), NOW)
     create = plan.steps[0].action
-    assert isinstance(create, planner.CreateContainer)
+    assert isinstance(create, CreateContainer)
     assert create.request.network_mode == "container:pypod_default_shop_pause_2"
 
 

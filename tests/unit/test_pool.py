@@ -89,7 +89,11 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(monkeypatch: py
 def test_a_forked_child_makes_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, ran = WorkerPool("test", size=1), threading.Event()
     busy = threading.Event()
-    pool.submit(lambda: bool(busy.wait(PATIENCE)) and None)
+
+    def task() -> None:
+        busy.wait(PATIENCE)
+
+    pool.submit(task)
     monkeypatch.setattr(os, "getpid", lambda: 4711)  # in the child, whose only thread is the one that forked
     pool.submit(ran.set)
     assert ran.wait(PATIENCE)

@@ -78,7 +78,9 @@ def test_every_error_class_is_public() -> None:
     from pypod import errors  # noqa: PLC0415 (beside its use)
 
     classes = {
-        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
     }
     assert classes <= set(NAMES)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypod.model import restarts
@@ -68,6 +68,7 @@ def test_decide(sentence: str, found: Restart | None, expected: Restart | None) 
     assert found == expected, sentence
 
 
+@settings(deadline=None)
 @given(step=st.integers(0, 5000), finished=st.floats(1e9, 2e9), ran_for=st.floats(0, 1e6))
 def test_a_restart_is_never_due_before_the_end_nor_later_than_the_cap(
     step: int, finished: float, ran_for: float

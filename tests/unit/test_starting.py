@@ -10,7 +10,6 @@ from pypod import starting
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     CommandError,
-    ConflictError,
     EngineError,
     EngineUnavailableError,
     ImageError,
@@ -95,7 +94,9 @@ def test_one_that_ends_with_an_error_for_good(engine: FakeEngine) -> None:
 
 @pytest.mark.parametrize("policy", [ALWAYS, ON_FAILURE])
 def test_one_that_keeps_crashing(engine: FakeEngine, policy: RestartPolicy) -> None:
-    with pytest.raises(PodStartError, match=r"CrashLoopBackOff: keeps crashing: exited with code 1, restarted") as c:
+    with pytest.raises(
+        PodStartError, match=r"CrashLoopBackOff: keeps crashing: exited with code 1, restarted"
+    ) as c:
         start(engine, does("false"), policy=policy)
     assert (c.value.reason, c.value.exit_code) == ("CrashLoopBackOff", 1)
 
@@ -121,7 +122,9 @@ def test_a_shell_that_cannot_run_its_program(engine: FakeEngine) -> None:
 
 def test_an_image_that_cannot_be_had(engine: FakeEngine) -> None:
     before = engine.clock.now()
-    with pytest.raises(ImageError, match=r"container 'web': ErrImagePull: cannot pull image 'far:1'") as caught:
+    with pytest.raises(
+        ImageError, match=r"container 'web': ErrImagePull: cannot pull image 'far:1'"
+    ) as caught:
         start(engine, Container("web", "far:1"))
     assert caught.value.container == "web"
     assert engine.clock.now() - before < 1
@@ -160,13 +163,6 @@ def test_a_name_that_is_taken(engine: FakeEngine) -> None:
     with pytest.raises(PodExistsError, match=r"cannot start pod 'default/shop': the name is taken"):
         start(engine, WEB)
     assert pod.refresh().ready_count == 1
-
-
-def test_a_conflict_on_a_sandbox_that_is_ours_is_no_failure(engine: FakeEngine) -> None:
-    name = naming.pause_name(KEY, 0)
-    engine.inject("start_container", ConflictError("start container", name, "busy"), target=name)
-    pod = PodSync(engine, Desired(PodSpec("shop", (WEB,)), PodIdentity(KEY, IDENTITY.owner, leased=False)))
-    starting.start(pod, timeout=60, min_ready_seconds=0)
 
 
 def test_a_lease_that_is_lost_meanwhile(engine: FakeEngine) -> None:

@@ -12,7 +12,14 @@ from pypod.model.naming import Owner, PodKey
 from pypod.model.planner import Desired
 from pypod.model.requests import PodIdentity
 from pypod.model.spec import Container, PodSpec, PullPolicy, RestartPolicy
-from pypod.model.state import ContainerInfo, ContainerState, ImageInfo, NetworkInfo, PodObservation, VolumeInfo
+from pypod.model.state import (
+    ContainerInfo,
+    ContainerState,
+    ImageInfo,
+    NetworkInfo,
+    PodObservation,
+    VolumeInfo,
+)
 from pypod.model.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 
 NOW = 1000.0
@@ -26,7 +33,7 @@ def pause(**more: object) -> ContainerInfo:
     info = ContainerInfo(
         id="pause",
         name=naming.pause_name(KEY, 0),
-        labels=naming.pause_labels(IDENTITY.labels, 0, "{}"),
+        labels=naming.pause_labels(IDENTITY.labels, 0, "{}", ""),
         state=ContainerState.RUNNING,
         image="pause",
         created_at=NOW - 100,
@@ -253,7 +260,9 @@ def test_one_that_the_engine_cannot_start_waits_with_its_words() -> None:
             seen(pause(), images={"nginx:1": None}),
             PullPolicy.NEVER,
             History(),
-            Waiting("ErrImageNeverPull", "Container image 'nginx:1' is not present with pull policy of Never"),
+            Waiting(
+                "ErrImageNeverPull", "Container image 'nginx:1' is not present with pull policy of Never"
+            ),
         ),
         (seen(pause(), images={"nginx:1": None}), None, History(), Waiting("ContainerCreating")),
     ],
@@ -312,7 +321,11 @@ def test_a_sandbox_that_cannot_be_started_says_why() -> None:
 
 def test_a_lost_lease_is_said() -> None:
     found = derive(seen(dead(pause(), 97)))
-    assert (found.reason, found.summary, found.message) == ("LeaseLost", "LeaseLost", "the pod's owner is gone")
+    assert (found.reason, found.summary, found.message) == (
+        "LeaseLost",
+        "LeaseLost",
+        "the pod's owner is gone",
+    )
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,7 @@ def settle(pod: PodSync, passes: int = 40) -> Plan:
 
 def instances(engine: FakeEngine, container: str) -> list[ContainerInfo]:
     """Newest first."""
-    return observe.observe(engine, KEY).members.get(container, ()) and list(
-        observe.observe(engine, KEY).members[container]
-    )
+    return list(observe.observe(engine, KEY).members.get(container, ()))
 
 
 def live(engine: FakeEngine, container: str) -> ContainerInfo:
@@ -158,6 +156,21 @@ def test_a_sandbox_that_alone_was_removed_is_made_again_after_a_moment(engine: F
     assert pod.refresh().phase is Phase.RUNNING
 
 
+def test_a_sandbox_that_was_removed_twice_has_its_journal_and_lease(engine: FakeEngine) -> None:
+    """The third has the name of the second: nothing is left on the engine to count on from."""
+    pod = sync_of(engine)
+    settle(pod)
+    for _ in range(2):
+        engine.remove_container(pause_of(engine).id)
+        pod.run_once()
+        engine.clock.advance(MISSING)
+        settle(pod)
+    assert pod.refresh().phase is Phase.RUNNING
+    assert observe.read_history(engine, pause_of(engine).id) == pod.channel.history
+    pod.channel.close()
+    assert pod.refresh().reason == "LeaseLost"
+
+
 # what the engine refuses
 
 
@@ -200,7 +213,9 @@ def test_an_image_of_always_is_pulled_once_a_history(engine: FakeEngine) -> None
 
 def test_a_pull_that_fails_is_told_with_its_users(engine: FakeEngine) -> None:
     engine.inject("pull_image", ImagePullError("pull image", "far:1", "no route to registry"))
-    spec = replace(SPEC, containers=(Container("a", "far:1"), Container("b", "far:1"), Container("c", "app:1")))
+    spec = replace(
+        SPEC, containers=(Container("a", "far:1"), Container("b", "far:1"), Container("c", "app:1"))
+    )
     pod = sync_of(engine, spec)
     settle(pod)
     assert set(pod.channel.history.failures) == {"a", "b"}
@@ -324,7 +339,10 @@ class PodMachine(RuleBasedStateMachine):
     """Whatever happens to a pod that one or two processes look after, and in whatever order they look."""
 
     @initialize(
-        policy=st.sampled_from(RestartPolicy), shared=st.booleans(), leased=st.booleans(), racing=st.booleans()
+        policy=st.sampled_from(RestartPolicy),
+        shared=st.booleans(),
+        leased=st.booleans(),
+        racing=st.booleans(),
     )
     def start(self, policy: RestartPolicy, shared: bool, leased: bool, racing: bool) -> None:
         self.patch = pytest.MonkeyPatch()
@@ -410,4 +428,4 @@ class PodMachine(RuleBasedStateMachine):
 
 
 TestPodMachine = PodMachine.TestCase
-TestPodMachine.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestPodMachine.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

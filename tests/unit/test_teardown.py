@@ -88,7 +88,7 @@ def test_members_have_their_grace_and_one_signal(engine: FakeEngine, grace: floa
     up(engine, STUBBORN)
     heard: list[ActionResult] = []
     teardown = Teardown(engine, KEY, grace=grace, on_result=heard.append)
-    assert took(engine, teardown.run) == pytest.approx(grace, abs=0.25)
+    assert took(engine, teardown.run) == pytest.approx(grace, abs=0.1)
     assert len([line for line in signals(heard) if line.startswith("send SIGTERM")]) == 1
     assert names(engine) == ["pypod"]
 

@@ -1,0 +1,76 @@
+"""What went wrong with a call: the engine's refusals, and connections that broke or were never made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from http.client import HTTPException, IncompleteRead
+
+import requests
+import tenacity
+import urllib3
+
+from pypod.errors import ConflictError, EngineError, NotFoundError, SubnetInUseError
+
+_TRIES = 3
+
+
+def refusal(verb: str, target: str, status: int, words: str) -> EngineError:
+    """The error for an HTTP status and the engine's words, where the status alone does not tell."""
+    text = words.strip()
+    lower = text.lower()
+    if "pool overlaps with other one" in lower:
+        return SubnetInUseError(verb, target, text, status=status)
+    if "has active endpoints" in lower or (verb == "start container" and _owner_is_missing(lower, target)):
+        return ConflictError(verb, target, text, status=status)
+    classes: dict[int, type[EngineError]] = {404: NotFoundError, 409: ConflictError}
+    return classes.get(status, EngineError)(verb, target, text, status=status)
+
+
+def _owner_is_missing(words: str, target: str) -> bool:
+    """A start failed for the container whose namespaces it joins: 404, 409 or 500, by namespace and version."""
+    if "cannot join" in words or "can't join" in words:
+        return True
+    if words.startswith("no such container: "):
+        return not words.endswith(f": {target.lower()}")
+    return words.startswith("container ") and words.endswith(" is not running")
+
+
+def retrying(sleep: Callable[[float], None]) -> tenacity.Retrying:
+    """Makes a call again where the connection broke."""
+    return tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(_TRIES),
+        wait=tenacity.wait_exponential(multiplier=0.05),
+        retry=tenacity.retry_if_exception(_is_reset),
+        sleep=sleep,
+        reraise=True,
+    )
+
+
+def _is_reset(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(
+            error, (ConnectionResetError, BrokenPipeError, IncompleteRead, urllib3.exceptions.ClosedPoolError)
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def last_cause(error: BaseException) -> str:
+    """Why there was no answer, without the layers around it: ``[Errno 111] Connection refused``."""
+    words = str(error)
+    for cause in _causes(error):
+        if isinstance(cause, (OSError, HTTPException, urllib3.exceptions.HTTPError)):
+            words = str(cause) or words
+    return words
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Outermost first. Not by `__context__`: it may be what the caller was handling before all this."""
+    while error is not None:
+        yield error
+        if isinstance(error, requests.HTTPError):  # an answer, whose words only the outermost has
+            return
+        # requests holds urllib3's error as an argument.
+        inner = [error.__cause__, *error.args]
+        error = next((item for item in inner if isinstance(item, BaseException)), None)

@@ -1,0 +1,143 @@
+"""The verbs of `pypod.engine.api.Engine` that open a stream: what is asked for, and what the answer is read as."""
+
+from __future__ import annotations
+
+import abc
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from pypod.engine import docker_requests as wire_json
+from pypod.engine.api import EventStream, ExecStream, FrameStream, StdinChannel
+from pypod.engine.docker_streams import Events, Exec, Frames, Reply, Stdin
+from pypod.errors import EngineError
+
+T = TypeVar("T")
+
+_UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
+_JSON = {"Content-Type": "application/json"}
+_EVENTS = ("create", "start", "die", "oom", "destroy", "rename", "kill", "pause", "unpause")
+
+
+class StreamVerbs(abc.ABC):
+    """A part of `DockerEngine`, which says how calls are made."""
+
+    @abc.abstractmethod
+    def _call(self, verb: str, target: str = "") -> AbstractContextManager[Any]:
+        """docker-py's client, with what it raises translated."""
+
+    @abc.abstractmethod
+    def _read(self, verb: str, target: str, ask: Callable[[Any], T]) -> T:
+        """A call that changes nothing, so it may be made again where the connection broke."""
+
+    @abc.abstractmethod
+    def _inspect(self, container: str) -> dict[str, Any]:
+        """A container, in the engine's words."""
+
+    @abc.abstractmethod
+    def _open(
+        self,
+        verb: str,
+        target: str,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Reply:
+        """A stream's answer, whose head says that it is one."""
+
+    def attach_stdin(self, container: str) -> StdinChannel:
+        reply = self._open("attach to container", container, "POST", _stdin_path(container), headers=_UPGRADE)
+        return Stdin(reply, container)
+
+    def logs(
+        self,
+        container: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+    ) -> FrameStream:
+        path = _logs_path(container, follow=follow, tail=tail, since=since, timestamps=timestamps)
+        reply = self._open("read logs of container", container, "GET", path)
+        return Frames(reply, multiplexed=self._is_multiplexed(reply, container))
+
+    def exec(
+        self,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: bool = False,
+        user: str = "",
+        working_dir: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> ExecStream:
+        with self._call("execute in container", container) as api:
+            made = api.exec_create(
+                container,
+                list(command),
+                stdin=stdin,
+                user=user,
+                workdir=working_dir or None,
+                environment=dict(env) if env else None,
+            )
+        name = str(made["Id"])
+        body = json.dumps({"Detach": False, "Tty": False}).encode()
+        reply = self._open(
+            "execute in container",
+            container,
+            "POST",
+            f"/exec/{name}/start",
+            headers=_UPGRADE | _JSON,
+            body=body,
+        )
+
+        def exit_code() -> int | None:
+            state = self._read("inspect exec in container", container, lambda api: api.exec_inspect(name))
+            code = state.get("ExitCode")
+            return None if state.get("Running") or code is None else int(code)
+
+        return Exec(reply, exit_code)
+
+    def events(self, labels: Mapping[str, str], since: float | None = None) -> EventStream:
+        return Events(self._open("read events", "", "GET", _events_path(labels, since)))
+
+    def _is_multiplexed(self, reply: Reply, container: str) -> bool:
+        kind = reply.headers.get("content-type", "")
+        if kind.startswith("application/vnd.docker."):
+            return "multiplexed" in kind
+        try:  # before API 1.42 the answer does not tell
+            return not self._inspect(container)["Config"].get("Tty")
+        except EngineError:
+            reply.wire.close()
+            raise
+
+
+def _stdin_path(container: str) -> str:
+    return f"/containers/{quote(container)}/attach?stdin=1&stream=1"
+
+
+def _logs_path(
+    container: str, *, follow: bool, tail: int | None, since: float | None, timestamps: bool
+) -> str:
+    query = {
+        "stdout": "1",
+        "stderr": "1",
+        "follow": "1" if follow else "0",
+        "tail": "all" if tail is None else str(tail),
+        "timestamps": "1" if timestamps else "0",
+    }
+    return f"/containers/{quote(container)}/logs?{urlencode(query | _since(since))}"
+
+
+def _events_path(labels: Mapping[str, str], since: float | None) -> str:
+    filters = {"type": ["container"], "event": list(_EVENTS), "label": wire_json.label_filters(labels)}
+    return f"/events?{urlencode({'filters': json.dumps(filters)} | _since(since))}"
+
+
+def _since(since: float | None) -> dict[str, str]:
+    return {} if since is None else {"since": f"{since:.9f}"}
