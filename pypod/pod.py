@@ -15,11 +15,7 @@ from pypod.engine.api import Engine
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
-from pypod.errors import (
-    PodExistsError,
-    PodNotRunningError,
-    PypodError,
-)
+from pypod.errors import PodExistsError, PodNotRunningError, PypodError
 from pypod.inside import Inside
 from pypod.model import validation
 from pypod.model.journal import Event
@@ -98,24 +94,16 @@ class Pod:
         self._given_engine = engine
         self._reach = reach
         self._min_ready_seconds = min_ready_seconds
-        self._sync = None
         self._leased = False
         self._pid = os.getpid()
         self._door: Inside | None = None
 
     @classmethod
-    def from_spec(
-        cls,
-        spec: PodSpec,
-        *,
-        engine: Engine | None = None,
-        reach: str = "auto",
-        min_ready_seconds: float = 0.1,
-    ) -> Pod:
+    def from_spec(cls, spec: PodSpec, *, engine: Engine | None = None) -> Pod:
         """A pod of a `PodSpec` that was made elsewhere. Raises as the constructor does."""
         pod = cls.__new__(cls)
         pod._sync = None
-        pod._init(spec, engine, reach, min_ready_seconds)
+        pod._init(spec, engine, "auto", 0.1)
         return pod
 
     @classmethod
@@ -214,9 +202,7 @@ class Pod:
             EngineError: the engine failed.
         """
         if self._sync is not None:
-            raise PodExistsError(
-                f"cannot start pod '{self._spec.full_name}': it was started already", pod=self._full
-            )
+            raise PodExistsError(f"cannot start pod '{self._full}': it was started already", pod=self._full)
         engine = self.engine
         connecting.sweep_once(engine)
         same = existing.find_same(engine, self._spec, detach=detach)
@@ -225,16 +211,16 @@ class Pod:
             return self
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach)
-        sync = PodSync(engine, Desired(self._spec, identity))
-        self._sync, self._leased, self._pid = sync, not detach, os.getpid()
+        sync = self._sync = PodSync(engine, Desired(self._spec, identity))
+        self._leased, self._pid = not detach, os.getpid()
         if self._leased:
             lifetime.own(sync)
         try:
             starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
+            self._hand_over(sync)
         except BaseException as error:
             self._undo(error)
             raise
-        self._hand_over(sync)
         return self
 
     def _hand_over(self, sync: PodSync) -> None:
@@ -245,7 +231,7 @@ class Pod:
         background.ensure_running(sync.engine)
 
     def _undo(self, error: BaseException) -> None:
-        """Remove what a failed start made. The start's own error wins."""
+        """Remove what a failed start made. Its own error wins."""
         try:
             self.stop(grace=0)
         except (PypodError, KeyboardInterrupt) as left:
@@ -266,8 +252,7 @@ class Pod:
         sync = self._sync
         if sync is None:
             return
-        uid = self.uid
-        supervisor_of(sync.engine).remove(uid)
+        supervisor_of(sync.engine).remove(self.uid)
         sync.release()
         if self._door is not None:
             self._door.close()
@@ -277,17 +262,14 @@ class Pod:
             Teardown(sync.engine, sync.desired.identity.key, grace=seconds).run()
         finally:
             sync.channel.close()
-            lifetime.disown(uid)
+            lifetime.disown(self.uid)
             self._leased = False
         sync.refresh()
 
     def __del__(self) -> None:
-        if self._sync is not None and self._leased and self._pid == os.getpid():
-            warnings.warn(
-                f"pod '{self._full}' was started and not stopped; it ends with the process",
-                ResourceWarning,
-                2,
-            )
+        if self._sync is not None and self._pid == os.getpid() and lifetime.owned(self.uid) is self._sync:
+            text = f"pod '{self._full}' was started and not stopped; it ends with the process"
+            warnings.warn(text, ResourceWarning, 2)
 
     # how it is doing
 
@@ -323,7 +305,7 @@ class Pod:
             self.refresh()
         if not self.status.pod_ip:
             raise PodNotRunningError(
-                f"cannot tell the address of pod '{self._full}': it has none now", pod=self._full
+                f"cannot tell the address of pod '{self._full}': it has none", pod=self._full
             )
         return self.status.pod_ip
 

@@ -21,6 +21,8 @@ from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Termi
 
 POLL = 0.01
 """Seconds between looks while nothing is to be done but to see whether the containers stay up."""
+SHORTEST_POLL = 0.001
+LONGEST_POLL = 0.05
 LOG_TAIL = 20
 CANNOT_RUN = (126, 127)
 IMAGE_REASONS = ("ErrImagePull", "ErrImageNeverPull", "InvalidImageName")
@@ -43,29 +45,31 @@ def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
     """
     deadline = time.monotonic() + timeout
     while True:
-        plan = pod.run_once()
-        check_failure(pod)
-        if not plan and is_started(pod, min_ready_seconds):
+        plan = pod.run_once(check_failure)
+        left = seconds_to_go(pod, min_ready_seconds)
+        if not plan and left is not None and left <= 0:
             return
         if time.monotonic() > deadline:
             raise _timeout(pod, timeout, plan.waiting)
         if not plan:
-            time.sleep(POLL)
+            time.sleep(POLL if left is None else min(max(left, SHORTEST_POLL), LONGEST_POLL))
 
 
-def is_started(pod: PodSync, min_ready_seconds: float) -> bool:
-    """Each container has been up for long enough, or has done its work and ended with 0."""
+def seconds_to_go(pod: PodSync, min_ready_seconds: float) -> float | None:
+    """Until each container has been up for long enough, or has done its work and ended with 0; None where one is not up."""
     seen = pod.observed
-    if seen is None:
-        return False
+    if seen is None or not pod.status.container_statuses:
+        return None
+    left = 0.0
     for status in pod.status.container_statuses:
         state = status.state
         if isinstance(state, Running):
-            if seen.at - state.started_at < min_ready_seconds:
-                return False
+            # Never more than all of it: the engine's clock may be ahead of this one.
+            up = max(0.0, seen.at - state.started_at)
+            left = max(left, min_ready_seconds - up)
         elif not _is_done(status):
-            return False
-    return bool(pod.status.container_statuses)
+            return None
+    return left
 
 
 def _is_done(status: ContainerStatus) -> bool:

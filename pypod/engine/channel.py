@@ -45,7 +45,7 @@ class Channel:
         Raises:
             EngineError: it cannot be attached.
         """
-        if self._stdin is not None and self._name == name:
+        if self._stdin is not None and self._name == name and not self._is_stuck:
             return
         stdin = attach_stdin(name)
         with self._lock:

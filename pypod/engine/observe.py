@@ -82,10 +82,14 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
         volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
         network=_pod_network(networks, found, spec),
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
-        images={c.image: image_or_none(engine, c.image) for c in spec.containers} if spec is not None else {},
+        images={name: image_or_none(engine, name) for name in _images(spec)},
         pause_image=reference,
         pause_image_present=image_or_none(engine, reference) is not None,
     )
+
+
+def _images(spec: PodSpec | None) -> list[str]:
+    return sorted({container.image for container in spec.containers}) if spec is not None else []
 
 
 def _pod_network(

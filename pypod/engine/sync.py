@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pypod.engine import observe
 from pypod.engine.api import Engine
@@ -81,8 +81,11 @@ class PodSync:
         self._pause_missing_since = self._pause_missing_since or now
         return not seen.members or now < self._pause_missing_since + MISSING
 
-    def run_once(self) -> Plan:
+    def run_once(self, check: Callable[[PodSync], None] | None = None) -> Plan:
         """One pass. The plan that was carried out; an empty one says when to look again.
+
+        Args:
+            check: is called between the look and the deed; what it raises ends the pass.
 
         Raises:
             EngineUnavailableError: nobody answers.
@@ -92,6 +95,8 @@ class PodSync:
             if self._released:
                 return Plan(waiting="released")
             plan = self.plan()
+            if check is not None:
+                check(self)
             if plan:
                 self.last_plan = plan
                 execution = Execution(

@@ -177,7 +177,7 @@ def _container_status(
 ) -> ContainerStatus:
     instances = observed.members.get(container.name, ())
     newest = instances[0] if instances else None
-    previous = _terminated(instances[1]) if len(instances) > 1 else None
+    previous = next((_terminated(info) for info in instances[1:] if info.has_ended), None)
     state: Waiting | Running | Terminated
     if newest is None:
         state = _never_made(container, observed, history)

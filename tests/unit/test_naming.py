@@ -20,8 +20,8 @@ def test_names_carry_the_pod_and_the_attempt() -> None:
 
 def test_deletion_mark_carries_its_deadline() -> None:
     name = naming.deleting_name(KEY, 1, 1700000000.9)
-    assert name == "pypod_default_shop_01234567_pause_1_1700000000.deleting"
-    assert naming.deletion_deadline(name) == 1700000000.0
+    assert name == "pypod_default_shop_01234567_pause_1_1700000000900.deleting"
+    assert naming.deletion_deadline(name) == 1700000000.9
     assert naming.deletion_deadline(naming.pause_name(KEY, 1)) is None
     assert naming.deletion_deadline("somebody_elses.deleting") == 0.0
 

@@ -505,7 +505,7 @@ def test_members_name_the_sandbox_that_is_there() -> None:
 # --- teardown --------------------------------------------------------------------------------------------------------
 
 END = NOW + 30
-MARK = "rename container pypod_default_shop_pause_0 to pypod_default_shop_01234567_pause_0_1030.deleting"
+MARK = "rename container pypod_default_shop_pause_0 to pypod_default_shop_01234567_pause_0_1030000.deleting"
 ISOLATED = replace(NETWORK, name="pypod_ci", labels=naming.network_labels("ci"))
 VOLUMES = (VolumeInfo("pypod_default_shop_01234567_html", {}, 0.0),)
 
@@ -567,7 +567,7 @@ ENDS = {
     "no grace: mark, pause and all the rest in one go": End(
         seen(pause(), member("web", 1), dead(member("web", 0)), volumes=VOLUMES),
         """\
-#1 rename container pypod_default_shop_pause_0 to pypod_default_shop_01234567_pause_0_1000.deleting: the deletion mark
+#1 rename container pypod_default_shop_pause_0 to pypod_default_shop_01234567_pause_0_1000000.deleting: the deletion mark
 #2 send SIGKILL to container pypod_default_shop_pause_0 (after #1): the pod is deleted
 #3 remove container pypod_default_shop_01234567_web_1 (after #1, #2): the pod is deleted
 #4 remove container pypod_default_shop_01234567_web_0 (after #1, #2): the pod is deleted

@@ -273,6 +273,13 @@ def test_why_one_is_not_there_yet(
     assert only(observed, pull=pull, history=history).state == expected
 
 
+def test_an_instance_that_never_started_is_no_last_state() -> None:
+    """One was made for a sandbox that did not come up, another one for the next: nothing has failed."""
+    found = derive(seen(pause(), made(member("a", 1)), made(member("a"))), policy=NEVER)
+    assert found.container("a").last_state is None
+    assert found.phase is Phase.PENDING
+
+
 def test_a_container_that_the_pod_has_not_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         derive(seen(pause())).container("b")
