@@ -364,8 +364,7 @@ class Pod:
         Args:
             command: a list of words; no shell is put in between.
             container: which; the first where it is None.
-            stdin: what the command reads.
-            timeout: seconds.
+            stdin, timeout: what the command reads; seconds.
             check: an exit code that is not 0 is an error.
             user, working_dir, env: as the container has them where not given.
 

@@ -171,7 +171,7 @@ class Slow(PodSync):
         self.third = threading.Event()
         self.passes = self.running = self.most = 0
 
-    def run_once(self) -> Plan:
+    def run_once(self, check: Callable[[PodSync], None] | None = None) -> Plan:
         self.running += 1
         self.most = max(self.most, self.running)
         self.passes += 1
@@ -180,7 +180,7 @@ class Slow(PodSync):
         self.running -= 1
         if self.passes >= 2:
             self.third.set()
-        return super().run_once()
+        return super().run_once(check)
 
 
 def test_a_pod_that_is_woken_in_a_pass_has_another_one_after_it(engine: WatchedEngine) -> None:
