@@ -71,7 +71,8 @@ class Pod:
         reach: Literal["auto", "direct", "relay"] = "auto",
         min_ready_seconds: float = 0.1,
     ) -> None:
-        self._sync: PodSync | None = None  # first: __del__ runs also after an error below
+        self._sync: PodSync | None = None  # these first: __del__ runs also after an error below
+        self._leased = False
         spec = PodSpec(
             name=name if name is not None else f"pod-{uuid.uuid4().hex[:8]}",
             containers=tuple(containers),
@@ -94,7 +95,6 @@ class Pod:
         self._given_engine = engine
         self._reach = reach
         self._min_ready_seconds = min_ready_seconds
-        self._leased = False
         self._pid = os.getpid()
         self._door: Inside | None = None
 
@@ -102,7 +102,7 @@ class Pod:
     def from_spec(cls, spec: PodSpec, *, engine: Engine | None = None) -> Pod:
         """A pod of a `PodSpec` that was made elsewhere. Raises as the constructor does."""
         pod = cls.__new__(cls)
-        pod._sync = None
+        pod._sync, pod._leased = None, False
         pod._init(spec, engine, "auto", 0.1)
         return pod
 
@@ -267,7 +267,7 @@ class Pod:
         sync.refresh()
 
     def __del__(self) -> None:
-        if self._sync is not None and self._pid == os.getpid() and lifetime.owned(self.uid) is self._sync:
+        if self._leased and self._pid == os.getpid() and lifetime.owned(self.uid) is self._sync:
             text = f"pod '{self._full}' was started and not stopped; it ends with the process"
             warnings.warn(text, ResourceWarning, 2)
 
