@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -20,13 +19,8 @@ from tests.integration.processes import Look
 pytestmark = pytest.mark.docker
 
 TRIES = 3
-AT_ONCE = 1.0
-"""Seconds: what the median try may take where no registry is asked."""
-
-
-def _limit() -> float:
-    """Twice that on a machine that has more to do than it has processors: then this measures the others' work."""
-    return AT_ONCE * (2 if os.getloadavg()[0] > (os.cpu_count() or 1) else 1)
+AT_ONCE = 5.0
+"""Seconds: a guard against waiting for what cannot come, not a claim of speed; a noisy machine must not fail it."""
 
 
 @pytest.fixture
@@ -136,7 +130,7 @@ def test_a_mistake_has_an_error_of_its_own_at_once(namespace: str, look: Look, b
         assert look.left(namespace) == []
         _check(caught.value, bad, namespace)
     if not bad.pulls:
-        assert statistics.median(taken) < _limit(), taken
+        assert statistics.median(taken) < AT_ONCE, taken
 
 
 def _check(error: pypod.PypodError, bad: Bad, namespace: str) -> None:
@@ -162,7 +156,7 @@ def test_a_name_that_runs_already(namespace: str, look: Look) -> None:
             taken.append(time.monotonic() - begin)
             assert caught.value.pod == f"{namespace}/web"
             assert look.containers(namespace, running=True) == before
-        assert statistics.median(taken) < _limit(), taken
+        assert statistics.median(taken) < AT_ONCE, taken
         assert pod.exec(["true"]).exit_code == 0
 
 
