@@ -145,7 +145,10 @@ _supervisors_lock = threading.Lock()
 def supervisor_of(engine: Engine) -> Supervisor:
     """The one of this engine and process; a forked child begins with none of its parent's."""
     with _supervisors_lock:
-        return _supervisors.setdefault((os.getpid(), engine.url), Supervisor(engine))
+        key = (os.getpid(), engine.url)
+        if key not in _supervisors:
+            _supervisors[key] = Supervisor(engine)
+        return _supervisors[key]
 
 
 def _after_fork_in_child() -> None:
