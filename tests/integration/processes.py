@@ -173,14 +173,20 @@ def end_background_programs() -> None:
 
     It holds no state, so this harms nothing: the next pod starts one again.
     """
-    for pid, home in background_programs().items():
-        if home and home == os.environ["XDG_STATE_HOME"]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+
+    def none_left() -> bool:
+        """Killed at every look: one that was being started at the first look had no name yet."""
+        programs = background_programs()
+        for pid, home in programs.items():
+            if home and home == os.environ["XDG_STATE_HOME"]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return not programs
+
     words = (
         "another background program than the tests' looks after the engine: this cannot be shown beside it"
     )
-    until(lambda: not background_programs(), 3, words)
+    until(none_left, 5, words)
 
 
 @contextlib.contextmanager

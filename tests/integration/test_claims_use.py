@@ -151,7 +151,8 @@ class TestLogs:
             assert made.logs(since=time.time() + 60) == ""
 
     def test_follow_ends_with_the_container(self, engine: Engine, namespace: str) -> None:
-        then = "until [ -e /go ]; do sleep 0.02; done; echo last"
+        # It stays for a while after the word, so that the exec that gives the word can answer.
+        then = "until [ -e /go ]; do sleep 0.02; done; sleep 1; echo last"
         with self.logging_pod(engine, namespace, then) as made:
             lines = made.logs(follow=True)
             first = [next(lines) for _ in range(6)]
