@@ -100,6 +100,8 @@ def _drain(stream: ExecStream, deadline: float | None, is_live: Callable[[], boo
             if left is not None and left <= LOOK:
                 raise OutputTimeoutError(bytes(stdout), bytes(stderr)) from None
             if quiet:  # nothing came since it was seen dead: nothing will
+                if stream.exit_code() is not None:  # it had ended by itself, just before its container did
+                    return bytes(stdout), bytes(stderr)
                 raise ContainerEndedError(bytes(stdout), bytes(stderr)) from None
             quiet = not is_live()
             continue
