@@ -201,7 +201,7 @@ class Pod(Handle):
             return self
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach)
-        sync = self._sync = PodSync(engine, Desired(self._spec, identity), reach=self._reach)
+        sync = self._sync = PodSync(engine, Desired(self._spec, identity), reach=self._reach, making=True)
         self._leased, self._pid = not detach, os.getpid()
         if self._leased:
             lifetime.own(sync)
@@ -259,7 +259,9 @@ class Pod(Handle):
             existing.read_journal(sync)
         key = sync.desired.identity.key
         try:
-            Teardown(sync.engine, key, grace=seconds, spec=self._spec, channel=sync.channel).run()
+            Teardown(
+                sync.engine, key, grace=seconds, spec=self._spec, channel=sync.channel, reach=self._reach
+            ).run()
         finally:
             sync.channel.close()
             lifetime.disown(self.uid)

@@ -13,6 +13,7 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
+from pypod.model.history import History
 from pypod.model.members import Kind
 from pypod.model.spec import HostPath, RestartPolicy
 from pypod.model.state import ContainerInfo
@@ -24,6 +25,8 @@ SHORTEST_POLL = 0.001
 LONGEST_POLL = 0.5
 POLL_GROWTH = 1.2
 LOG_TAIL = 20
+COMPLAINTS = ("Unhealthy", "FailedPostStartHook", "FailedPreStopHook")
+NOTHING = History()
 CANNOT_RUN = (126, 127)
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 
@@ -143,6 +146,7 @@ def _check_waiting(pod: PodSync, status: ContainerStatus, state: Waiting) -> Non
     end = status.last_state
     if crashes and end is not None and not _others_come(pod, status.name, end.finished_at or 0.0):
         words = f"keeps crashing: exited with code {end.exit_code}, restarted {status.restart_count} time(s)"
+        words += _complaint(pod.channel.history, status.name)
         raise _failure(pod, status, PodStartError, state.reason, words, end)
 
 
@@ -258,7 +262,8 @@ def _tail(pod: PodSync, container_id: str) -> list[str]:
 
 def _timeout(pod: PodSync, timeout: float, waiting: str) -> PodTimeoutError:
     full_name = pod.desired.identity.key.full_name
-    words = waiting or describe_unready(pod.status)
+    words = describe_unready(pod.status, pod.channel.history)
+    words = f"{waiting}; {words}" if waiting else words
     error = pod.recorder.last_error
     refused = f"; the engine last refused: {error}" if error is not None else ""
     return PodTimeoutError(
@@ -267,15 +272,22 @@ def _timeout(pod: PodSync, timeout: float, waiting: str) -> PodTimeoutError:
     )
 
 
-def describe_unready(status: PodStatus) -> str:
-    """Which containers are where, for an error."""
+def _complaint(history: History, name: str) -> str:
+    """What was last said against a container: by its probes, by its hooks."""
+    said = [e for e in history.events if e.container == name and e.reason in COMPLAINTS]
+    return f" ({said[-1].message})" if said else ""
+
+
+def describe_unready(status: PodStatus, history: History = NOTHING) -> str:
+    """Which containers are where, and what probes and hooks last said against them, for an error."""
     parts = []
     unfinished = [each for each in status.init_container_statuses if not each.ready]
     for container in (*unfinished, *status.container_statuses):
         state = container.state
         match state:
             case Running():
-                parts.append(f"{container.name} is running{'' if container.ready else ', not ready'}")
+                unready = "" if container.ready else f", not ready{_complaint(history, container.name)}"
+                parts.append(f"{container.name} is running{unready}")
             case Waiting():
                 parts.append(f"{container.name} is waiting: {state.reason} {state.message}".rstrip())
             case Terminated():

@@ -149,5 +149,8 @@ def goal(text: str) -> str:
 
 def plan(args: argparse.Namespace) -> int:
     """Print what would be done for the pod now."""
-    print(_from_file(args).plan())
+    made = _from_file(args).plan()
+    print(made)
+    if made and made.waiting:
+        print(f"then: {made.waiting}")
     return 0

@@ -58,6 +58,7 @@ class Execution:
         handlers: do the actions that are more than an engine call: what holds a channel, writes a journal, runs a hook.
             Where one is missing, its action is an error.
         on_result: hears of each action as it ends.
+        on_progress: hears how a pull comes on, a line at a time; empty: it begins.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class Execution:
         *,
         handlers: Handlers | None = None,
         on_result: Callable[[ActionResult], None] | None = None,
+        on_progress: Callable[[PullImage, str], None] | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._pool = pool
         self._handlers: Handlers = handlers or {}
         self._on_result = on_result
+        self._on_progress = on_progress
         self._changed = threading.Condition()
         self._results: dict[int, ActionResult] = {}
         self._begun: set[int] = set()
@@ -171,7 +174,7 @@ class Execution:
             case LoadPauseImage():
                 engine.load_image(pause.archive(engine_architecture(engine)))
             case PullImage():
-                engine.pull_image(action.reference, register=self._register_pull)
+                self._pull(action)
             case CreateNetwork():
                 engine.create_network(action.request)
             case CreateVolume():
@@ -198,6 +201,16 @@ class Execution:
                 engine.remove_network(action.id)
             case _:
                 assert_never(action)
+
+    def _pull(self, action: PullImage) -> None:
+        told = self._on_progress
+        if told is None:
+            self._engine.pull_image(action.reference, register=self._register_pull)
+            return
+        told(action, "")
+        self._engine.pull_image(
+            action.reference, progress=lambda line: told(action, line), register=self._register_pull
+        )
 
     def _register_pull(self, pull: Closable) -> None:
         with self._changed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pypod.engine import pause
 from pypod.engine.api import Engine
 from pypod.engine.clock import SYSTEM, Clock
-from pypod.errors import NotFoundError
+from pypod.errors import EngineError, NotFoundError
 from pypod.model import history, naming
 from pypod.model.history import History
 from pypod.model.naming import PodKey
@@ -57,7 +57,9 @@ def observe(
 def _inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:
     try:
         return engine.container(listed.id)
-    except NotFoundError:  # it went between the two calls, or long ago: 20.10 was seen to list what it no longer has
+    except (
+        NotFoundError
+    ):  # it went between the two calls, or long ago: 20.10 was seen to list what it no longer has
         return None
 
 
@@ -117,6 +119,10 @@ def image_or_none(engine: Engine, reference: str) -> ImageInfo | None:
         return engine.image(reference)
     except NotFoundError:
         return None
+    except EngineError as error:
+        if "invalid reference format" in str(error):  # the pull says so, and of this container alone
+            return None
+        raise
 
 
 _identities: weakref.WeakKeyDictionary[Engine, EngineInfo] = weakref.WeakKeyDictionary()

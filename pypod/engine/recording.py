@@ -24,6 +24,8 @@ ALIKE_AT_ONCE = 25
 (client-go tools/record, EventSourceObjectSpamFilter)."""
 NO_IMAGE_NAME = ("invalid reference format", "invalid repository name", "repository name must")
 """An engine's words for a name that no image can have (docker/distribution reference: ErrReferenceInvalidFormat and others)."""
+PULL_EVERY = 1.0
+"""Seconds between two lines of a pull's progress."""
 CANNOT_RUN = ("executable file not found", "no such file or directory", "permission denied")
 
 
@@ -49,6 +51,7 @@ class Recorder:
         self.sandbox_error: PypodError | None = None
         self._spec = spec
         self._channel = channel
+        self._pull_told: dict[str, float] = {}
         self._clock = clock
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, str, str], _Count] = {}
@@ -62,6 +65,15 @@ class Recorder:
         entries = self._entries(result, self._clock.now())
         if entries:
             self._channel.write(*entries)
+
+    def pulling(self, action: PullImage, line: str) -> None:
+        """Write how a pull comes on: its beginning, then a line in a while."""
+        now = self._clock.now()
+        if line and now < self._pull_told.get(action.reference, 0.0) + PULL_EVERY:
+            return
+        self._pull_told[action.reference] = now
+        words = f"Pulling image {action.reference!r}" + (f": {line}" if line else "")
+        self._channel.write(Event(now, "Normal", "Pulling", words))
 
     def repeated(self, event: Event) -> None:
         """Write an event that may come again and again."""

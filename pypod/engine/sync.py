@@ -25,7 +25,7 @@ from pypod.model.history import History
 from pypod.model.plan import AttachChannel, CreateContainer, Plan, PullImage, ReadMessage, RunHook, Write
 from pypod.model.probes import ProbeKey
 from pypod.model.state import PodObservation
-from pypod.model.status import PodStatus
+from pypod.model.status import PodStatus, Waiting
 
 MISSING = 2.0
 """Seconds that members may be without a pause before it counts as lost, not as a pod that is being removed."""
@@ -33,6 +33,14 @@ MISSING = 2.0
 
 class PodSync:
     """A pod that this process brings to where its spec says. One pass at a time; any thread may ask for one.
+
+    Args:
+        clock: by which it waits, and probes.
+        actions: whose threads carry plans out; None: the calling thread does.
+        probe_pool: where probes are tried; None: in the process' own.
+        reach: how probes and hooks come to a port of the pod: ``auto``, ``direct`` or ``relay``.
+        making: it is a new pod: while nothing of it is on the engine yet, it is Pending, not gone.
+        spawn: gives a hook a thread.
 
     Attributes:
         desired: what it should be.
@@ -54,16 +62,9 @@ class PodSync:
         actions: WorkerPool | None = ACTIONS,
         probe_pool: Pool | None = None,
         reach: str = "auto",
+        making: bool = False,
         spawn: Spawn = on_thread,
     ) -> None:
-        """
-        Args:
-            clock: by which it waits, and probes.
-            actions: whose threads carry plans out; None: the calling thread does.
-            probe_pool: where probes are tried; None: in the process' own.
-            reach: how probes and hooks come to a port of the pod: ``auto``, ``direct`` or ``relay``.
-            spawn: gives a hook a thread.
-        """
         self.engine = engine
         self.desired = desired
         self.clock = clock
@@ -79,6 +80,7 @@ class PodSync:
             engine, desired.spec, self.channel, clock, self.wake, reach=reach, spawn=spawn
         )
         self._reach = reach
+        self._making = making
         self._actions = actions
         self._prober = Prober(
             clock,
@@ -90,6 +92,8 @@ class PodSync:
         )
         self._pass = threading.Lock()
         self._released = False
+        self._execution: Execution | None = None
+        self._backoffs: set[tuple[str, int]] = set()
         self._seen_pause = False
         self._pause_missing_since: float | None = None
 
@@ -113,7 +117,8 @@ class PodSync:
         history = self.channel.history
         seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock)
         self.observed = seen
-        self.status = status.derive(self.desired, seen, history, self.clock.now())
+        is_new = self._making and not self._seen_pause
+        self.status = status.derive(self.desired, seen, history, self.clock.now(), is_new=is_new)
         return seen, history
 
     def plan(self) -> Plan:
@@ -175,8 +180,24 @@ class PodSync:
             self.channel.write(journal.Began(seen.pause.created_at if seen.pause else seen.at))
         if seen.ip and seen.ip != history.ip:
             self.channel.write(journal.Address(self.clock.now(), seen.ip))
+        self._note_backoffs()
         terminating = seen.deletion_deadline is not None
         self._prober.update(probes.wanted(self.desired.spec, seen, history, terminating=terminating))
+
+    def _note_backoffs(self) -> None:
+        """Each restart that must wait is an event, once (pkg/kubelet/kuberuntime/kuberuntime_manager.go doBackOff)."""
+        key = self.desired.identity.key
+        for each in (*self.status.init_container_statuses, *self.status.container_statuses):
+            wait = (each.name, each.restart_count)
+            if (
+                not isinstance(each.state, Waiting)
+                or each.state.reason != "CrashLoopBackOff"
+                or wait in self._backoffs
+            ):
+                continue
+            self._backoffs.add(wait)
+            words = f"Back-off restarting failed container {each.name} in pod {key.name}_{key.namespace}({key.uid})"
+            self.channel.write(journal.Event(self.clock.now(), "Warning", "BackOff", words, each.name))
 
     def _attach_again(self, seen: PodObservation) -> None:
         """The pause outlived its stdin, as it does an engine with live-restore. A lease that was lost so is lost."""
@@ -193,11 +214,16 @@ class PodSync:
             self._actions,
             handlers=self._handlers(),
             on_result=lambda result: self._record(result, execution, starting=starting),
+            on_progress=self.recorder.pulling,
         )
         timer = self.clock.call_at(deadline, execution.cancel) if deadline is not None else None
+        self._execution = execution
+        if self._released:  # between the look and here
+            execution.cancel()
         try:
             results = execution.run()
         finally:
+            self._execution = None
             if timer is not None:
                 timer.cancel()
         self.refusals = self.refusals + 1 if any(result.error for result in results) else 0
@@ -264,9 +290,13 @@ class PodSync:
         )
 
     def release(self, *, wait: bool = True) -> None:
-        """Do nothing for this pod any more; waits for a pass that is under way, unless told not to."""
+        """Do nothing for this pod any more; what a pass has not begun yet is left, pulls are given up, and the rest is waited
+        for, unless told not to."""
         self._released = True
         self._prober.stop()
+        execution = self._execution
+        if execution is not None:
+            execution.cancel()
         if wait:
             with self._pass:
                 pass

@@ -41,6 +41,7 @@ class Teardown:
         pool: None: everything on the calling thread.
         clock: by which the grace counts.
         on_result: hears of each action.
+        reach: how hooks come to a port of the pod.
         spawn: gives a hook a thread.
     """
 
@@ -55,6 +56,7 @@ class Teardown:
         pool: WorkerPool | None = ACTIONS,
         clock: Clock = SYSTEM,
         on_result: Callable[[ActionResult], None] | None = None,
+        reach: str = "auto",
         spawn: Spawn = on_thread,
     ) -> None:
         self._engine = engine
@@ -65,7 +67,9 @@ class Teardown:
         self._clock = clock
         self._on_result = on_result
         self._changed = threading.Event()
-        self._hooks = HookRunner(engine, spec, self._channel, clock, self._changed.set, spawn=spawn)
+        self._hooks = HookRunner(
+            engine, spec, self._channel, clock, self._changed.set, reach=reach, spawn=spawn
+        )
         self._deadline = clock.now() + grace
         # Its own, whatever the mark says: another process may have begun, and died, long ago.
         self._give_up = self._deadline + SLACK

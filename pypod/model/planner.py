@@ -247,7 +247,11 @@ class _Sync:
                 )
         present = {volume.name for volume in observed.volumes}
         missing = [v for v in volume_requests(self.spec, self.desired.identity) if v.name not in present]
-        return steps + [self.builder.add(CreateVolume(volume, "emptyDir begins empty")) for volume in missing]
+        messages = naming.volume_name(observed.key, naming.MESSAGES)
+        for volume in missing:
+            cause = "for termination messages" if volume.name == messages else "emptyDir begins empty"
+            steps.append(self.builder.add(CreateVolume(volume, cause)))
+        return steps
 
 
 def _moved(member: Member, attempt: int) -> Member:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pypod.model import naming
 from pypod.model.naming import PodKey
 
-
 LEASE_LOST = 97
 """The exit code with which a pause says that its owner is gone (`pypod.engine.pause.LEASE_LOST_EXIT_CODE`)."""
 

@@ -145,14 +145,17 @@ class PodStatus:
         return (*sidecars, *self.container_statuses)
 
 
-def derive(desired: Desired, observed: PodObservation, history: History, now: float) -> PodStatus:
+def derive(
+    desired: Desired, observed: PodObservation, history: History, now: float, *, is_new: bool = False
+) -> PodStatus:
     """The status of a pod.
 
     Args:
         history: what its journal told *before* the engine was looked at (see `pypod.model.members`).
         now: Unix seconds.
+        is_new: it is about to be made: where nothing of it is there, it is Pending, not gone.
     """
-    if observed.is_empty:
+    if observed.is_empty and not is_new:
         return PodStatus(Phase.UNKNOWN, reason="NotFound", message="nothing of the pod is on the engine")
     view = View(desired, observed, history, now)
     members = members_of(desired.spec, observed, history)

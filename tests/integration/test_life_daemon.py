@@ -108,7 +108,10 @@ def test_pods_are_whole_again_when_the_engine_is_back(
             for name in ("init", "web", "crash"):
                 assert len(witness.attempts(f"{short}_{name}")) == 1, f"{pod.name}: {name} was started twice"
             assert pod.exec(["cat", "/data/inits"], "web").stdout == "x\nx\n"
-            assert [event.count for event in pod.events if event.reason == "SandboxChanged"] == [1], (pod.name, pod.events)
+            assert [event.count for event in pod.events if event.reason == "SandboxChanged"] == [1], (
+                pod.name,
+                pod.events,
+            )
         detached.stop()
 
 
@@ -168,6 +171,7 @@ def test_with_live_restore_a_pod_loses_its_lease_and_goes_with_its_owner_all_the
     ):
         for owner in (shared, apart):
             owner.ready()
+        eventually(lambda: background.is_running(live_restore.engine), "the background program is at work")
         before = _running(live_restore, namespace)
         assert len(before) == 4
         live_restore.stop()
@@ -182,7 +186,7 @@ def test_with_live_restore_a_pod_loses_its_lease_and_goes_with_its_owner_all_the
         (line,) = (line for line in said.stdout.splitlines() if "live-restore" in line)
         assert line.startswith("!"), said.stdout
 
-        assert live_restore.programs(), (live_restore.state / "pypod" / "supervise.log").read_text()
+        assert live_restore.programs()  # and yet it removed nothing
         live_restore.kill_programs()
         for owner in (shared, apart):
             owner.kill()

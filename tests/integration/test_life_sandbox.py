@@ -250,7 +250,7 @@ def test_an_address_that_somebody_took_is_let_go(
             BUSYBOX,
             list(STAY),
             name=unique("thief"),
-            networking_config=raw.create_networking_config({network: endpoint}),
+            networking_config={"EndpointsConfig": {network: endpoint}},
             host_config=raw.create_host_config(network_mode=network),
         )["Id"]
         try:

@@ -698,7 +698,7 @@ TERMINATION = {
     "the volume is only being made: its directory is known in the next pass": Case(
         seen(),
         """\
-#1 create volume _messages: emptyDir begins empty
+#1 create volume _messages: for termination messages
 #2 create container pause_0 (after #1): no sandbox
 #3 attach channel pause_0 (after #2): lease and journal
 #4 start container pause_0 (after #3): no sandbox""",

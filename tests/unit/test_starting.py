@@ -210,7 +210,10 @@ def test_a_readiness_probe_that_never_succeeds_is_waited_for_until_the_time_is_u
     says(engine, "ready", 1)
     web = Container("web", "app:1", readiness_probe=Probe.exec(["ready"], period_seconds=1))
     before = engine.clock.now()
-    with pytest.raises(PodTimeoutError, match=r"in 7 s: web is running, not ready\nthe last plan:\n#1 "):
+    with pytest.raises(
+        PodTimeoutError,
+        match=r"in 7 s: web is running, not ready \(Readiness probe failed: .*\)\nthe last plan:\n#1 ",
+    ):
         start(engine, web, timeout=7)
     assert engine.clock.now() - before == pytest.approx(7, abs=0.1)
     assert starts(engine, "web") == 1
@@ -219,7 +222,9 @@ def test_a_readiness_probe_that_never_succeeds_is_waited_for_until_the_time_is_u
 def test_init_containers_are_waited_for_and_told_of(engine: FakeEngine) -> None:
     with pytest.raises(PodTimeoutError) as caught:
         start(engine, WEB, init=(does("sleep", "3600", name="setup"),), timeout=5)
-    assert "in 5 s: init container setup\nthe last plan:\n#1 " in str(caught.value)
+    assert "in 5 s: init container setup; setup is running, not ready; web is waiting: PodInit" in str(
+        caught.value
+    )
     assert starts(engine, "web") == 0
 
 

@@ -193,6 +193,7 @@ def test_many_pods_have_the_threads_of_one(engine: WatchedEngine) -> None:
 def test_a_pod_that_was_taken_out_is_left_alone(engine: WatchedEngine, care: Supervisor) -> None:
     care.add(pod(engine, "gone"))
     care.add(pod(engine, "kept"))
+    engine.until_started("gone", 0)
     care.remove(uid("gone"))
     care.remove(uid("gone"))
     engine.exit(web("gone", 0), 1)
