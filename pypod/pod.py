@@ -206,6 +206,8 @@ class Pod(Handle):
         if self._leased:
             lifetime.own(sync)
         supervisor_of(engine).watch(sync)
+        if detach:  # should this process be killed on the way, it takes over
+            background.ensure_running(engine)
         try:
             if wait:
                 starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)

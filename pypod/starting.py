@@ -116,6 +116,9 @@ def check_failure(pod: PodSync) -> None:
         full_name = pod.desired.identity.key.full_name
         message = f"cannot start pod '{full_name}': {pod.status.reason}: {pod.status.message}"
         raise PodStartError(message, pod=full_name, reason=pod.status.reason, plan=pod.last_plan)
+    pause = pod.observed.pause if pod.observed is not None else None
+    if pause is not None and pause.started_at is not None and pause.has_ended:
+        return  # what its members failed of is its end, and a new one is made
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         if isinstance(status.state, Waiting):
             _check_waiting(pod, status, status.state)

@@ -9,7 +9,7 @@ from pypod.engine.channel import Channel
 from pypod.engine.clock import Clock
 from pypod.engine.executor import ActionResult
 from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError
-from pypod.model import journal, naming
+from pypod.model import journal
 from pypod.model.journal import Entry, Event
 from pypod.model.plan import CreateContainer, KillContainer, PullImage, StartContainer
 from pypod.model.spec import PodSpec
@@ -101,14 +101,14 @@ class Recorder:
         match result.action:
             case PullImage() as action:
                 return self._pull_entries(action, error, now)
-            case CreateContainer(container="") as action:
+            case CreateContainer(container=""):
                 self.sandbox_error = error
-                return _sandbox_entries(action, error, now)
+                return []
             case CreateContainer() as action:
                 return _create_entries(action, error, now)
-            case StartContainer(container=""):
+            case StartContainer(container="") as action:
                 self.sandbox_error = error
-                return [] if error else [Event(now, "Normal", "Started", "Sandbox started")]
+                return _sandbox_entries(action, error, now)
             case StartContainer() as action:
                 return _start_entries(action, error, now)
             case KillContainer() as action if action.container and action.signal != "SIGKILL":
@@ -125,10 +125,12 @@ class Recorder:
         return [*failures, Event(now, "Warning", "Failed", str(error))]
 
 
-def _sandbox_entries(action: CreateContainer, error: PypodError | None, now: float) -> list[Entry]:
-    if error is not None or naming.attempt_of(action.request.labels) == 0:
+def _sandbox_entries(action: StartContainer, error: PypodError | None, now: float) -> list[Entry]:
+    if error is not None:
         return []
-    return [Event(now, "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")]
+    words = "Pod sandbox changed, it will be killed and re-created."
+    changed: list[Entry] = [Event(now, "Normal", "SandboxChanged", words)] if action.attempt else []
+    return [*changed, Event(now, "Normal", "Started", "Sandbox started")]
 
 
 def _create_entries(action: CreateContainer, error: PypodError | None, now: float) -> list[Entry]:

@@ -285,6 +285,7 @@ class PodSync:
         self.wake()
 
     def _note(self, key: ProbeKey, reason: str, message: str) -> None:
+        self.wake()  # a network that was lost makes no event of a container
         self.recorder.repeated(
             journal.Event(self.clock.now(), "Warning", reason, message[:1024], key.container)
         )

@@ -10,7 +10,7 @@ from pypod.model.state import LEASE_LOST, ContainerInfo, ContainerState, VolumeI
 
 NEVER_STARTED_AGE = 600.0
 """Seconds after which a pod without a started sandbox is taken for one whose maker died in between."""
-UNPROVEN_LOSS = 15.0
+UNPROVEN_LOSS = 5.0
 """Seconds that a lost lease must be old where its owner cannot be looked at from here. The engine's own end loses the lease,
 too; an owner that lives has made a new sandbox by then."""
 DELETION_SLACK = 10.0

@@ -21,7 +21,9 @@ LABEL = "io.pypod.contract"
 BUSYBOX = images.BUSYBOX
 PATIENCE = 20.0
 FOREVER = ("sleep", "1000")
-HUNGRY = ("tail", "/dev/zero")
+HUNGRY = ("env", "sh", "-c", "tail /dev/zero; sleep 1; exit 137")
+"""Its child is killed: an engine that hears of the end of the first process before it hears of the OOM says nothing of it
+(seen on 20.10 under load)."""
 """Takes memory until there is no more."""
 
 Stream = TypeVar("Stream", bound=Closable)

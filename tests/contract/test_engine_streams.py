@@ -264,6 +264,8 @@ class TestEvents:
         assert engine.container(made).is_live
         contract.outside.unpause(made)
         assert contract.state(made) is ContainerState.RUNNING
+        engine.kill_container(made)
+        contract.ended(made)
         engine.remove_container(made)
         found = [event.action for event in events_until(stream, "destroy")]
         assert [action for action in found if action != "kill"] == [

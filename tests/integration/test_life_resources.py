@@ -69,7 +69,7 @@ def test_a_container_that_takes_more_memory_is_killed_and_restarted(namespace: s
     greedy = Container(
         "greedy",
         TOOLS,
-        command=["sh", "-c", f"{SERVE}; exec {take}"],
+        command=["sh", "-c", f"{SERVE}; {take}; sleep 1; exit 137"],
         resources=Resources(limits={"memory": "32Mi"}),
     )
     with _pod(namespace, greedy, shell("other", SERVE)) as pod:

@@ -10,6 +10,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -307,6 +308,51 @@ def test_a_sandbox_that_dies_during_the_init_containers_begins_them_again(
 
 def _runs(look: Look, pod: Pod, container: str) -> bool:
     return any(each["State"]["Running"] for each in _instances(look, pod, container).values())
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.03])
+def test_a_sandbox_that_dies_while_its_members_start_is_no_failure_of_the_start(
+    namespace: str, witness: Witness, raw: docker.APIClient, delay: float
+) -> None:
+    """What the engine then says of a member ("namespace path: no such file or directory") is not about its command."""
+    pods = [_stays(namespace, f"p{number}", shared=number % 2 == 0) for number in range(4)]
+    with ThreadPoolExecutor(len(pods)) as threads:
+        killing = [
+            threads.submit(_kill_first, raw, f"pypod_{namespace}_{pod.name}_pause_0", delay) for pod in pods
+        ]
+        with together(*pods):
+            for kill in killing:
+                kill.result()
+            for pod in pods:
+                assert witness.died(f"{pod.name}_pause"), "its pause did not die"
+                eventually(lambda: pod.refresh().ready_count == 3, f"{pod.name} is ready", timeout=HEALING)  # noqa: B023
+
+
+def _stays(namespace: str, name: str, *, shared: bool) -> Pod:
+    return Pod(
+        name,
+        containers=[Container(each, BUSYBOX, command=STAY) for each in ("one", "two", "three")],
+        namespace=namespace,
+        termination_grace_period_seconds=0,
+        share_process_namespace=shared,
+    )
+
+
+def _kill_first(raw: docker.APIClient, pause: str, delay: float) -> None:
+    """Kill a pause that is about to be made a moment after it runs."""
+
+    def runs() -> bool:
+        try:
+            return bool(raw.inspect_container(pause)["State"]["Running"])
+        except docker.errors.NotFound:
+            return False
+
+    deadline = time.monotonic() + HEALING
+    while not runs():
+        assert time.monotonic() < deadline, f"{pause} does not run"
+        time.sleep(0.002)
+    time.sleep(delay)
+    raw.kill(pause)
 
 
 def test_it_heals_again_and_again(namespace: str, look: Look, raw: docker.APIClient) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pypod.engine import recording
@@ -77,9 +79,10 @@ def rig() -> Rig:
         (PULL, None, ["Normal Pulled"]),
         (PULL, NO_PULL, ["Warning Failed"]),
         (create(""), None, []),
-        (create("", attempt=1), None, ["Normal SandboxChanged"]),
+        (create("", attempt=1), None, []),
         (create("", attempt=1), REFUSED, []),
-        (start(""), None, ["Normal Started"]),
+        (start(""), None, ["Normal SandboxChanged", "Normal Started"]),
+        (replace(start(""), attempt=0), None, ["Normal Started"]),
         (start(""), PORT, []),
         (create("web"), None, ["Normal Created"]),
         (create("web"), REFUSED, ["Warning Failed"]),
