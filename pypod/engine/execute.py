@@ -44,7 +44,6 @@ def run(
     user: str = "",
     working_dir: str = "",
     env: Mapping[str, str] | None = None,
-    output_limit: int | None = None,
 ) -> ExecResult:
     """Run a command and wait for its end.
 
@@ -54,7 +53,6 @@ def run(
         stdin: what it reads, then end of file; None: nothing is attached.
         timeout: seconds from now; None: as long as it takes.
         user, working_dir, env: as for the container where not given.
-        output_limit: bytes of each output that are kept; what comes after them is read and dropped. None: all.
 
     Raises:
         OutputTimeoutError: the time is up. The command may still run: an engine cannot kill an exec.
@@ -68,7 +66,7 @@ def run(
     try:
         if stdin is not None:
             threading.Thread(target=_feed, args=(stream, stdin), name="pypod-stdin", daemon=True).start()
-        stdout, stderr = _drain(stream, deadline, lambda: is_live(engine, container), output_limit)
+        stdout, stderr = _drain(stream, deadline, lambda: is_live(engine, container))
         return ExecResult(_exit_code(stream, deadline, stdout, stderr), stdout, stderr)
     finally:
         stream.close()
@@ -91,9 +89,7 @@ def _feed(stream: ExecStream, stdin: bytes) -> None:
         pass  # the command ended without reading it all
 
 
-def _drain(
-    stream: ExecStream, deadline: float | None, is_live: Callable[[], bool], limit: int | None
-) -> tuple[bytes, bytes]:
+def _drain(stream: ExecStream, deadline: float | None, is_live: Callable[[], bool]) -> tuple[bytes, bytes]:
     stdout, stderr = bytearray(), bytearray()
     quiet = False
     while True:
@@ -111,8 +107,7 @@ def _drain(
             continue
         if frame is None:
             return bytes(stdout), bytes(stderr)
-        kept = stderr if frame.stream == STDERR else stdout
-        kept.extend(frame.data if limit is None else frame.data[: limit - len(kept)])
+        (stderr if frame.stream == STDERR else stdout).extend(frame.data)
 
 
 def _exit_code(stream: ExecStream, deadline: float | None, stdout: bytes, stderr: bytes) -> int:

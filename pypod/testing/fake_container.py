@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pypod.engine.api import Frame
 from pypod.model.requests import ContainerRequest
 from pypod.model.state import ContainerInfo, ContainerState
-from pypod.testing.files import Tree
 from pypod.testing.process import Process
 
 CONTAINER_MODE = "container:"
@@ -48,8 +47,6 @@ class FakeContainer:
     modes: Mapping[str, str]
     """``network``, ``ipc`` and ``pid``, with the IDs of the containers that are joined."""
     created_at: float
-    layer: Tree = field(default_factory=Tree)
-    """Its own files."""
     state: ContainerState = ContainerState.CREATED
     started_at: float | None = None
     finished_at: float | None = None
@@ -77,8 +74,7 @@ class FakeContainer:
 
     @property
     def is_running(self) -> bool:
-        """A paused one runs, as for Docker."""
-        return self.state.is_live
+        return self.state is ContainerState.RUNNING
 
     @property
     def upcoming_run(self) -> int:

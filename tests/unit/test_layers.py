@@ -26,8 +26,7 @@ LAYERS = [
     "model",
     "engine",
     # all that is between an engine and a live pod
-    "archives background connecting copying debugging existing inside lifetime starting supervisor sweeping waiting",
-    "handle",
+    "background connecting existing inside lifetime starting supervisor sweeping waiting",
     "pod",
     "finding",
     "cli",
