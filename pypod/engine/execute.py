@@ -100,7 +100,7 @@ def _drain(stream: ExecStream, deadline: float | None, is_live: Callable[[], boo
             if left is not None and left <= LOOK:
                 raise OutputTimeoutError(bytes(stdout), bytes(stderr)) from None
             if quiet:  # nothing came since it was seen dead: nothing will
-                if stream.exit_code() is not None:  # it had ended by itself, just before its container did
+                if _has_ended(stream):  # by itself, just before its container did
                     return bytes(stdout), bytes(stderr)
                 raise ContainerEndedError(bytes(stdout), bytes(stderr)) from None
             quiet = not is_live()
@@ -108,6 +108,14 @@ def _drain(stream: ExecStream, deadline: float | None, is_live: Callable[[], boo
         if frame is None:
             return bytes(stdout), bytes(stderr)
         (stderr if frame.stream == STDERR else stdout).extend(frame.data)
+
+
+def _has_ended(stream: ExecStream) -> bool:
+    """Whether the engine knows an exit code: it forgets its execs with their container."""
+    try:
+        return stream.exit_code() is not None
+    except NotFoundError:
+        return False
 
 
 def _exit_code(stream: ExecStream, deadline: float | None, stdout: bytes, stderr: bytes) -> int:
