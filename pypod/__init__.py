@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pypod.errors import (
         CommandError,
         ConflictError,
+        CopyError,
         EngineError,
         EngineUnavailableError,
         ExecError,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     )
     from pypod.finding import get
     from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
+    from pypod.model.handlers import Hook, Lifecycle, Probe
+    from pypod.model.journal import Event
+    from pypod.model.resources import Resources
     from pypod.model.results import ExecResult
     from pypod.model.spec import Container, ContainerPort, PodSpec, Volume, VolumeMount
     from pypod.model.status import ContainerStatus, Phase, PodStatus
@@ -50,16 +54,20 @@ __all__ = [
     "Container",
     "ContainerPort",
     "ContainerStatus",
+    "CopyError",
     "Engine",
     "EngineError",
     "EngineUnavailableError",
+    "Event",
     "ExecError",
     "ExecResult",
     "ExecTimeoutError",
+    "Hook",
     "ImageError",
     "ImagePullError",
     "InvalidNameError",
     "InvalidPortError",
+    "Lifecycle",
     "ManifestError",
     "NotFoundError",
     "Phase",
@@ -73,7 +81,9 @@ __all__ = [
     "PodStatus",
     "PodTimeoutError",
     "PortConflictError",
+    "Probe",
     "PypodError",
+    "Resources",
     "SpecError",
     "SubnetInUseError",
     "Swept",
@@ -93,6 +103,7 @@ _HOMES = {
     "pypod.errors": (
         "CommandError",
         "ConflictError",
+        "CopyError",
         "EngineError",
         "EngineUnavailableError",
         "ExecError",
@@ -120,6 +131,13 @@ _HOMES = {
         "get",
         "list",
     ),
+    "pypod.model.handlers": (
+        "Hook",
+        "Lifecycle",
+        "Probe",
+    ),
+    "pypod.model.journal": ("Event",),
+    "pypod.model.resources": ("Resources",),
     "pypod.model.results": ("ExecResult",),
     "pypod.model.spec": (
         "Container",

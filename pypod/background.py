@@ -18,15 +18,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from pypod.engine import observe
+from pypod.engine import hooks, observe, owner
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
-from pypod.errors import EngineError, PypodError
+from pypod.errors import EngineError, EngineUnavailableError, PypodError
 from pypod.model import codec, naming
-from pypod.model.planner import Desired
+from pypod.model.desired import Desired
 from pypod.model.requests import PodIdentity
+from pypod.model.state import ContainerState
 from pypod.supervisor import supervisor_of
 from pypod.sweeping import why_abandoned
 
@@ -37,8 +38,14 @@ log = logging.getLogger(__name__)
 
 TICK = 0.5
 """Seconds between looks: two calls of about a millisecond. The death of an owner makes no event."""
+AGAIN = 30.0
+"""Seconds until a pod that was just removed, and is still listed, is removed again. An engine that was pressed hard goes on
+listing a container that it no longer has (seen on 20.10: "Removal In Progress", and 404 to whoever asks for it)."""
 IDLE = 30.0
 """Seconds without any pod after which it leaves."""
+UNREACHABLE = 86400.0
+"""Seconds without an answer of an engine that had pods, after which it leaves: until then the engine may come back, and these
+pods with it."""
 ELECTION = 1.0
 """Seconds for which a new program tries to get the lock."""
 SWITCH = "PYPOD_BACKGROUND"
@@ -77,7 +84,7 @@ def _try_lock(file: IO[str]) -> bool:
 
 def is_running(engine: Engine) -> bool:
     """Whether the background program of this engine and user runs."""
-    with _elected(observe.engine_identity(engine)[0]) as free:
+    with _elected(observe.engine_identity(engine).id) as free:
         return not free
 
 
@@ -116,7 +123,7 @@ def run(engine: Engine, *, idle: float = IDLE, stop: threading.Event | None = No
         0; also where another one is at work already.
     """
     stop = stop or threading.Event()
-    engine_id = observe.engine_identity(engine)[0]
+    engine_id = observe.engine_identity(engine).id
     deadline = time.monotonic() + ELECTION
     while not stop.is_set():
         with _elected(engine_id) as mine:
@@ -124,7 +131,7 @@ def run(engine: Engine, *, idle: float = IDLE, stop: threading.Event | None = No
                 _keep_looking(engine, idle, stop)
                 deadline = 0.0
         # A pod may have been started between the last look and the release, by somebody who saw this program at work.
-        if mine and (stop.is_set() or not observe.find_all(engine)):
+        if mine and (stop.is_set() or not _has_pods(engine)):
             return 0
         if not mine and time.monotonic() > deadline:
             log.info("another one looks after %s", engine.url)
@@ -134,49 +141,96 @@ def run(engine: Engine, *, idle: float = IDLE, stop: threading.Event | None = No
     return 0
 
 
+def _has_pods(engine: Engine) -> bool:
+    try:
+        return bool(observe.find_all(engine))
+    except EngineUnavailableError:
+        return False
+
+
 def _keep_looking(engine: Engine, idle: float, stop: threading.Event) -> None:
+    caretaker = _Caretaker(engine)
     last_seen = time.monotonic()
-    while not stop.is_set() and time.monotonic() - last_seen <= idle:
+    patience, trouble = idle, ""
+    while not stop.is_set() and time.monotonic() - last_seen <= patience:
         try:
-            if _look(engine):
+            caretaker.look()
+            patience, trouble = idle, ""
+            if caretaker.has_pods:
                 last_seen = time.monotonic()
         except EngineError as error:
-            log.warning("%s", error)
-        except PypodError:
-            log.exception("cannot remove what is left")
+            patience = max(idle, UNREACHABLE) if caretaker.has_pods else idle
+            # An outage is told of once, and not twice a second for as long as it lasts.
+            what = type(error).__name__ if isinstance(error, EngineUnavailableError) else str(error)
+            if what != trouble:
+                log.warning("%s", error)
+            trouble = what
         stop.wait(TICK)
 
 
-def _look(engine: Engine) -> bool:
-    """One round; whether there is any pod."""
-    supervisor = supervisor_of(engine)
-    every = observe.find_all(engine)
-    present = {found.key.uid for found in every}
-    for uid in supervisor.uids():
-        if uid not in present:
-            supervisor.remove(uid)
-    for found in every:
-        reason = why_abandoned(engine, found)
+class _Caretaker:
+    """What one background program remembers: only what it has removed just now, and need not remove again at once.
+
+    Attributes:
+        has_pods: whether there was any pod when the engine was last read.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.has_pods = False
+        self._engine = engine
+        self._removed: dict[str, float] = {}
+
+    def look(self) -> None:
+        """One round.
+
+        Raises:
+            EngineError: the engine could not be read.
+        """
+        supervisor = supervisor_of(self._engine)
+        every = observe.find_all(self._engine)
+        present = {found.key.uid for found in every}
+        for uid in supervisor.uids():
+            if uid not in present:
+                supervisor.remove(uid)
+        now = time.monotonic()
+        self._removed = {uid: at for uid, at in self._removed.items() if uid in present and now < at + AGAIN}
+        left = [found for found in every if found.key.uid not in self._removed]
+        self.has_pods = bool(left)
+        for found in left:
+            try:
+                self._care_for(found)
+            except EngineUnavailableError:
+                raise
+            except PypodError as error:  # one pod's trouble must not end the care for the others
+                log.warning("cannot look after pod %s: %s", found.key.full_name, error)
+
+    def _care_for(self, found: Found) -> None:
+        reason = why_abandoned(self._engine, found)
         if reason:
             log.info("removing pod %s: %s", found.key.full_name, reason)
-            Teardown(engine, found.key).run()
-        elif found.key.uid not in supervisor:
-            _adopt(engine, found)
-    return bool(every)
+            self._removed[found.key.uid] = time.monotonic()
+            Teardown(self._engine, found.key).run()
+        elif found.key.uid not in supervisor_of(self._engine):
+            _adopt(self._engine, found)
 
 
 def _adopt(engine: Engine, found: Found) -> None:
-    """Look after a detached pod that runs."""
+    """Look after a detached pod; one whose sandbox has ended (the engine was restarted) gets a new one."""
     pause = found.pause
-    if pause is None or not pause.is_live or naming.is_leased(pause.labels):
+    if pause is None or pause.state is ContainerState.CREATED or naming.is_leased(pause.labels):
         return
     if naming.deletion_deadline(pause.name) is not None:
         return
     pod = described(engine, found)
     if pod is None:
         return
-    pod.channel.adopt(observe.read_history(engine, pause.id))
-    pod.channel.attach(pause.name, engine.attach_stdin)
+    history = observe.read_history(engine, pause.id)
+    if not history.handed_over and owner.is_alive(pod.desired.identity.owner):  # its starter is at it
+        return
+    pod.channel.adopt(history, pause.name)
+    if pause.is_live:
+        pod.channel.attach(pause.name, engine.attach_stdin)
+    hooks.give_up_lost(pod.channel, time.time())
     supervisor_of(engine).add(pod)
 
 

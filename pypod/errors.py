@@ -23,6 +23,7 @@
     │   │   ├── ImageError            its image cannot be had
     │   │   └── CommandError          its command cannot be run (exit 126 or 127)
     │   ├── PodTimeoutError       (also TimeoutError) a condition did not come in time
+    │   ├── CopyError             a file cannot be copied into, or out of, a container
     │   ├── ExecError             a command ended with another exit code than 0, and ``check`` was asked for
     │   └── ExecTimeoutError      (also TimeoutError)
     └── TeardownError             something is still on the engine
@@ -223,6 +224,10 @@ class CommandError(PodStartError):
 
 class PodTimeoutError(PodError, TimeoutError):
     """A pod did not come to a condition in time."""
+
+
+class CopyError(PodError):
+    """A file or directory cannot be copied into, or out of, a container: source or destination are not as they must be."""
 
 
 class ExecError(PodError):

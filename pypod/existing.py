@@ -12,9 +12,9 @@ from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import NotFoundError, PodExistsError
 from pypod.model import codec, naming
+from pypod.model.desired import Desired
 from pypod.model.naming import PodKey
 from pypod.model.plan import Plan
-from pypod.model.planner import Desired
 from pypod.model.requests import PodIdentity
 from pypod.model.spec import PodSpec
 from pypod.model.state import ContainerInfo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from pypod import background, connecting, lifetime
 from pypod.engine import observe
@@ -11,6 +12,8 @@ from pypod.engine.observe import Found
 from pypod.errors import PodNotFoundError
 from pypod.model import naming
 from pypod.pod import Pod
+
+LOOKS_AT_ONCE = 8
 
 
 def get(name: str, namespace: str = "default", *, engine: Engine | None = None) -> Pod:
@@ -39,7 +42,7 @@ def get(name: str, namespace: str = "default", *, engine: Engine | None = None) 
 def list_pods(
     namespace: str | None = None, selector: Mapping[str, str] | None = None, *, engine: Engine | None = None
 ) -> list[Pod]:
-    """The pods of an engine, by namespace and name.
+    """The pods of an engine, by namespace and name, each with its status as of now.
 
     Args:
         namespace: only those of it; None: all.
@@ -57,9 +60,13 @@ def list_pods(
             continue
         pod = _handle(engine, found)
         if pod is not None and wanted.items() <= dict(pod.spec.labels).items():
-            pod.refresh()
             pods.append(pod)
-    return pods
+    if not pods:
+        return []
+    with ThreadPoolExecutor(min(len(pods), LOOKS_AT_ONCE), "pypod-look") as pool:
+        statuses = list(pool.map(Pod.refresh, pods))
+    there = [pod for pod, status in zip(pods, statuses, strict=True) if status.reason != "NotFound"]
+    return sorted(there, key=lambda pod: (pod.namespace, pod.name))
 
 
 def _is_deleting(found: Found) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pypod import starting
+from pypod.copying import Copying
 from pypod.engine import dial, execute, output
 from pypod.engine.sync import PodSync
 from pypod.errors import (
@@ -17,6 +18,7 @@ from pypod.errors import (
 )
 from pypod.model.results import ExecResult
 from pypod.model.state import ContainerInfo
+from pypod.model.status import ContainerStatus, Waiting
 
 
 class Inside:
@@ -36,10 +38,14 @@ class Inside:
         self._full_name = sync.desired.identity.key.full_name
 
     def member(self, container: str | None) -> str:
-        """The name of a member; of the first for None. Raises `PodNotFoundError` for one that the pod has not."""
-        names = [member.name for member in self._sync.desired.spec.containers]
+        """The name of a container of the pod, of whatever kind; of the first regular one for None. Raises `PodNotFoundError` for
+        one that the pod has not."""
+        spec = self._sync.desired.spec
         if container is None:
-            return names[0]
+            return spec.containers[0].name
+        names = [member.name for member in spec.all_containers]
+        if container not in names:
+            names += self._ephemeral(container)
         if container not in names:
             raise PodNotFoundError(
                 f"cannot find container {container!r} in pod '{self._full_name}': it has {', '.join(names)}",
@@ -47,6 +53,17 @@ class Inside:
                 container=container,
             )
         return container
+
+    def _ephemeral(self, wanted: str) -> list[str]:
+        """The names of those that joined; looked for again where the one that is wanted was not seen."""
+        for look in (False, True):
+            if look or self._sync.observed is None:
+                self._refresh()
+            seen = self._sync.observed
+            names = [info.container for info in seen.ephemeral] if seen is not None else []
+            if wanted in names:
+                break
+        return names
 
     def run(
         self,
@@ -130,19 +147,71 @@ class Inside:
         )
 
     def logs(
-        self, name: str, *, follow: bool, tail: int | None, since: float | None, timestamps: bool
+        self,
+        name: str,
+        *,
+        follow: bool,
+        tail: int | None,
+        since: float | None,
+        timestamps: bool,
+        previous: bool,
     ) -> str | Iterator[str]:
         """See `pypod.Pod.logs`."""
+        info = self._previous(name) if previous else self._written(name)
+        stream = self._sync.engine.logs(info.id, follow=follow, tail=tail, since=since, timestamps=timestamps)
+        return output.lines(stream) if follow else output.text(stream)
+
+    def _written(self, name: str) -> ContainerInfo:
+        """The newest instance that ran: while its next one is waited for, a container's log is that of its last."""
+        self._refresh()
+        info = next((each for each in self._instances(name) if each.started_at is not None), None)
+        if info is None:
+            raise self._no_logs("logs", name, _why_waiting(self._status(name)))
+        return info
+
+    def _previous(self, name: str) -> ContainerInfo:
+        """The last dead instance: what Kubernetes calls the last state. While a restart is waited for, that is the newest; else
+        the one before it."""
+        self._refresh()
+        status, instances = self._status(name), self._instances(name)
+        waits = status is not None and isinstance(status.state, Waiting)
+        ended = [
+            info for info in instances[0 if waits else 1 :] if info.has_ended and info.started_at is not None
+        ]
+        if not ended:
+            raise self._no_logs("previous logs", name, "not found", what="previous terminated container")
+        return ended[0]
+
+    def _instances(self, name: str) -> tuple[ContainerInfo, ...]:
+        seen = self._sync.observed
+        return seen.members.get(name, ()) if seen is not None else ()
+
+    def _status(self, name: str) -> ContainerStatus | None:
+        try:
+            return self._sync.status.container(name)
+        except KeyError:
+            return None
+
+    def _no_logs(self, of: str, name: str, why: str, what: str = "container") -> PodNotRunningError:
+        """In a kubelet's words (pkg/kubelet/kubelet_pods.go, validateContainerLogStatus)."""
+        return PodNotRunningError(
+            f"cannot read the {of} of container '{name}' of pod '{self._full_name}': "
+            f'{what} "{name}" in pod "{self._sync.desired.spec.name}" {why}',
+            pod=self._full_name,
+            container=name,
+        )
+
+    def copying(self, name: str) -> Copying:
+        """What copies files into and out of a container, running or not. Raises `PodNotRunningError`: it was never made."""
         info = self._newest(name, look=True)
         if info is None:
             raise PodNotRunningError(
-                f"cannot read the logs of container '{name}' of pod '{self._full_name}': "
+                f"cannot copy files of container '{name}' of pod '{self._full_name}': it is not there: "
                 f"{starting.describe_unready(self._sync.status)}",
                 pod=self._full_name,
                 container=name,
             )
-        stream = self._sync.engine.logs(info.id, follow=follow, tail=tail, since=since, timestamps=timestamps)
-        return output.lines(stream) if follow else output.text(stream)
+        return Copying(self._sync.engine, info.id, pod=self._full_name, name=name)
 
     def address(self, port: int) -> tuple[str, int]:
         """See `pypod.Pod.address`."""
@@ -167,3 +236,12 @@ class Inside:
         for relay in self._relays.values():
             relay.close()
         self._relays.clear()
+
+
+def _why_waiting(status: ContainerStatus | None) -> str:
+    reason = status.state.reason if status is not None and isinstance(status.state, Waiting) else ""
+    known = {
+        "ErrImagePull": "image can't be pulled",
+        "ImagePullBackOff": "trying and failing to pull image",
+    }
+    return f"is waiting to start: {known.get(reason, reason) or 'it was never started'}"

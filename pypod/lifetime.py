@@ -45,6 +45,10 @@ def _end_all() -> None:
     with _lock:
         pods = list(_owned.values())
         _owned.clear()
+    for (
+        pod
+    ) in pods:  # or its supervisor would take the end of the lease for a sandbox that died, and make another
+        pod.release(wait=False)
     for pod in pods:
         pod.channel.close()
     for pod in pods:

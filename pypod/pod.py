@@ -5,31 +5,30 @@ from __future__ import annotations
 import os
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Literal, Self, overload
+from typing import Literal, Self
 
-from pypod import background, connecting, existing, lifetime, starting, waiting
+from pypod import background, connecting, existing, lifetime, starting
 from pypod.engine.api import Engine
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
-from pypod.errors import PodExistsError, PodNotRunningError, PypodError
-from pypod.inside import Inside
+from pypod.errors import PodExistsError, Problem, PypodError, SpecError, spec_error
+from pypod.handle import Handle
 from pypod.model import validation
-from pypod.model.journal import Event
+from pypod.model.desired import Desired
+from pypod.model.journal import HandedOver
 from pypod.model.naming import PodKey
 from pypod.model.plan import Plan
-from pypod.model.planner import Desired
 from pypod.model.requests import PodIdentity
-from pypod.model.results import ExecResult
-from pypod.model.spec import Container, PodSpec, RestartPolicy, Volume
-from pypod.model.status import Phase, PodStatus
+from pypod.model.spec import BackoffProfile, Container, PodSpec, RestartPolicy, Volume
 from pypod.supervisor import supervisor_of
 
 
-class Pod:
+class Pod(Handle):
     """A group of containers that are born together, share one network address, port space, hostname, IPC space and, by
     default, PID space, and die together.
 
@@ -38,16 +37,21 @@ class Pod:
     Args:
         name: unique in its namespace; made up where it is None.
         containers: its members; the first is the main one.
+        init_containers: run one after the other, each to its end, before the containers; one with
+            ``restart_policy="Always"`` is a sidecar, which goes on beside them.
         volumes: what members can mount.
         labels: for finding it again.
         namespace: names are unique, and found by DNS, in one.
         restart_policy: ``Always``, ``OnFailure``, ``Never``.
         share_process_namespace: members see each other's processes, and PID 1 is the pause.
         hostname: of every member; the pod's name where it is empty.
-        termination_grace_period_seconds: from the stop signal to SIGKILL.
+        termination_grace_period_seconds: for preStop hooks, and from the stop signal to SIGKILL.
+        active_deadline_seconds: how long it may be active, from its start, image pulls included; None: for ever.
+        restart_backoff: how fast containers that keep ending are started again: ``fast`` (1 s, doubling to 60 s) or
+            ``classic`` (10 s, doubling to 300 s).
         network: an isolated network of that name; empty: the flat one that all pods share.
         engine: where to run; the default engine (`pypod.connect`) where it is None.
-        reach: how `address` reaches a port: ``auto``, ``direct`` or ``relay``.
+        reach: how `address`, probes and hooks reach a port: ``auto``, ``direct`` or ``relay``.
         min_ready_seconds: how long a container must stay up to count as started.
 
     Raises:
@@ -59,6 +63,7 @@ class Pod:
         name: str | None = None,
         *,
         containers: Iterable[Container],
+        init_containers: Iterable[Container] = (),
         volumes: Iterable[Volume] = (),
         labels: Mapping[str, str] | None = None,
         namespace: str = "default",
@@ -66,6 +71,8 @@ class Pod:
         share_process_namespace: bool = True,
         hostname: str = "",
         termination_grace_period_seconds: float = 30.0,
+        active_deadline_seconds: float | None = None,
+        restart_backoff: str | BackoffProfile = BackoffProfile.FAST,
         network: str = "",
         engine: Engine | None = None,
         reach: Literal["auto", "direct", "relay"] = "auto",
@@ -84,11 +91,15 @@ class Pod:
             hostname=hostname,
             termination_grace_period_seconds=termination_grace_period_seconds,
             network=network,
+            init_containers=tuple(init_containers),
+            active_deadline_seconds=active_deadline_seconds,
+            restart_backoff=BackoffProfile(restart_backoff),
         )
         self._init(spec, engine, reach, min_ready_seconds)
 
     def _init(self, spec: PodSpec, engine: Engine | None, reach: str, min_ready_seconds: float) -> None:
         validation.validate(spec)
+        _check_extras(spec)
         if reach not in ("auto", "direct", "relay"):
             raise ValueError(f"cannot take reach={reach!r}: 'auto', 'direct' or 'relay' is expected")
         self._spec = spec
@@ -96,7 +107,7 @@ class Pod:
         self._reach = reach
         self._min_ready_seconds = min_ready_seconds
         self._pid = os.getpid()
-        self._door: Inside | None = None
+        self._door = None
 
     @classmethod
     def from_spec(cls, spec: PodSpec, *, engine: Engine | None = None) -> Pod:
@@ -138,34 +149,12 @@ class Pod:
         pod._sync = sync
         return pod
 
-    # what it is
-
-    @property
-    def spec(self) -> PodSpec:
-        return self._spec
-
-    @property
-    def name(self) -> str:
-        return self._spec.name
-
-    @property
-    def namespace(self) -> str:
-        return self._spec.namespace
-
-    @property
-    def uid(self) -> str:
-        """What no other pod ever had; empty before it is started."""
-        return self._sync.desired.identity.key.uid if self._sync is not None else ""
-
     @property
     def engine(self) -> Engine:
         """Where it runs; the default engine is asked for here, once."""
         if self._given_engine is None:
             self._given_engine = connecting.connect()
         return self._given_engine
-
-    def __repr__(self) -> str:
-        return f"<Pod {self._spec.full_name} {self.status.summary}>"
 
     # its life
 
@@ -185,12 +174,13 @@ class Pod:
                 raise
             error.add_note(str(left))
 
-    def start(self, *, timeout: float = 60.0, detach: bool = False) -> Self:
+    def start(self, *, wait: bool = True, timeout: float = 60.0, detach: bool = False) -> Self:
         """Start it, and return when every container has been started.
 
         On any failure, Ctrl-C included, what was made is removed again.
 
         Args:
+            wait: False: return at once; it starts by itself. What goes wrong then is in its status and events.
             timeout: seconds.
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
 
@@ -211,12 +201,18 @@ class Pod:
             return self
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach)
-        sync = self._sync = PodSync(engine, Desired(self._spec, identity))
+        sync = self._sync = PodSync(engine, Desired(self._spec, identity), reach=self._reach, making=True)
         self._leased, self._pid = not detach, os.getpid()
         if self._leased:
             lifetime.own(sync)
+        supervisor_of(engine).watch(sync)
+        if detach:  # should this process be killed on the way, it takes over
+            background.ensure_running(engine)
         try:
-            starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
+            if wait:
+                starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
+            elif detach:
+                starting.begin(sync, timeout=timeout)
             self._hand_over(sync)
         except BaseException as error:
             self._undo(error)
@@ -227,6 +223,9 @@ class Pod:
         if self._leased:
             supervisor_of(sync.engine).add(sync)
         else:
+            supervisor_of(sync.engine).remove(self.uid)
+            sync.release()
+            sync.channel.write(HandedOver(sync.clock.now()))
             sync.channel.close()
         background.ensure_running(sync.engine)
 
@@ -258,8 +257,13 @@ class Pod:
             self._door.close()
             self._door = None
         seconds = self._spec.termination_grace_period_seconds if grace is None else grace
+        if lifetime.owned(self.uid) is None:
+            existing.read_journal(sync)
+        key = sync.desired.identity.key
         try:
-            Teardown(sync.engine, sync.desired.identity.key, grace=seconds).run()
+            Teardown(
+                sync.engine, key, grace=seconds, spec=self._spec, channel=sync.channel, reach=self._reach
+            ).run()
         finally:
             sync.channel.close()
             lifetime.disown(self.uid)
@@ -271,44 +275,6 @@ class Pod:
             text = f"pod '{self._full}' was started and not stopped; it ends with the process"
             warnings.warn(text, ResourceWarning, 2)
 
-    # how it is doing
-
-    @property
-    def _full(self) -> str:
-        return self._spec.full_name
-
-    @property
-    def status(self) -> PodStatus:
-        """As it was last seen; `refresh` asks the engine."""
-        return self._sync.status if self._sync is not None else PodStatus(Phase.PENDING)
-
-    def refresh(self) -> PodStatus:
-        """Look, and return the status.
-
-        Raises:
-            EngineError: the engine could not be read.
-        """
-        sync = self._started()
-        if lifetime.owned(self.uid) is None:
-            existing.read_journal(sync)
-        return sync.refresh()
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """What happened to it, oldest first; as of the last `refresh` for a pod of another process."""
-        return self._sync.channel.history.events if self._sync is not None else ()
-
-    @property
-    def ip(self) -> str:
-        """What other pods dial. Raises `PodNotRunningError` while it has none."""
-        if not self.status.pod_ip:
-            self.refresh()
-        if not self.status.pod_ip:
-            raise PodNotRunningError(
-                f"cannot tell the address of pod '{self._full}': it has none", pod=self._full
-            )
-        return self.status.pod_ip
-
     def plan(self) -> Plan:
         """What would be done for it now, from a fresh look; nothing is touched.
 
@@ -317,134 +283,10 @@ class Pod:
         """
         return self._sync.plan() if self._sync is not None else existing.dry_run(self.engine, self._spec)
 
-    def wait(self, condition: str = "Ready", timeout: float = 60.0) -> PodStatus:
-        """Wait until it is where you want it.
 
-        Args:
-            condition: ``Started``, ``Ready``, ``Running``, ``Succeeded``, ``Failed``, ``Completed`` (one of the two) or
-                ``Deleted``.
-            timeout: seconds.
-
-        Returns:
-            The status then.
-
-        Raises:
-            PodTimeoutError: the time was up.
-            PodNotRunningError: it cannot come there any more.
-            ValueError: there is no such condition.
-        """
-        return waiting.wait_for(self._full, self.refresh, condition, timeout)
-
-    def _inside(self) -> Inside:
-        if self._door is None:
-            self._door = Inside(self._started(), self.refresh, self._reach)
-        return self._door
-
-    def _started(self) -> PodSync:
-        if self._sync is None:
-            raise PodNotRunningError(f"cannot use pod '{self._full}': it was not started", pod=self._full)
-        return self._sync
-
-    # into it
-
-    def exec(
-        self,
-        command: Sequence[str],
-        container: str | None = None,
-        *,
-        stdin: str | bytes | None = None,
-        timeout: float | None = None,
-        check: bool = False,
-        user: str = "",
-        working_dir: str = "",
-        env: Mapping[str, str] | None = None,
-    ) -> ExecResult:
-        """Run a command in a member and wait for its end.
-
-        Args:
-            command: a list of words; no shell is put in between.
-            container: which; the first where it is None.
-            stdin, timeout: what the command reads; seconds.
-            check: an exit code that is not 0 is an error.
-            user, working_dir, env: as the container has them where not given.
-
-        Raises:
-            ExecTimeoutError: it did not end in time. The engine cannot kill it: it may run on until the container ends.
-            ExecError: with ``check``: the exit code was not 0.
-            PodNotRunningError: the container does not run.
-        """
-        if isinstance(command, str):
-            raise TypeError(f"cannot run {command!r}: a list of words is expected, as ['sh', '-c', ...]")
-        inside = self._inside()
-        return inside.run(
-            command,
-            inside.member(container),
-            stdin=stdin.encode() if isinstance(stdin, str) else stdin,
-            timeout=timeout,
-            check=check,
-            user=user,
-            working_dir=working_dir,
-            env=env,
-        )
-
-    @overload
-    def logs(
-        self,
-        container: str | None = None,
-        *,
-        follow: Literal[False] = False,
-        tail: int | None = None,
-        since: float | None = None,
-        timestamps: bool = False,
-    ) -> str: ...
-
-    @overload
-    def logs(
-        self,
-        container: str | None = None,
-        *,
-        follow: Literal[True],
-        tail: int | None = None,
-        since: float | None = None,
-        timestamps: bool = False,
-    ) -> Iterator[str]: ...
-
-    def logs(
-        self,
-        container: str | None = None,
-        *,
-        follow: bool = False,
-        tail: int | None = None,
-        since: float | None = None,
-        timestamps: bool = False,
-    ) -> str | Iterator[str]:
-        """What a member wrote, both of its outputs.
-
-        Args:
-            container: which; the first where it is None.
-            follow: lines as they come, until this instance of the container ends.
-            tail: only that many last lines.
-            since: only what is younger, Unix seconds.
-            timestamps: each line begins with its time.
-
-        Raises:
-            PodNotRunningError: the container was never made.
-        """
-        inside = self._inside()
-        return inside.logs(
-            inside.member(container), follow=follow, tail=tail, since=since, timestamps=timestamps
-        )
-
-    def address(self, port: int) -> tuple[str, int]:
-        """A host and port that this process can dial to reach a port of the pod.
-
-        The pod's own address where it routes from here; else one of this machine's loopback, from which a relay leads
-        through the pause.
-
-        Args:
-            port: of the pod.
-
-        Raises:
-            PodNotRunningError: it has no address now.
-        """
-        return self._inside().address(port)
+def _check_extras(spec: PodSpec) -> None:
+    """What a spec needs beyond pypod itself must be installed before anything is made."""
+    fields = validation.needs_grpc(spec)
+    if fields and find_spec("grpc") is None:
+        words = "a gRPC probe needs the package grpcio: pip install 'pypod[grpc]'"
+        raise spec_error(f"pod '{spec.name}'", [Problem(field, words, SpecError) for field in fields])

@@ -1,8 +1,6 @@
-"""Starting a pod: passes on the calling thread until every container has been started, or one cannot be."""
+"""Starting a pod: passes on the calling thread until every container is ready, or one cannot be."""
 
 from __future__ import annotations
-
-import time
 
 from pypod.engine.sync import PodSync
 from pypod.errors import (
@@ -15,17 +13,22 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
-from pypod.model.spec import HostPath
+from pypod.model.history import History
+from pypod.model.members import Kind
+from pypod.model.spec import HostPath, RestartPolicy
 from pypod.model.state import ContainerInfo
 from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 
-POLL = 0.01
-"""Seconds between looks while nothing is to be done but to see whether the containers stay up."""
+POLL = 0.02
+"""Seconds between the first looks; each later one is a little further off, since events and probes say when to look."""
 SHORTEST_POLL = 0.001
-LONGEST_POLL = 0.05
+LONGEST_POLL = 0.5
+POLL_GROWTH = 1.2
 LOG_TAIL = 20
+COMPLAINTS = ("Unhealthy", "FailedPostStartHook", "FailedPreStopHook")
+NOTHING = History()
 CANNOT_RUN = (126, 127)
-IMAGE_REASONS = ("ErrImagePull", "ErrImageNeverPull", "InvalidImageName")
+IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 
 
 def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
@@ -35,7 +38,8 @@ def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
         pod: what is to start.
         timeout: seconds from now.
         min_ready_seconds: how long a container must have been up to count as started. The engine tells of an exit up to
-            60 ms after it told of the start (measured on 20.10), so 0 misses what fails at once.
+            60 ms after it told of the start (measured on 20.10), so 0 misses what fails at once. One with a readiness or
+            startup probe is up when that says so.
 
     Raises:
         PodStartError: a container cannot be started, or keeps crashing; with its exit code and last log lines.
@@ -43,33 +47,54 @@ def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
         PodTimeoutError: the time was up.
         EngineError: the engine failed.
     """
-    deadline = time.monotonic() + timeout
+    clock = pod.clock
+    deadline = clock.now() + timeout
+    poll = POLL
     while True:
-        plan = pod.run_once(check_failure)
+        pod.changed.clear()
+        plan = pod.run_once(check_failure, deadline=deadline)
         left = seconds_to_go(pod, min_ready_seconds)
         if not plan and left is not None and left <= 0:
             return
-        if time.monotonic() > deadline:
+        now = clock.now()
+        if now > deadline:
             raise _timeout(pod, timeout, plan.waiting)
-        if not plan:
-            time.sleep(POLL if left is None else min(max(left, SHORTEST_POLL), LONGEST_POLL))
+        if plan and pod.refusals < 2:
+            poll = POLL
+            continue
+        due = [deadline - now, poll if left is None else left]
+        if plan.due is not None:
+            due.append(plan.due - now)
+        if clock.wait(pod.changed, max(min(due), SHORTEST_POLL)):
+            poll = POLL
+        poll = min(poll * POLL_GROWTH, LONGEST_POLL)
 
 
 def seconds_to_go(pod: PodSync, min_ready_seconds: float) -> float | None:
-    """Until each container has been up for long enough, or has done its work and ended with 0; None where one is not up."""
+    """Until each container is ready and has been up for long enough, or has done its work and ended with 0; None where one
+    is not that far."""
     seen = pod.observed
     if seen is None or not pod.status.container_statuses:
         return None
     left = 0.0
-    for status in pod.status.container_statuses:
+    sidecars = [each for each in pod.status.init_container_statuses if each.kind is Kind.SIDECAR]
+    for status in (*sidecars, *pod.status.container_statuses):
         state = status.state
         if isinstance(state, Running):
-            # Never more than all of it: the engine's clock may be ahead of this one.
-            up = max(0.0, seen.at - state.started_at)
-            left = max(left, min_ready_seconds - up)
+            if not status.ready:
+                return None
+            if not _is_probed(pod, status.name):
+                # Never more than all of it: the engine's clock may be ahead of this one.
+                up = max(0.0, seen.at - state.started_at)
+                left = max(left, min_ready_seconds - up)
         elif not _is_done(status):
             return None
     return left
+
+
+def _is_probed(pod: PodSync, name: str) -> bool:
+    container = pod.desired.spec.container(name)
+    return container.readiness_probe is not None or container.startup_probe is not None
 
 
 def _is_done(status: ContainerStatus) -> bool:
@@ -87,7 +112,14 @@ def check_failure(pod: PodSync) -> None:
         PodExistsError: the name is taken.
     """
     _check_sandbox(pod)
-    for status in pod.status.container_statuses:
+    if pod.status.reason == "DeadlineExceeded":
+        full_name = pod.desired.identity.key.full_name
+        message = f"cannot start pod '{full_name}': {pod.status.reason}: {pod.status.message}"
+        raise PodStartError(message, pod=full_name, reason=pod.status.reason, plan=pod.last_plan)
+    pause = pod.observed.pause if pod.observed is not None else None
+    if pause is not None and pause.started_at is not None and pause.has_ended:
+        return  # what its members failed of is its end, and a new one is made
+    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         if isinstance(status.state, Waiting):
             _check_waiting(pod, status, status.state)
         elif isinstance(status.state, Terminated):
@@ -96,7 +128,7 @@ def check_failure(pod: PodSync) -> None:
 
 def _check_sandbox(pod: PodSync) -> None:
     full_name = pod.desired.identity.key.full_name
-    error = pod.sandbox_error
+    error = pod.recorder.sandbox_error
     if isinstance(error, ConflictError) and pod.observed is not None and pod.observed.pause is None:
         raise PodExistsError(f"cannot start pod '{full_name}': the name is taken", pod=full_name) from error
     if isinstance(error, EngineError) and not isinstance(error, ConflictError | NotFoundError):
@@ -104,22 +136,39 @@ def _check_sandbox(pod: PodSync) -> None:
         raise PodStartError(
             message, pod=full_name, reason="CreatePodSandboxError", plan=pod.last_plan
         ) from error
-    if pod.status.reason == "LeaseLost":
-        message = f"cannot start pod '{full_name}': its lease was lost while it started"
-        raise PodStartError(message, pod=full_name, reason="LeaseLost", plan=pod.last_plan)
 
 
 def _check_waiting(pod: PodSync, status: ContainerStatus, state: Waiting) -> None:
     if state.reason in IMAGE_REASONS:
         raise _failure(pod, status, ImageError, state.reason, _image_words(pod, status, state))
-    if state.reason == "CreateContainerError":
+    if state.reason in ("CreateContainerError", "CreateContainerConfigError"):
         raise _failure(pod, status, PodStartError, state.reason, state.message + _host_path_hint(pod, status))
     if state.reason == "RunContainerError" and status.last_state is not None:
         raise _cannot_run(pod, status, status.last_state)
-    if state.reason == "CrashLoopBackOff" and status.last_state is not None and not _is_done(status):
-        end = status.last_state
+    crashes = state.reason == "CrashLoopBackOff" and status.last_state is not None and not _is_done(status)
+    end = status.last_state
+    if crashes and end is not None and not _others_come(pod, status.name, end.finished_at or 0.0):
         words = f"keeps crashing: exited with code {end.exit_code}, restarted {status.restart_count} time(s)"
+        words += _complaint(pod.channel.history, status.name)
         raise _failure(pod, status, PodStartError, state.reason, words, end)
+
+
+def _others_come(pod: PodSync, name: str, crashed_at: float) -> bool:
+    """Another container is still becoming ready, or became it after the crash: one that dies until its database answers is
+    normal, and is given a try with the database there; the time decides."""
+    every = (*pod.status.init_container_statuses, *pod.status.container_statuses)
+    return any(
+        isinstance(each.state, Running)
+        and not (each.ready and _ready_since(pod, each.name, each.state) < crashed_at)
+        for each in every
+        if each.name != name and each.kind is not Kind.INIT
+    )
+
+
+def _ready_since(pod: PodSync, name: str, state: Running) -> float:
+    record = pod.channel.history.last_started(name)
+    probed = record.probes.values() if record is not None else ()
+    return max([state.started_at, *(result.at for result in probed if result.passed)])
 
 
 def _host_path_hint(pod: PodSync, status: ContainerStatus) -> str:
@@ -147,11 +196,15 @@ def _image_words(pod: PodSync, status: ContainerStatus, state: Waiting) -> str:
 def _check_terminated(pod: PodSync, status: ContainerStatus, state: Terminated) -> None:
     if state.reason == "ContainerCannotRun" or state.exit_code in CANNOT_RUN:
         raise _cannot_run(pod, status, state)
-    is_final = pod.status.phase is Phase.FAILED or pod.desired.spec.restart_policy.value == "Never"
+    is_final = pod.status.phase is Phase.FAILED or _policy(pod, status).value == "Never"
     if is_final and state.exit_code != 0:
         policy = pod.desired.spec.restart_policy.value
         words = f"exited with code {state.exit_code} ({state.reason}, restartPolicy {policy})"
         raise _failure(pod, status, PodStartError, state.reason, words, state)
+
+
+def _policy(pod: PodSync, status: ContainerStatus) -> RestartPolicy:
+    return pod.desired.spec.container(status.name).restart_policy or pod.desired.spec.restart_policy
 
 
 def _cannot_run(pod: PodSync, status: ContainerStatus, end: Terminated) -> PodStartError:
@@ -212,24 +265,49 @@ def _tail(pod: PodSync, container_id: str) -> list[str]:
 
 def _timeout(pod: PodSync, timeout: float, waiting: str) -> PodTimeoutError:
     full_name = pod.desired.identity.key.full_name
-    words = waiting or describe_unready(pod.status)
-    refused = f"; the engine last refused: {pod.last_error}" if pod.last_error is not None else ""
+    words = describe_unready(pod.status, pod.channel.history)
+    words = f"{waiting}; {words}" if waiting else words
+    error = pod.recorder.last_error
+    refused = f"; the engine last refused: {error}" if error is not None else ""
     return PodTimeoutError(
         f"cannot start pod '{full_name}' in {timeout:g} s: {words}{refused}\nthe last plan:\n{pod.last_plan}",
         pod=full_name,
     )
 
 
-def describe_unready(status: PodStatus) -> str:
-    """Which containers are where, for an error."""
+def _complaint(history: History, name: str) -> str:
+    """What was last said against a container: by its probes, by its hooks."""
+    said = [e for e in history.events if e.container == name and e.reason in COMPLAINTS]
+    return f" ({said[-1].message})" if said else ""
+
+
+def describe_unready(status: PodStatus, history: History = NOTHING) -> str:
+    """Which containers are where, and what probes and hooks last said against them, for an error."""
     parts = []
-    for container in status.container_statuses:
+    unfinished = [each for each in status.init_container_statuses if not each.ready]
+    for container in (*unfinished, *status.container_statuses):
         state = container.state
         match state:
             case Running():
-                parts.append(f"{container.name} is running")
+                unready = "" if container.ready else f", not ready{_complaint(history, container.name)}"
+                parts.append(f"{container.name} is running{unready}")
             case Waiting():
                 parts.append(f"{container.name} is waiting: {state.reason} {state.message}".rstrip())
             case Terminated():
                 parts.append(f"{container.name} ended with code {state.exit_code} ({state.reason})")
     return "; ".join(parts) or "nothing of it is on the engine"
+
+
+def begin(pod: PodSync, *, timeout: float) -> None:
+    """Make the sandbox, and whatever can be made with it; who looks after the pod from then on does the rest.
+
+    Raises:
+        PodExistsError, PodStartError, PodTimeoutError, EngineError: as `start`, for what has gone wrong by then.
+    """
+    deadline = pod.clock.now() + timeout
+    while pod.observed is None or pod.observed.sandbox is None:
+        plan = pod.run_once(check_failure, deadline=deadline)
+        if pod.clock.now() > deadline:
+            raise _timeout(pod, timeout, plan.waiting)
+        if not plan:
+            pod.clock.sleep(POLL)

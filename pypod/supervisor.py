@@ -1,19 +1,18 @@
-"""Looks after the pods of this process on one engine: restarts what crashes.
+"""Looks after the pods of this process on one engine: restarts what crashes, probes, and mends sandboxes.
 
-One event stream, one timer, a few workers, however many pods. An event never carries a decision: it wakes a pass, and the
+One event stream, one clock, a few workers, however many pods. An event never carries a decision: it wakes a pass, and the
 pass looks. Where the stream ends, for whatever reason, everything is looked at again.
 """
 
 from __future__ import annotations
 
-import heapq
 import logging
 import os
 import threading
-import time
 
 from pypod.engine.api import Engine
-from pypod.engine.pool import WorkerPool
+from pypod.engine.clock import SYSTEM, Clock, Timer
+from pypod.engine.pool import Pool, WorkerPool
 from pypod.engine.sync import PodSync
 from pypod.errors import EngineError
 from pypod.model import naming
@@ -27,35 +26,50 @@ RETRY = 0.5
 
 
 class Supervisor:
-    """Of one engine. Threads start with the first pod."""
+    """Of one engine.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: whose pods they are.
+        clock: by which they are looked at again.
+        passes: whose threads look.
+    """
+
+    def __init__(self, engine: Engine, *, clock: Clock = SYSTEM, passes: Pool | None = None) -> None:
         self._engine = engine
-        self._lock = threading.Condition()
+        self._clock = clock
+        self._lock = threading.Lock()
         self._pods: dict[str, PodSync] = {}
+        self._watched: dict[str, PodSync] = {}
         self._busy: set[str] = set()
         self._dirty: set[str] = set()
-        self._timers: list[tuple[float, str]] = []
-        self._due: dict[str, float] = {}
-        self._passes = WorkerPool("pass")
+        self._timers: dict[str, Timer] = {}
+        self._passes: Pool = passes or WorkerPool("pass")
         self._started = False
+
+    def watch(self, pod: PodSync) -> None:
+        """Tell a pod that somebody else brings up what is heard of it, until it is added or removed."""
+        with self._lock:
+            self._watched[pod.desired.identity.key.uid] = pod
+        self._listen_once()
 
     def add(self, pod: PodSync) -> None:
         """Look after the pod from now on."""
         uid = pod.desired.identity.key.uid
+        pod.on_wake = lambda: self.wake(uid)
         with self._lock:
+            self._watched.pop(uid, None)
             self._pods[uid] = pod
-            start, self._started = not self._started, True
-        if start:
-            threading.Thread(target=self._listen, name="pypod-events", daemon=True).start()
-            threading.Thread(target=self._keep_time, name="pypod-timer", daemon=True).start()
+        self._listen_once()
         self.wake(uid)
 
     def remove(self, uid: str) -> None:
         """Leave the pod alone; waits for a pass that is under way."""
         with self._lock:
+            self._watched.pop(uid, None)
             pod = self._pods.pop(uid, None)
-            self._due.pop(uid, None)
+            timer = self._timers.pop(uid, None)
+        if timer is not None:
+            timer.cancel()
         if pod is not None:
             pod.release()
 
@@ -68,6 +82,9 @@ class Supervisor:
 
     def wake(self, uid: str) -> None:
         """Look at this pod now, or once more after the look that is under way."""
+        watched = self._watched.get(uid)
+        if watched is not None:
+            watched.wake()
         with self._lock:
             if uid not in self._pods:
                 return
@@ -79,43 +96,38 @@ class Supervisor:
 
     def _pass(self, uid: str) -> None:
         pod = self._pods.get(uid)
-        due = time.time() + RESYNC
+        due = self._clock.now() + RESYNC
+        again = False
         if pod is not None:
             try:
                 plan = pod.run_once()
-                if plan:
-                    self._dirty.add(uid)
-                elif plan.due is not None:
+                again = bool(plan) and pod.refusals < 2
+                if pod.refusals > 1:
+                    due = self._clock.now() + min(RETRY * pod.refusals, RESYNC)
+                elif not plan and plan.due is not None:
                     due = min(due, plan.due)
             except EngineError as error:
                 log.debug("%s", error)
-                due = time.time() + RETRY
+                due = self._clock.now() + RETRY
             except Exception:  # one pod's trouble must not end the care for the others
                 log.exception("cannot look after pod %s", pod.desired.identity.key.full_name)
         with self._lock:
             self._busy.discard(uid)
-            again = uid in self._dirty
+            again = again or uid in self._dirty
             self._dirty.discard(uid)
-            self._due[uid] = due  # an older entry of this pod in the heap is passed over
-            heapq.heappush(self._timers, (due, uid))
-            self._lock.notify_all()
+            old = self._timers.pop(uid, None)
+            if uid in self._pods:
+                self._timers[uid] = self._clock.call_at(due, lambda: self.wake(uid))
+        if old is not None:
+            old.cancel()
         if again:
             self.wake(uid)
 
-    def _keep_time(self) -> None:
-        while True:
-            with self._lock:
-                now = time.time()
-                while self._timers and self._timers[0][0] > now:
-                    self._lock.wait(max(0.001, self._timers[0][0] - now))
-                    now = time.time()
-                if not self._timers:
-                    self._lock.wait()
-                    continue
-                due, uid = heapq.heappop(self._timers)
-                is_current = self._due.get(uid) == due
-            if is_current:
-                self.wake(uid)
+    def _listen_once(self) -> None:
+        with self._lock:
+            start, self._started = not self._started, True
+        if start:
+            threading.Thread(target=self._listen, name="pypod-events", daemon=True).start()
 
     def _listen(self) -> None:
         while True:
@@ -124,17 +136,17 @@ class Supervisor:
                 stream = self._engine.events({naming.UID: ""}, since=since)
             except EngineError as error:
                 log.debug("%s", error)
-                time.sleep(RETRY)
+                self._clock.sleep(RETRY)
                 continue
             self._wake_all()  # what happened before the stream stood
             for event in stream:
                 self.wake(event.attributes.get(naming.UID, ""))
             stream.close()
             self._wake_all()
-            time.sleep(RETRY)
+            self._clock.sleep(RETRY)
 
     def _wake_all(self) -> None:
-        for uid in list(self._pods):
+        for uid in [*self._pods, *self._watched]:
             self.wake(uid)
 
 

@@ -9,7 +9,7 @@ from pypod.engine import observe, owner
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.engine.teardown import Teardown
-from pypod.errors import NotFoundError
+from pypod.errors import NotFoundError, TeardownError
 from pypod.model import abandoned
 from pypod.model.state import ContainerInfo
 
@@ -44,11 +44,17 @@ def sweep(engine: Engine | None = None) -> list[Swept]:
 
         engine = connecting.connect()
     swept = []
+    failed: TeardownError | None = None
     for found in observe.find_all(engine):
         reason = why_abandoned(engine, found)
         if reason:
-            Teardown(engine, found.key).run()
-            swept.append(Swept(found.key.full_name, reason))
+            try:
+                Teardown(engine, found.key).run()
+                swept.append(Swept(found.key.full_name, reason))
+            except TeardownError as error:  # one that does not go must not keep the others
+                failed = failed or error
+    if failed is not None:
+        raise failed
     return swept
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pypod import Pod
     from pypod.engine.api import Engine
 
 WIDTH = 110
@@ -34,6 +35,21 @@ def engine(args: argparse.Namespace) -> Engine:
     import pypod  # noqa: PLC0415 - `pypod --help` does not pay for it
 
     return pypod.connect(args.host) if args.host else pypod.connect()
+
+
+def names_of(pod: Pod) -> list[str]:
+    """Its containers in the order in which they start, those that joined it at the end."""
+    joined = [status.name for status in pod.status.ephemeral_container_statuses]
+    return [container.name for container in pod.spec.all_containers] + joined
+
+
+def known(pod: Pod, container: str) -> None:
+    """Raise a usage error when the pod has no such container."""
+    names = names_of(pod)
+    if container not in names:
+        raise UsageError(
+            f"pod {pod.namespace}/{pod.name} has no container '{container}'; it has {', '.join(names)}"
+        )
 
 
 def say(text: str) -> None:

@@ -24,14 +24,14 @@ def up(args: argparse.Namespace) -> int:
     pod = _from_file(args)
     full = f"{pod.namespace}/{pod.name}"
     if args.detach:
-        pod.start(timeout=args.timeout, detach=True)
-        _started(pod)
+        pod.start(wait=args.wait, timeout=args.timeout, detach=True)
+        _started(pod, wait=args.wait)
         return 0
     with common.terminable():
         common.say(f"starting pod {full} ({', '.join(c.name for c in pod.spec.containers)}) ...")
         try:
-            pod.start(timeout=args.timeout)
-            _started(pod)
+            pod.start(wait=args.wait, timeout=args.timeout)
+            _started(pod, wait=args.wait)
             common.say("following its logs; Ctrl-C removes the pod")
             return _stay(pod)
         except KeyboardInterrupt:
@@ -62,13 +62,14 @@ def _from_file(args: argparse.Namespace) -> Pod:
         raise PypodError(f"cannot read '{args.file}': {getattr(error, 'strerror', None) or error}") from None
 
 
-def _started(pod: Pod) -> None:
-    print(f"{pod.name} {pod.ip}", flush=True)
+def _started(pod: Pod, *, wait: bool) -> None:
+    """Its name and address; of one that was not waited for there may be none yet."""
+    print(f"{pod.name} {pod.ip if wait else pod.status.pod_ip}".rstrip(), flush=True)
 
 
 def _stay(pod: Pod) -> int:
     """Print the containers' logs until the pod has ended: 0 when it succeeded."""
-    names = [container.name for container in pod.spec.containers]
+    names = [container.name for container in pod.spec.all_containers]
     printer, over = Printer(names), threading.Event()
     threads = [
         threading.Thread(target=follow, args=(pod, name, printer, over), daemon=True) for name in names
@@ -110,7 +111,46 @@ def down(args: argparse.Namespace) -> int:
     return 0
 
 
+CONDITIONS = ("Ready", "Started")
+PHASES = ("Running", "Succeeded", "Failed")
+
+
+def wait(args: argparse.Namespace) -> int:
+    """Wait until the pod is where it is wanted."""
+    wanted = goal(args.goal)
+    try:
+        pod = pypod.get(args.pod, args.namespace, engine=common.engine(args))
+    except PodNotFoundError:
+        if wanted != "Deleted":
+            raise
+    else:
+        pod.wait(wanted, args.timeout)
+    print(f"pod/{args.pod} condition met")
+    return 0
+
+
+def goal(text: str) -> str:
+    """What `pypod.Pod.wait` calls it. Upper and lower case are the same, as with kubectl.
+
+    Raises:
+        UsageError: it is none.
+    """
+    kind, _, value = text.partition("=")
+    known = {"condition": CONDITIONS, "phase": PHASES}.get(kind.lower(), ())
+    if text.lower() == "delete":
+        return "Deleted"
+    for word in known:
+        if value.lower() == word.lower():
+            return word
+    raise common.UsageError(
+        f"--for takes condition={'|'.join(CONDITIONS)}, phase={'|'.join(PHASES)} or delete; {text!r} is none"
+    )
+
+
 def plan(args: argparse.Namespace) -> int:
     """Print what would be done for the pod now."""
-    print(_from_file(args).plan())
+    made = _from_file(args).plan()
+    print(made)
+    if made and made.waiting:
+        print(f"then: {made.waiting}")
     return 0

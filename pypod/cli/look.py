@@ -13,6 +13,7 @@ import pypod
 from pypod import Pod
 from pypod.cli import common
 from pypod.cli.streams import Printer, follow
+from pypod.engine import execute as running
 from pypod.engine.api import STDERR
 from pypod.errors import PodNotRunningError
 from pypod.model.status import Phase, Running
@@ -26,25 +27,39 @@ CHUNK = 65536
 
 def logs(args: argparse.Namespace) -> int:
     """Print what one container wrote, or all of them."""
+    if args.previous and args.follow:
+        raise common.UsageError("logs takes either -f or -p: who has ended writes no more")
     pod = pypod.get(args.pod, args.namespace, engine=common.engine(args))
-    names = [args.container] if args.container else [container.name for container in pod.spec.containers]
-    known(pod, names[0])
+    if args.container:
+        common.known(pod, args.container)
+    names = [args.container] if args.container else common.names_of(pod)
     printer = Printer(names, prefix=len(names) > 1)
-    options = {"tail": args.tail, "timestamps": args.timestamps}
-    since = None if args.since is None else time.time() - args.since
     if args.follow:
-        return _follow(pod, names, printer, since, args)
-    for name in names:
-        for line in str(pod.logs(name, since=since, **options)).splitlines():
-            printer.line(name, line)
+        return _follow(pod, names, printer, args)
+    _print_logs(pod, names, printer, args)
     return 0
 
 
-def _follow(
-    pod: Pod, names: list[str], printer: Printer, since: float | None, args: argparse.Namespace
-) -> int:
+def _print_logs(pod: Pod, names: list[str], printer: Printer, args: argparse.Namespace) -> None:
+    """Of all: those that have logs, unless none has."""
+    missing: list[PodNotRunningError] = []
+    for name in names:
+        try:
+            text = pod.logs(
+                name, since=args.since, tail=args.tail, timestamps=args.timestamps, previous=args.previous
+            )
+        except PodNotRunningError as error:
+            missing.append(error)
+            continue
+        for line in text.splitlines():
+            printer.line(name, line)
+    if len(missing) == len(names):
+        raise missing[0]
+
+
+def _follow(pod: Pod, names: list[str], printer: Printer, args: argparse.Namespace) -> int:
     over = threading.Event()
-    options = {"tail": args.tail, "since": since, "timestamps": args.timestamps}
+    options = {"tail": args.tail, "since": args.since, "timestamps": args.timestamps}
     threads = [
         threading.Thread(target=follow, args=(pod, name, printer, over), kwargs=options, daemon=True)
         for name in names
@@ -60,15 +75,6 @@ def _follow(
     return 0
 
 
-def known(pod: Pod, container: str) -> None:
-    """Raise a usage error when the pod has no such container."""
-    names = [each.name for each in pod.spec.containers]
-    if container not in names:
-        raise common.UsageError(
-            f"pod {pod.namespace}/{pod.name} has no container '{container}'; it has {', '.join(names)}"
-        )
-
-
 def execute(args: argparse.Namespace) -> int:
     """Run a command in a container, its streams on ours; its exit code is ours."""
     if not args.command:
@@ -76,8 +82,8 @@ def execute(args: argparse.Namespace) -> int:
     engine = common.engine(args)
     pod = pypod.get(args.pod, args.namespace, engine=engine)
     name = args.container or pod.spec.containers[0].name
-    known(pod, name)
-    status = pod.refresh().container(name)
+    common.known(pod, name)
+    status = pod.status.container(name)
     if not isinstance(status.state, Running):
         raise PodNotRunningError(
             f"cannot run a command in container '{name}' of pod {pod.namespace}/{pod.name}: it is not running "
@@ -85,23 +91,47 @@ def execute(args: argparse.Namespace) -> int:
             pod=f"{pod.namespace}/{pod.name}",
             container=name,
         )
-    return _stream(engine, status.container_id, args.command, stdin=args.stdin)
+    code = stream(engine, status.container_id, args.command, stdin=args.stdin)
+    if code is None:
+        raise PodNotRunningError(
+            f"cannot finish {args.command} in container '{name}' of pod {pod.namespace}/{pod.name}: "
+            "the container ended meanwhile",
+            pod=f"{pod.namespace}/{pod.name}",
+            container=name,
+        )
+    return code
 
 
-def _stream(engine: Engine, container: str, command: list[str], *, stdin: bool) -> int:
-    stream = engine.exec(container, command, stdin=stdin)
+def stream(engine: Engine, container: str, command: list[str], *, stdin: bool) -> int | None:
+    """Run a command with our streams; its exit code. None: the container ended before it."""
+    command_stream = engine.exec(container, command, stdin=stdin)
     try:
         if stdin:
-            threading.Thread(target=_pass_stdin, args=(stream,), daemon=True).start()
-        while (frame := stream.read()) is not None:
+            threading.Thread(target=_pass_stdin, args=(command_stream,), daemon=True).start()
+        quiet = False  # nothing came since the container was seen dead: nothing will
+        while True:
+            try:
+                frame = command_stream.read(running.LOOK)
+            except TimeoutError:
+                if quiet:
+                    return command_stream.exit_code()
+                quiet = not running.is_live(engine, container)
+                continue
+            if frame is None:
+                return _exit_code(command_stream)
             out = sys.stderr if frame.stream == STDERR else sys.stdout
             out.buffer.write(frame.data)
             out.flush()
-        while (code := stream.exit_code()) is None:
-            time.sleep(0.01)
-        return code
     finally:
-        stream.close()
+        command_stream.close()
+
+
+def _exit_code(command: ExecStream) -> int | None:
+    """For some moments after the end of its output the engine says that it runs."""
+    end = time.monotonic() + running.EXIT_DEADLINE
+    while (code := command.exit_code()) is None and time.monotonic() < end:
+        time.sleep(running.EXIT_POLL)
+    return code
 
 
 def _pass_stdin(stream: ExecStream) -> None:

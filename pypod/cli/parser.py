@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import datetime
+import re
+import time
 from collections.abc import Callable
 from importlib import metadata
 
@@ -53,6 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     _life(add)
     _look(add)
+    _into(add)
+    _files_and_tools(add)
     _upkeep(add)
     return parser
 
@@ -72,6 +77,12 @@ def _life(add: Adder) -> None:
         "-d", "--detach", action="store_true", help="return when it has started; it stays until 'pypod down'"
     )
     up.add_argument(
+        "--wait",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="return, or follow, when it has started; with --no-wait at once",
+    )
+    up.add_argument(
         "--timeout", type=seconds, default=60.0, metavar="TIME", help="how long starting may take (60s)"
     )
     down = add("down", "life:down", "stop and remove a pod", "pypod down web --grace 5s")
@@ -80,6 +91,24 @@ def _life(add: Adder) -> None:
     _namespace(down)
     down.add_argument(
         "--grace", type=seconds, metavar="TIME", help="between stop signal and kill (as the pod says: 30s)"
+    )
+    wait = add(
+        "wait",
+        "life:wait",
+        "wait until a pod is where you want it",
+        "pypod wait web --for=condition=Ready --timeout=60s",
+    )
+    wait.add_argument("pod", metavar="POD")
+    _namespace(wait)
+    wait.add_argument(
+        "--for",
+        dest="goal",
+        required=True,
+        metavar="GOAL",
+        help="condition=Ready|Started, phase=Running|Succeeded|Failed, or delete",
+    )
+    wait.add_argument(
+        "--timeout", type=seconds, default=30.0, metavar="TIME", help="how long at most (30s, as kubectl)"
     )
     plan = add(
         "plan", "life:plan", "print what 'up' would do now, and touch nothing", "pypod plan -f pod.yaml"
@@ -93,6 +122,19 @@ def _look(add: Adder) -> None:
     ps.add_argument("-A", "--all-namespaces", action="store_true", help="of every namespace")
     ps.add_argument("-o", "--output", choices=("wide", "json", "name"), help="another form than the table")
     ps.add_argument("-l", "--selector", default="", metavar="K=V[,K=V]", help="with these labels only")
+    describe = add("describe", "describe:describe", "tell all about a pod", "pypod describe web")
+    describe.add_argument("pod", metavar="POD")
+    _namespace(describe)
+    events = add("events", "events:events", "list what happened to a pod, or to all", "pypod events web -w")
+    events.add_argument("pod", nargs="?", default="", metavar="POD", help="of this pod only")
+    _namespace(events)
+    events.add_argument("-A", "--all-namespaces", action="store_true", help="of every namespace")
+    events.add_argument(
+        "-w", "--watch", action="store_true", help="go on as things happen, until the pod is gone"
+    )
+
+
+def _into(add: Adder) -> None:
     logs = add(
         "logs", "look:logs", "print what a pod's containers wrote", "pypod logs web -c nginx -f --tail 10"
     )
@@ -100,8 +142,13 @@ def _look(add: Adder) -> None:
     _namespace(logs)
     _container(logs, "of this container (else: all, each line with its container)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as they write")
+    logs.add_argument(
+        "-p", "--previous", action="store_true", help="of the last instance that ended, before a restart"
+    )
     logs.add_argument("--tail", type=count, metavar="N", help="the last N lines of each only")
-    logs.add_argument("--since", type=seconds, metavar="TIME", help="of the last TIME only: 30s, 5m, 1h")
+    logs.add_argument(
+        "--since", type=moment, metavar="TIME", help="younger lines only: 10s, 5m, 1h, or an RFC 3339 time"
+    )
     logs.add_argument("--timestamps", action="store_true", help="put the time before each line")
     run = add(
         "exec",
@@ -114,6 +161,35 @@ def _look(add: Adder) -> None:
     _namespace(run)
     _container(run, "in this container (else: the pod's first)")
     run.add_argument("-i", "--stdin", action="store_true", help="pass standard input on")
+
+
+def _files_and_tools(add: Adder) -> None:
+    copy = add(
+        "cp",
+        "copy:copy",
+        "copy files and directories into or out of a container",
+        "pypod cp web:/etc/nginx ./nginx -c proxy     # or: pypod cp ./site web:/var/www",
+    )
+    copy.usage = "pypod cp [-h] [-n NAMESPACE] [-c CONTAINER] POD:PATH PATH|-\n       pypod cp [-h] [-n NAMESPACE] [-c CONTAINER] PATH|- POD:PATH"
+    copy.add_argument("source", metavar="SOURCE", help="POD:PATH, a path here, or - for a tar stream")
+    copy.add_argument("destination", metavar="DESTINATION", help="POD:PATH, a path here, or -")
+    _namespace(copy)
+    _container(copy, "of this container (else: the pod's first)")
+    debug = add(
+        "debug",
+        "debug:debug",
+        "let one more container join a running pod, with tools of your own",
+        "pypod debug web --image busybox --target app -- sleep 1d",
+    )
+    debug.usage = "pypod debug [-h] [-n NAMESPACE] [-c NAME] --image IMAGE [--target CONTAINER] [--env K=V] POD [-- COMMAND ...]"
+    debug.add_argument("pod", metavar="POD")
+    _namespace(debug)
+    debug.add_argument("--image", required=True, help="of what")
+    debug.add_argument("--target", metavar="CONTAINER", help="the container whose processes it sees")
+    debug.add_argument("-c", "--container", metavar="NAME", help="its name (made up: debugger-xxxxx)")
+    debug.add_argument(
+        "--env", action="append", default=[], metavar="K=V", help="an environment variable; may be repeated"
+    )
 
 
 def _upkeep(add: Adder) -> None:
@@ -154,13 +230,32 @@ def _container(command: argparse.ArgumentParser, text: str) -> None:
     command.add_argument("-c", "--container", default="", metavar="CONTAINER", help=text)
 
 
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
 def seconds(text: str) -> float:
-    """``90``, ``90s``, ``5m``, ``1h``, ``250ms`` as seconds."""
-    for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)):
-        number = text.removesuffix(unit)
-        if text.endswith(unit) and number.replace(".", "", 1).isdecimal():
-            return float(number) * factor
-    raise argparse.ArgumentTypeError(f"{text!r} is no time; 30, 30s, 5m, 1h and 250ms are")
+    """``90``, ``90s``, ``5m``, ``1h30m``, ``250ms`` as seconds."""
+    if text.replace(".", "", 1).isdecimal():
+        return float(text)
+    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h|d))+", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; 30, 30s, 5m, 1h30m and 250ms are")
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ms|s|m|h|d)", text))
+
+
+def moment(text: str) -> float:
+    """A time, or so long ago: Unix seconds."""
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is not None and found.tzinfo is not None:
+        return found.timestamp()
+    try:
+        return time.time() - seconds(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; 30s, 5m, 1h30m and 2026-01-31T12:00:00Z are"
+        ) from None
 
 
 def count(text: str) -> int:

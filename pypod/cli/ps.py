@@ -5,23 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pypod
 from pypod.cli import common, tables
+from pypod.model.spec import RestartPolicy
 
 if TYPE_CHECKING:
     from pypod import Pod
-
-LOOKS_AT_ONCE = 8
+    from pypod.model.status import PodStatus
 
 
 def ps(args: argparse.Namespace) -> int:
     """List pods as a table, as JSON or by name."""
     namespace = None if args.all_namespaces else args.namespace
-    pods = _looked_at(pypod.list(namespace, selector(args.selector), engine=common.engine(args)))
-    pods.sort(key=lambda pod: (pod.namespace, pod.name))
+    pods = pypod.list(namespace, selector(args.selector), engine=common.engine(args))
     if args.output == "json":
         print(json.dumps(tables.pod_list(pods), indent=2))
     elif args.output == "name":
@@ -34,13 +32,6 @@ def ps(args: argparse.Namespace) -> int:
             "No pods found." if args.all_namespaces else f"No pods found in namespace {args.namespace}."
         )
     return 0
-
-
-def _looked_at(pods: list[Pod]) -> list[Pod]:
-    """Those that are still there when asked how they are."""
-    with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
-        statuses = list(pool.map(lambda pod: pod.refresh(), pods))
-    return [pod for pod, status in zip(pods, statuses, strict=True) if status.reason != "NotFound"]
 
 
 def selector(text: str) -> dict[str, str] | None:
@@ -69,7 +60,7 @@ def columns(
     if wide:
         head += ["CONTAINERS", "IMAGES", "UID"]
         for row, pod in zip(rows, pods, strict=True):
-            containers = pod.spec.containers
+            containers = pod.spec.all_containers
             row += [",".join(c.name for c in containers), ",".join(c.image for c in containers), pod.uid]
     if namespaces:
         head.insert(0, "NAMESPACE")
@@ -82,9 +73,27 @@ def _row(pod: Pod, now: float) -> list[str]:
     status = pod.status
     return [
         pod.name,
-        f"{status.ready_count}/{len(pod.spec.containers)}",
+        f"{status.ready_count}/{_lasting(pod)}",
         status.summary,
-        str(status.restart_count),
+        _restarts(status, now),
         "<unknown>" if status.start_time is None else tables.age(now - status.start_time),
         status.pod_ip or "<none>",
     ]
+
+
+def _lasting(pod: Pod) -> int:
+    """How many are to be ready: containers and sidecars, also of a pod of which nothing is there yet."""
+    sidecars = [each for each in pod.spec.init_containers if each.restart_policy is RestartPolicy.ALWAYS]
+    return len(pod.spec.containers) + len(sidecars)
+
+
+def _restarts(status: PodStatus, now: float) -> str:
+    """With the time of the last one, as kubectl has it: ``3 (12s ago)``."""
+    every = (*status.init_container_statuses, *status.container_statuses)
+    ends = [
+        each.last_state.finished_at for each in every if each.restart_count and each.last_state is not None
+    ]
+    last = max((at for at in ends if at is not None), default=None)
+    if not status.restart_count or last is None:
+        return str(status.restart_count)
+    return f"{status.restart_count} ({tables.age(now - last)} ago)"

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from pypod.errors import PypodError
+from pypod.model.status import Waiting
 
 if TYPE_CHECKING:
     from pypod import Pod
@@ -47,9 +48,10 @@ def follow(
     try:
         while True:
             last = over.is_set()
-            count = pod.refresh().container(name).restart_count
-            if count > done:
-                done = count
+            status = pod.refresh().container(name)
+            ran = not isinstance(status.state, Waiting) or status.last_state is not None
+            if ran and status.restart_count > done:
+                done = status.restart_count
                 for line in pod.logs(name, follow=True, tail=tail, since=since, timestamps=timestamps):
                     printer.line(name, line)
                 tail = since = None

@@ -10,17 +10,52 @@ from pypod.model.status import Running, Terminated, Waiting
 
 if TYPE_CHECKING:
     from pypod import Pod
+    from pypod.model.spec import Container
     from pypod.model.status import ContainerStatus, PodStatus
 
 GAP = 3
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Left-aligned columns, each as wide as its widest cell."""
-    lines = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) + GAP for column in range(len(head))]
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, least: Sequence[int] = (), gap: int = GAP
+) -> str:
+    """Left-aligned columns, each as wide as its widest cell and a gap, and at least so wide as is said. Without a head: rows
+    only."""
+    lines = [list(line) for line in (head, *rows) if line]
+    if not lines:
+        return ""
+    widths = [max(len(line[column]) for line in lines) + gap for column in range(len(lines[0]))]
+    widths = [max(pair) for pair in zip(widths, least or widths, strict=True)]
     padded = ("".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
     return "\n".join(line.rstrip() for line in padded)
+
+
+def ago(at: float, count: int, first_at: float, now: float) -> str:
+    """When an event was seen: ``5s``, or ``5s (x3 over 2m)``."""
+    last = age(now - at)
+    return f"{last} (x{count} over {age(now - first_at)})" if count > 1 else last
+
+
+def size(count: int) -> str:
+    """Bytes as Kubernetes writes them: 64Mi, 1Gi, 1500."""
+    for unit, power in (("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)):
+        if count and count % (1 << power) == 0:
+            return f"{count >> power}{unit}"
+    return str(count)
+
+
+def cores(milli: int) -> str:
+    """Millicores as Kubernetes writes them: 2, 250m."""
+    return f"{milli}m" if milli % 1000 else str(milli // 1000)
+
+
+def clock(seconds: float) -> str:
+    """A time as kubectl describes it: ``Mon, 23 Nov 2026 20:15:00 +0000``, where this machine is."""
+    return (
+        datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+        .astimezone()
+        .strftime("%a, %d %b %Y %H:%M:%S %z")
+    )
 
 
 def age(seconds: float) -> str:
@@ -62,34 +97,39 @@ def pod_list(pods: Sequence[Pod]) -> dict[str, Any]:
 def pod_json(pod: Pod) -> dict[str, Any]:
     """Shaped as a Kubernetes Pod; without what is empty."""
     spec = pod.spec
-    containers = [
-        _full(
-            name=container.name,
-            image=container.image,
-            command=list(container.command),
-            args=list(container.args),
-            ports=[
-                _full(containerPort=p.container_port, hostPort=p.host_port, protocol=p.protocol, name=p.name)
-                for p in container.ports
-            ],
-            volumeMounts=[
-                _full(name=m.name, mountPath=m.mount_path, readOnly=m.read_only) for m in container.mounts
-            ],
-        )
-        for container in spec.containers
-    ]
+    containers = [_spec_json(container) for container in spec.containers]
+    init_containers = [_spec_json(container) for container in spec.init_containers]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": _full(name=pod.name, namespace=pod.namespace, uid=pod.uid, labels=dict(spec.labels))
         | _full(creationTimestamp=timestamp(pod.status.start_time)),
-        "spec": {
+        "spec": _full(initContainers=init_containers)
+        | {
             "containers": containers,
             "restartPolicy": spec.restart_policy.value,
             "shareProcessNamespace": spec.share_process_namespace,
         },
         "status": status_json(pod.status),
     }
+
+
+def _spec_json(container: Container) -> dict[str, Any]:
+    policy = container.restart_policy
+    return _full(
+        name=container.name,
+        image=container.image,
+        command=list(container.command),
+        args=list(container.args),
+        restartPolicy=policy.value if policy is not None else "",
+        ports=[
+            _full(containerPort=p.container_port, hostPort=p.host_port, protocol=p.protocol, name=p.name)
+            for p in container.ports
+        ],
+        volumeMounts=[
+            _full(name=m.name, mountPath=m.mount_path, readOnly=m.read_only) for m in container.mounts
+        ],
+    )
 
 
 def status_json(status: PodStatus) -> dict[str, Any]:
@@ -101,6 +141,9 @@ def status_json(status: PodStatus) -> dict[str, Any]:
     ]
     containers = [_container_json(each) for each in status.container_statuses]
     return {"phase": status.phase.value, "conditions": conditions, "containerStatuses": containers} | _full(
+        initContainerStatuses=[_container_json(each) for each in status.init_container_statuses],
+        ephemeralContainerStatuses=[_container_json(each) for each in status.ephemeral_container_statuses],
+        qosClass=status.qos_class,
         podIP=status.pod_ip,
         podIPs=[{"ip": status.pod_ip}] if status.pod_ip else [],
         startTime=timestamp(status.start_time),
@@ -114,6 +157,7 @@ def _container_json(status: ContainerStatus) -> dict[str, Any]:
         "name": status.name,
         "image": status.image,
         "ready": status.ready,
+        "started": status.started,
         "restartCount": status.restart_count,
         "state": _state_json(status.state),
     } | _full(

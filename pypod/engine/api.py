@@ -9,7 +9,7 @@ beyond that is said with the verb. All verbs may be called from many threads at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -202,6 +202,14 @@ class Engine(Protocol):
         timestamps: bool = False,
     ) -> FrameStream:
         """What it wrote; with ``follow`` until it ends. Raises `NotFoundError`."""
+
+    def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
+        """A file or directory of it, running or not, as a tar stream in pieces; close the generator to give it up early.
+        Raises `NotFoundError` for no such container and no such path."""
+
+    def put_archive(self, container: str, path: str, archive: Iterable[bytes]) -> None:
+        """Unpack a tar stream into a directory of it, running or not; owners and modes are those of the archive. Raises
+        `NotFoundError` for no such container and no such directory."""
 
     def exec(
         self,

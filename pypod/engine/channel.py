@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pypod.engine.api import StdinChannel
 from pypod.errors import PypodError
 from pypod.model import journal
-from pypod.model.journal import Entry, History
+from pypod.model.history import History
+from pypod.model.journal import Entry
 
 
 class Channel:
@@ -26,6 +27,7 @@ class Channel:
         self._history = History()
         self._unsent: list[Entry] = []
         self._name = ""
+        self._told = ""
         self._is_stuck = False
         _open_channels.add(self)
 
@@ -33,10 +35,16 @@ class Channel:
     def history(self) -> History:
         return self._history
 
-    def adopt(self, history: History) -> None:
-        """Begin with what another process wrote to this pod's journal."""
+    def adopt(self, history: History, pause: str = "") -> None:
+        """Begin with what another process wrote to this pod's journal.
+
+        Args:
+            history: what it tells.
+            pause: whose journal that is; any other is told all of it first. Empty: that of the next one that is attached.
+        """
         with self._lock:
             self._history = history
+            self._told = pause
 
     def attach(self, name: str, attach_stdin: Callable[[str], StdinChannel]) -> None:
         """Write through the pause of this name from now on. One that is attached already is not attached again: of two
@@ -49,12 +57,19 @@ class Channel:
             return
         stdin = attach_stdin(name)
         with self._lock:
-            self._name = name
             old, self._stdin, self._is_stuck = self._stdin, stdin, False
+            knows = self._name == name if old is not None else self._told in ("", name)
+            self._name = name
             if old is not None:
                 old.close()
-                self._unsent = _snapshot(self._history)
+            if not knows:
+                self._unsent = self._history.entries()
             self._flush()
+
+    def renew(self) -> None:
+        """A pause was just made: whatever is attached is none of it, also where it has an old one's name."""
+        with self._lock:
+            self._name = ""
 
     def write(self, *entries: Entry) -> None:
         """Add entries to the history, and to the journal as soon as there is one. Never raises: the pause may be gone."""
@@ -74,6 +89,11 @@ class Channel:
             self._is_stuck = True  # its pause has ended: the next one gets a snapshot of everything
 
     @property
+    def stuck_at(self) -> str:
+        """The name of the pause that does not take what is written any more; empty: all is well."""
+        return self._name if self._stdin is not None and self._is_stuck else ""
+
+    @property
     def is_attached(self) -> bool:
         return self._stdin is not None
 
@@ -91,12 +111,6 @@ class Channel:
             self._stdin.close_in_child()
         self._stdin = None
         self._lock = threading.Lock()
-
-
-def _snapshot(history: History) -> list[Entry]:
-    steps = [journal.Restarted(0.0, name, 0, step) for name, step in history.backoff_steps.items()]
-    pulled = [journal.Pulled(at, image) for image, at in history.pulled.items()]
-    return [*history.events, *steps, *history.failures.values(), *pulled]
 
 
 _open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()

@@ -11,6 +11,7 @@ import contextlib
 import re
 import socket
 import threading
+import weakref
 from pathlib import Path
 
 from pypod.engine import pause
@@ -31,6 +32,20 @@ def routes_directly(engine: Engine, network_id: str) -> bool:
         return network_id in engine.container(own).addresses
     except NotFoundError:  # a container of another engine
         return False
+
+
+_known: weakref.WeakKeyDictionary[Engine, dict[str, bool]] = weakref.WeakKeyDictionary()
+
+
+def reaches(engine: Engine, network_id: str) -> bool:
+    """As `routes_directly`, asked once for an engine and a network: a probe must not ask the engine at every try.
+
+    Plain dictionaries and no lock, so that a fork finds nothing locked; two threads may both ask, and find the same.
+    """
+    answers = _known.setdefault(engine, {})
+    if network_id not in answers:
+        answers[network_id] = routes_directly(engine, network_id)
+    return answers[network_id]
 
 
 def _has_interface(name: str) -> bool:
@@ -55,6 +70,27 @@ def own_container_id() -> str:
     return match.group(1) if match else ""
 
 
+def relay_command(
+    host: str, port: int, *, check: bool = False, wait: float = 0.0, limit: float | None = None
+) -> list[str]:
+    """What an exec in the pause runs to reach a port of the pod.
+
+    Args:
+        host, port: as seen inside the pod.
+        check: connect only: it ends with 0 as soon as the port takes the connection.
+        wait: seconds in which it tries again where the port takes none.
+        limit: seconds after which it ends, whatever goes on.
+    """
+    command = [pause.ENTRYPOINT, "relay"]
+    if check:
+        command.append("--check")
+    if wait > 0:
+        command += ["--wait", str(round(wait * 1000))]
+    if limit is not None:
+        command += ["--limit", str(max(1, round(limit * 1000)))]
+    return [*command, host, str(port)]
+
+
 class Relay:
     """A port of this machine's loopback that leads to a port of a pod, through an exec in its pause.
 
@@ -62,31 +98,41 @@ class Relay:
         engine: where the pod is.
         sandbox: the pause's ID.
         host, port: as seen inside the pod.
+        limit: seconds after which a connection ends, whatever goes on; None: it may stay.
     """
 
-    def __init__(self, engine: Engine, sandbox: str, host: str, port: int) -> None:
+    def __init__(
+        self, engine: Engine, sandbox: str, host: str, port: int, *, limit: float | None = None
+    ) -> None:
         self._engine = engine
         self._sandbox = sandbox
-        self._command = [pause.ENTRYPOINT, "relay", host, str(port)]
+        self._command = relay_command(host, port, limit=limit)
         self._closed = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: set[socket.socket] = set()
+        self._streams: set[ExecStream] = set()
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         threading.Thread(target=self._accept, name="pypod-relay", daemon=True).start()
 
     def _accept(self) -> None:
-        while not self._closed:
+        while True:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
             self._connections.add(connection)
+            if self._closed:  # meanwhile: nobody else would end it
+                _shut(connection)
+                return
             threading.Thread(target=self._serve, args=(connection,), name="pypod-relay", daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         stream: ExecStream | None = None
         try:
             stream = self._engine.exec(self._sandbox, self._command, stdin=True)
+            self._streams.add(stream)
+            if self._closed:
+                return
             threading.Thread(
                 target=_upload, args=(connection, stream), name="pypod-relay", daemon=True
             ).start()
@@ -99,6 +145,7 @@ class Relay:
             self._connections.discard(connection)
             _shut(connection)
             if stream is not None:
+                self._streams.discard(stream)
                 stream.close()
 
     def close(self) -> None:
@@ -110,6 +157,8 @@ class Relay:
         _shut(self._listener)
         for connection in list(self._connections):
             _shut(connection)
+        for stream in list(self._streams):  # its reader would wait for a server that hangs
+            stream.close()
 
 
 def _upload(connection: socket.socket, stream: ExecStream) -> None:

@@ -56,14 +56,15 @@ class _Transfer:
 
 
 def _follow_pull(reply: Reply, reference: str, progress: Progress | None) -> None:
-    last = ""
+    """Each layer's steps, a line each: layers take turns, and one that is downloaded says so again and again."""
+    told: dict[str, str] = {}
     for entry in json_lines(reply):
         if "error" in entry:
             _give_up(reference, entry)
-        line = ": ".join(filter(None, (entry.get("id"), entry.get("status"))))
-        if progress is not None and line and line != last:
-            progress(line)
-        last = line
+        layer, status = entry.get("id") or "", entry.get("status") or ""
+        if progress is not None and status and told.get(layer) != status:
+            progress(f"{layer}: {status}" if layer else status)
+        told[layer] = status
 
 
 def _give_up(reference: str, entry: Mapping[str, Any]) -> NoReturn:

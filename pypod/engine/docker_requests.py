@@ -20,6 +20,8 @@ _PODMAN_STATES = {
     "stopped": ContainerState.EXITED,
 }
 _START_FAILED = 128
+_CPU_PERIOD = 100_000
+"""Microseconds that a CPU quota is for: the kernel's default, as in a kubelet."""
 
 
 def label_filters(labels: Mapping[str, str]) -> list[str]:
@@ -47,9 +49,9 @@ def container_config(request: ContainerRequest) -> dict[str, object]:
         Hostname=request.hostname,
         ExposedPorts={_port_key(port): {} for port in request.ports},
     )
-    if request.network_aliases:
-        aliases = {"Aliases": list(request.network_aliases)}
-        config["NetworkingConfig"] = {"EndpointsConfig": {request.network_mode: aliases}}
+    address = {"IPv4Address": request.ipv4_address} if request.ipv4_address else {}
+    if endpoint := _filled(Aliases=list(request.network_aliases), IPAMConfig=address):
+        config["NetworkingConfig"] = {"EndpointsConfig": {request.network_mode: endpoint}}
     return config
 
 
@@ -71,6 +73,11 @@ def host_config(request: ContainerRequest) -> dict[str, object]:
             SecurityOpt=["no-new-privileges"] if request.no_new_privileges else [],
             OomScoreAdj=request.oom_score_adj,
             CpuShares=request.cpu_shares,
+            CpuPeriod=_CPU_PERIOD if request.cpu_quota else 0,
+            CpuQuota=request.cpu_quota,
+            Memory=request.memory,
+            # Without it the engine gives as much swap again, and what is over its limit gets slow instead of OOMKilled.
+            MemorySwap=request.memory,
             ShmSize=request.shm_size,
         ),
     }
@@ -213,7 +220,12 @@ def network_info(entry: Mapping[str, Any]) -> NetworkInfo:
 
 def volume_info(entry: Mapping[str, Any]) -> VolumeInfo:
     created = timestamp(entry.get("CreatedAt"))
-    return VolumeInfo(name=entry["Name"], labels=dict(entry.get("Labels") or {}), created_at=created or 0.0)
+    return VolumeInfo(
+        name=entry["Name"],
+        labels=dict(entry.get("Labels") or {}),
+        created_at=created or 0.0,
+        mountpoint=entry.get("Mountpoint") or "",
+    )
 
 
 def engine_info(entry: Mapping[str, Any], api_version: str) -> EngineInfo:

@@ -23,6 +23,7 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException
 from docker.tls import TLSConfig
 from docker.transport import UnixHTTPAdapter
+from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
 from docker.types import IPAMConfig, IPAMPool
 from docker.utils import kwargs_from_env, parse_host, parse_repository_tag
 
@@ -31,8 +32,8 @@ from pypod.engine.api import Closable, Progress
 from pypod.engine.docker_errors import last_cause, refusal, retrying
 from pypod.engine.docker_pull import pull
 from pypod.engine.docker_stream_verbs import StreamVerbs
-from pypod.engine.docker_streams import Reply
-from pypod.engine.docker_transport import CONNECT_TIMEOUT, TIMEOUT, Transport, knock
+from pypod.engine.docker_streams import Reply, Wire
+from pypod.engine.docker_transport import CONNECT_TIMEOUT, TIMEOUT, Transport, knock, local_socket
 from pypod.errors import EngineError, EngineUnavailableError, ImagePullError, NotFoundError
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
 from pypod.model.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
@@ -142,12 +143,31 @@ def _asking(verb: str, target: str = "", url: str = "") -> Iterator[None]:
 # --- the engine ------------------------------------------------------------------------------------------------------
 
 
+class _Connection(UnixHTTPConnection):
+    """docker-py's own leaves its socket to the garbage collector where nobody answers."""
+
+    def connect(self) -> None:
+        self.sock = local_socket(self.unix_socket, self.timeout)
+
+
+class _Pool(UnixHTTPConnectionPool):
+    def _new_conn(self) -> Any:
+        seconds: Any = self.timeout  # which docker-py makes a number
+        return _Connection(self.base_url, self.socket_path, seconds)
+
+
 class _OnePool(UnixHTTPAdapter):
     """docker-py makes a pool for each URL and closes the oldest of 25 under the threads that are about to use it."""
 
     def get_connection(self, url: bytes | str, proxies: Any = None) -> Any:
-        del url
-        return super().get_connection("http+docker://localhost", proxies)
+        del url, proxies
+        only = "http+docker://localhost"
+        with self.pools.lock:
+            pool = self.pools.get(only)
+            if pool is None:
+                pool = _Pool(only, self.socket_path, self.timeout, maxsize=self.max_pool_size)
+                self.pools[only] = pool
+            return pool
 
 
 class DockerEngine(StreamVerbs):
@@ -230,8 +250,7 @@ class DockerEngine(StreamVerbs):
         path = "/images/create?" + urlencode({"fromImage": name, "tag": tag or "latest"})
         with self._call("pull image", reference) as api:
             headers = _registry_login(api, reference, name)
-            transport = _transport(api)
-            wire = transport.dial()
+        transport, wire = self._dial("pull image", reference)
         pull(
             transport,
             wire,
@@ -282,7 +301,10 @@ class DockerEngine(StreamVerbs):
     def containers(self, labels: Mapping[str, str]) -> list[ContainerInfo]:
         filters = {"label": wire_json.label_filters(labels)}
         found = self._read("list containers", "", lambda api: api.containers(all=True, filters=filters))
-        return [wire_json.listed_container(entry) for entry in found]
+        # One without a name has been removed, but for the list: an exit that the engine notes after the removal puts it back
+        # there, as "removing", until the daemon restarts (seen on 20.10). It can be neither inspected nor removed.
+        there = [entry for entry in found if entry.get("Names") or entry.get("State") != "removing"]
+        return [wire_json.listed_container(entry) for entry in there]
 
     def container(self, container: str) -> ContainerInfo:
         return wire_json.inspected_container(self._inspect(container))
@@ -343,6 +365,12 @@ class DockerEngine(StreamVerbs):
             # A worker does not see an attachable overlay before the first container on it starts (moby#36197).
             if swarm.get("LocalNodeState") != "active":
                 raise
+
+    def _dial(self, verb: str, target: str = "") -> tuple[Transport, Wire]:
+        """A new connection, and how to ask over it."""
+        with self._call(verb, target) as api:
+            transport = _transport(api)
+            return transport, transport.dial()
 
     def _open(
         self,

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import abc
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from pypod.engine import docker_requests as wire_json
 from pypod.engine.api import EventStream, ExecStream, FrameStream, StdinChannel
-from pypod.engine.docker_streams import Events, Exec, Frames, Reply, Stdin
+from pypod.engine.docker_archives import pieces, upload
+from pypod.engine.docker_streams import Events, Exec, Frames, Reply, Stdin, Wire
+from pypod.engine.docker_transport import Transport
 from pypod.errors import EngineError
 
 T = TypeVar("T")
 
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 _JSON = {"Content-Type": "application/json"}
+_COPY_FROM, _COPY_TO = "copy from container", "copy to container"
 _EVENTS = ("create", "start", "die", "oom", "destroy", "rename", "kill", "pause", "unpause")
 
 
@@ -31,6 +34,10 @@ class StreamVerbs(abc.ABC):
     @abc.abstractmethod
     def _read(self, verb: str, target: str, ask: Callable[[Any], T]) -> T:
         """A call that changes nothing, so it may be made again where the connection broke."""
+
+    @abc.abstractmethod
+    def _dial(self, verb: str, target: str = "") -> tuple[Transport, Wire]:
+        """A new connection, and how to ask over it."""
 
     @abc.abstractmethod
     def _inspect(self, container: str) -> dict[str, Any]:
@@ -65,6 +72,14 @@ class StreamVerbs(abc.ABC):
         path = _logs_path(container, follow=follow, tail=tail, since=since, timestamps=timestamps)
         reply = self._open("read logs of container", container, "GET", path)
         return Frames(reply, multiplexed=self._is_multiplexed(reply, container))
+
+    def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
+        reply = self._open(_COPY_FROM, container, "GET", _archive_path(container, path))
+        return pieces(reply, _COPY_FROM, container)
+
+    def put_archive(self, container: str, path: str, archive: Iterable[bytes]) -> None:
+        transport, wire = self._dial(_COPY_TO, container)
+        upload(transport, wire, _archive_path(container, path), archive, _COPY_TO, container)
 
     def exec(
         self,
@@ -119,6 +134,10 @@ class StreamVerbs(abc.ABC):
 
 def _stdin_path(container: str) -> str:
     return f"/containers/{quote(container)}/attach?stdin=1&stream=1"
+
+
+def _archive_path(container: str, path: str) -> str:
+    return f"/containers/{quote(container)}/archive?{urlencode({'path': path})}"
 
 
 def _logs_path(

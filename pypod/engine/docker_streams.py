@@ -214,21 +214,8 @@ class Reply:
         return False
 
 
-def send_request(
-    wire: Wire,
-    method: str,
-    path: str,
-    *,
-    host: str,
-    headers: Mapping[str, str],
-    body: bytes = b"",
-    timeout: float | None = 60,
-) -> Reply:
-    """Send it and read the answer's head. Raises `OSError` when that fails."""
-    deadline = deadline_in(timeout)
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {host or 'docker'}", f"Content-Length: {len(body)}"]
-    lines += [f"{key}: {value}" for key, value in headers.items()]
-    wire.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body, deadline)
+def read_reply(wire: Wire, deadline: float | None) -> Reply:
+    """The answer's head. Raises `OSError` when none comes."""
     received = bytearray()
     while (end := received.find(b"\r\n\r\n")) < 0:
         data = wire.receive(deadline)

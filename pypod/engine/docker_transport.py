@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import requests
 
 from pypod.engine.docker_errors import refusal
-from pypod.engine.docker_streams import Reply, Wire, send_request
+from pypod.engine.docker_streams import Reply, Wire, deadline_in, read_reply
 
 TIMEOUT = 60
 CONNECT_TIMEOUT = 10
@@ -39,16 +39,18 @@ class Transport:
         body: bytes = b"",
         timeout: float | None,
     ) -> Reply:
+        """Send a request whole, and read the head of the answer; `timeout`: seconds for both."""
+        deadline = deadline_in(timeout)
+        length = {"Content-Length": str(len(body))}
+        wire.send(self.head(method, path, {**(headers or {}), **length}) + body, deadline)
+        return read_reply(wire, deadline)
+
+    def head(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
+        """The head of a request."""
         base = urlsplit(self.base_url)
-        return send_request(
-            wire,
-            method,
-            f"{base.path}/v{self.version}{path}",
-            host=base.netloc,
-            headers={**self.headers, **(headers or {})},
-            body=body,
-            timeout=timeout,
-        )
+        lines = [f"{method} {base.path}/v{self.version}{path} HTTP/1.1", f"Host: {base.netloc or 'docker'}"]
+        lines += [f"{key}: {value}" for key, value in {**self.headers, **headers}.items()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def open(
         self,
@@ -75,9 +77,19 @@ class Transport:
 def knock(url: str) -> None:
     """A local socket that nobody listens on: docker-py would leave its own half open, and say it less clearly."""
     if url.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX) as local:
-            local.settimeout(CONNECT_TIMEOUT)
-            local.connect(url.removeprefix("unix://"))
+        local_socket(url.removeprefix("unix://"), CONNECT_TIMEOUT).close()
+
+
+def local_socket(path: str, timeout: float | None) -> socket.socket:
+    """A connected one. Raises `OSError`, with nothing left open."""
+    local = socket.socket(socket.AF_UNIX)
+    try:
+        local.settimeout(timeout)
+        local.connect(path)
+    except BaseException:
+        local.close()
+        raise
+    return local
 
 
 def _connected_socket(session: requests.Session, base_url: str) -> socket.socket:

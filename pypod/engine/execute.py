@@ -44,6 +44,7 @@ def run(
     user: str = "",
     working_dir: str = "",
     env: Mapping[str, str] | None = None,
+    output_limit: int | None = None,
 ) -> ExecResult:
     """Run a command and wait for its end.
 
@@ -53,6 +54,7 @@ def run(
         stdin: what it reads, then end of file; None: nothing is attached.
         timeout: seconds from now; None: as long as it takes.
         user, working_dir, env: as for the container where not given.
+        output_limit: bytes of each output that are kept; what comes after them is read and dropped. None: all.
 
     Raises:
         OutputTimeoutError: the time is up. The command may still run: an engine cannot kill an exec.
@@ -66,7 +68,7 @@ def run(
     try:
         if stdin is not None:
             threading.Thread(target=_feed, args=(stream, stdin), name="pypod-stdin", daemon=True).start()
-        stdout, stderr = _drain(stream, deadline, lambda: is_live(engine, container))
+        stdout, stderr = _drain(stream, deadline, lambda: is_live(engine, container), output_limit)
         return ExecResult(_exit_code(stream, deadline, stdout, stderr), stdout, stderr)
     finally:
         stream.close()
@@ -89,7 +91,9 @@ def _feed(stream: ExecStream, stdin: bytes) -> None:
         pass  # the command ended without reading it all
 
 
-def _drain(stream: ExecStream, deadline: float | None, is_live: Callable[[], bool]) -> tuple[bytes, bytes]:
+def _drain(
+    stream: ExecStream, deadline: float | None, is_live: Callable[[], bool], limit: int | None
+) -> tuple[bytes, bytes]:
     stdout, stderr = bytearray(), bytearray()
     quiet = False
     while True:
@@ -107,7 +111,8 @@ def _drain(stream: ExecStream, deadline: float | None, is_live: Callable[[], boo
             continue
         if frame is None:
             return bytes(stdout), bytes(stderr)
-        (stderr if frame.stream == STDERR else stdout).extend(frame.data)
+        kept = stderr if frame.stream == STDERR else stdout
+        kept.extend(frame.data if limit is None else frame.data[: limit - len(kept)])
 
 
 def _has_ended(stream: ExecStream) -> bool:

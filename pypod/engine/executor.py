@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from pypod.engine import pause
-from pypod.engine.api import Closable, Engine, StdinChannel
+from pypod.engine.api import Closable, Engine
+from pypod.engine.messages import empty_files
 from pypod.engine.observe import engine_architecture
 from pypod.engine.pool import WorkerPool
 from pypod.errors import PypodError
@@ -23,11 +24,15 @@ from pypod.model.plan import (
     LoadPauseImage,
     Plan,
     PullImage,
+    PutFiles,
+    ReadMessage,
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
     RenameContainer,
+    RunHook,
     StartContainer,
+    Write,
 )
 
 
@@ -40,7 +45,7 @@ class ActionResult:
     skipped: bool = False
 
 
-OnChannel = Callable[[str, Callable[[str], StdinChannel]], None]
+Handlers = Mapping[type[Action], Callable[[Any], None]]
 
 
 class Execution:
@@ -50,8 +55,10 @@ class Execution:
         engine: where it is carried out.
         plan: what to do.
         pool: whose threads do it; None: the calling thread does, one action after the other (at interpreter exit).
-        on_channel: holds a pause's stdin: is given its name and what attaches it; without it attaching is an error.
+        handlers: do the actions that are more than an engine call: what holds a channel, writes a journal, runs a hook.
+            Where one is missing, its action is an error.
         on_result: hears of each action as it ends.
+        on_progress: hears how a pull comes on, a line at a time; empty: it begins.
     """
 
     def __init__(
@@ -60,14 +67,16 @@ class Execution:
         plan: Plan,
         pool: WorkerPool | None,
         *,
-        on_channel: OnChannel | None = None,
+        handlers: Handlers | None = None,
         on_result: Callable[[ActionResult], None] | None = None,
+        on_progress: Callable[[PullImage, str], None] | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._pool = pool
-        self._on_channel = on_channel
+        self._handlers: Handlers = handlers or {}
         self._on_result = on_result
+        self._on_progress = on_progress
         self._changed = threading.Condition()
         self._results: dict[int, ActionResult] = {}
         self._begun: set[int] = set()
@@ -79,7 +88,9 @@ class Execution:
         goes on up: an engine call that was sent will have its effect, and whoever cleans up must see it."""
         if self._pool is None:
             for index in range(len(self._plan.steps)):
-                self._perform(index)
+                if index not in self._begun:  # else it was cancelled
+                    self._begun.add(index)
+                    self._perform(index)
         else:
             self._submit_ready()
             try:
@@ -102,6 +113,10 @@ class Execution:
             self._changed.notify_all()
         for pull in pulls:
             pull.close()
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._cancelled
 
     def _wait(self) -> None:
         with self._changed:
@@ -159,17 +174,19 @@ class Execution:
             case LoadPauseImage():
                 engine.load_image(pause.archive(engine_architecture(engine)))
             case PullImage():
-                engine.pull_image(action.reference, register=self._register_pull)
+                self._pull(action)
             case CreateNetwork():
                 engine.create_network(action.request)
             case CreateVolume():
                 engine.create_volume(action.request)
             case CreateContainer():
                 engine.create_container(action.request)
-            case AttachChannel():
-                if self._on_channel is None:
-                    raise PypodError(f"cannot {action}: nobody holds channels here")
-                self._on_channel(action.name, engine.attach_stdin)
+            case AttachChannel() | Write() | RunHook() | ReadMessage():
+                if type(action) not in self._handlers:
+                    raise PypodError(f"cannot {action}: nobody does that here")
+                self._handlers[type(action)](action)
+            case PutFiles():
+                engine.put_archive(action.name, action.directory, [empty_files(action.files)])
             case StartContainer():
                 engine.start_container(action.name)
             case KillContainer():
@@ -184,6 +201,16 @@ class Execution:
                 engine.remove_network(action.id)
             case _:
                 assert_never(action)
+
+    def _pull(self, action: PullImage) -> None:
+        told = self._on_progress
+        if told is None:
+            self._engine.pull_image(action.reference, register=self._register_pull)
+            return
+        told(action, "")
+        self._engine.pull_image(
+            action.reference, progress=lambda line: told(action, line), register=self._register_pull
+        )
 
     def _register_pull(self, pull: Closable) -> None:
         with self._changed:

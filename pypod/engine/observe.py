@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pypod.engine import pause
 from pypod.engine.api import Engine
-from pypod.errors import NotFoundError
-from pypod.model import journal, naming
-from pypod.model.journal import History
+from pypod.engine.clock import SYSTEM, Clock
+from pypod.errors import EngineError, NotFoundError
+from pypod.model import history, naming
+from pypod.model.history import History
 from pypod.model.naming import PodKey
-from pypod.model.spec import PodSpec
+from pypod.model.spec import PodSpec, RestartPolicy
 from pypod.model.state import (
     ContainerInfo,
-    ContainerState,
+    EngineInfo,
     ImageInfo,
     NetworkInfo,
     PodObservation,
@@ -24,7 +24,9 @@ from pypod.model.state import (
 )
 
 
-def observe(engine: Engine, key: PodKey, spec: PodSpec | None = None) -> PodObservation:
+def observe(
+    engine: Engine, key: PodKey, spec: PodSpec | None = None, *, clock: Clock = SYSTEM
+) -> PodObservation:
     """All that the engine has of a pod, by its uid.
 
     Args:
@@ -32,29 +34,32 @@ def observe(engine: Engine, key: PodKey, spec: PodSpec | None = None) -> PodObse
         key: which pod.
         spec: with it, also what a plan needs to know: network, volumes and images. Not asked for again once every
             container runs.
+        clock: says when.
 
     Raises:
         EngineError: the engine could not be read.
     """
-    at = time.time()
+    at = clock.now()
     listed = engine.containers({naming.UID: key.uid})
     infos = [info for short in listed if (info := _inspect(engine, short)) is not None]
     pauses = _newest_first(info for info in infos if naming.is_pause(info.labels))
     members: dict[str, tuple[ContainerInfo, ...]] = {}
     for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
         members[info.container] = (*members.get(info.container, ()), info)
-    found = PodObservation(key=key, at=at, pauses=pauses, members=members)
+    found = PodObservation(
+        key=key, at=at, pauses=pauses, members=members, node_memory=engine_identity(engine).memory
+    )
     if spec is not None and _is_whole(found, spec):
         return replace(found, network=_network_of(found, pauses))
     return _with_surroundings(engine, found, spec)
 
 
 def _inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:
-    if listed.state is ContainerState.REMOVING:
-        return listed
     try:
         return engine.container(listed.id)
-    except NotFoundError:  # it went between the two calls
+    except (
+        NotFoundError
+    ):  # it went between the two calls, or long ago: 20.10 was seen to list what it no longer has
         return None
 
 
@@ -63,10 +68,12 @@ def _newest_first(infos: Iterable[ContainerInfo]) -> tuple[ContainerInfo, ...]:
 
 
 def _is_whole(found: PodObservation, spec: PodSpec) -> bool:
-    """Pause and all members run: no plan will need network, volumes or images."""
+    """Pause and all lasting members run: no plan will need network, volumes or images."""
     if found.pause is None or not found.pause.is_live:
         return False
-    return all((newest := found.newest(c.name)) is not None and newest.is_live for c in spec.containers)
+    sidecars = [c for c in spec.init_containers if c.restart_policy is RestartPolicy.ALWAYS]
+    lasting = [found.newest(container.name) for container in (*sidecars, *spec.containers)]
+    return all(info is not None and info.is_live for info in lasting)
 
 
 def _network_of(found: PodObservation, pauses: tuple[ContainerInfo, ...]) -> NetworkInfo | None:
@@ -89,7 +96,7 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
 
 
 def _images(spec: PodSpec | None) -> list[str]:
-    return sorted({container.image for container in spec.containers}) if spec is not None else []
+    return sorted({container.image for container in spec.all_containers}) if spec is not None else []
 
 
 def _pod_network(
@@ -112,21 +119,24 @@ def image_or_none(engine: Engine, reference: str) -> ImageInfo | None:
         return engine.image(reference)
     except NotFoundError:
         return None
+    except EngineError as error:
+        if "invalid reference format" in str(error):  # the pull says so, and of this container alone
+            return None
+        raise
 
 
-_identities: weakref.WeakKeyDictionary[Engine, tuple[str, str]] = weakref.WeakKeyDictionary()
+_identities: weakref.WeakKeyDictionary[Engine, EngineInfo] = weakref.WeakKeyDictionary()
 
 
-def engine_identity(engine: Engine) -> tuple[str, str]:
-    """Its ID and architecture: asked for once an engine, since they cannot change and ``info`` is its slowest answer."""
+def engine_identity(engine: Engine) -> EngineInfo:
+    """ID, architecture and memory of an engine: asked for once, since they cannot change and ``info`` is its slowest answer."""
     if engine not in _identities:
-        info = engine.info()
-        _identities[engine] = (info.id, info.architecture)
+        _identities[engine] = engine.info()
     return _identities[engine]
 
 
 def engine_architecture(engine: Engine) -> str:
-    return engine_identity(engine)[1]
+    return engine_identity(engine).architecture
 
 
 def read_history(engine: Engine, pause_container: str) -> History:
@@ -142,7 +152,7 @@ def read_history(engine: Engine, pause_container: str) -> History:
             data += frame.data
     finally:
         stream.close()
-    return journal.read(bytes(data).split(b"\n"))
+    return history.read(bytes(data).split(b"\n"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pypod.engine import observe
+from pypod.engine import checks, messages, observe, recording
 from pypod.engine.api import Engine
 from pypod.engine.channel import Channel
-from pypod.engine.executor import ActionResult, Execution
-from pypod.engine.pool import ACTIONS
-from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError
-from pypod.model import journal, planner, status
-from pypod.model.journal import Entry
-from pypod.model.plan import CreateContainer, Plan, PullImage, StartContainer
-from pypod.model.planner import Desired
+from pypod.engine.checks import CheckResult, Verdict
+from pypod.engine.clock import SYSTEM, Clock
+from pypod.engine.executor import ActionResult, Execution, Handlers
+from pypod.engine.hooks import HookRunner, Spawn, on_thread, target_of
+from pypod.engine.pool import ACTIONS, FAST_PROBES, PROBES, Pool, WorkerPool
+from pypod.engine.prober import Prober
+from pypod.engine.recording import Recorder
+from pypod.errors import EngineError, EngineUnavailableError, PypodError
+from pypod.model import journal, planner, probes, status
+from pypod.model.desired import Desired
+from pypod.model.handlers import Probe
+from pypod.model.history import History
+from pypod.model.plan import AttachChannel, CreateContainer, Plan, PullImage, ReadMessage, RunHook, Write
+from pypod.model.probes import ProbeKey
 from pypod.model.state import PodObservation
-from pypod.model.status import PodStatus
+from pypod.model.status import PodStatus, Waiting
 
 MISSING = 2.0
 """Seconds that members may be without a pause before it counts as lost, not as a pod that is being removed."""
@@ -26,28 +34,73 @@ MISSING = 2.0
 class PodSync:
     """A pod that this process brings to where its spec says. One pass at a time; any thread may ask for one.
 
+    Args:
+        clock: by which it waits, and probes.
+        actions: whose threads carry plans out; None: the calling thread does.
+        probe_pool: where probes are tried; None: in the process' own.
+        reach: how probes and hooks come to a port of the pod: ``auto``, ``direct`` or ``relay``.
+        making: it is a new pod: while nothing of it is on the engine yet, it is Pending, not gone.
+        spawn: gives a hook a thread.
+
     Attributes:
         desired: what it should be.
         channel: its pause's stdin, and with it the history.
         observed, status: as of the last pass; None and unknown before the first.
         last_plan: the last one that had something to do.
-        last_error: what the engine last refused of a plan.
-        sandbox_error: why the sandbox could not be made or started, the last time; None once it could.
+        recorder: what the engine answered to the plans.
+        refusals: how many plans in a row the engine refused something of: another pass at once would ask for the same again.
+        changed: is set whenever another pass may find something else: an event, a probe's or a hook's result.
+        on_wake: is called then, too.
     """
 
-    def __init__(self, engine: Engine, desired: Desired) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        desired: Desired,
+        *,
+        clock: Clock = SYSTEM,
+        actions: WorkerPool | None = ACTIONS,
+        probe_pool: Pool | None = None,
+        reach: str = "auto",
+        making: bool = False,
+        spawn: Spawn = on_thread,
+    ) -> None:
         self.engine = engine
         self.desired = desired
+        self.clock = clock
         self.channel = Channel()
         self.observed: PodObservation | None = None
         self.status = PodStatus(status.Phase.PENDING)
         self.last_plan = Plan()
-        self.sandbox_error: PypodError | None = None
-        self.last_error: PypodError | None = None
+        self.refusals = 0
+        self.changed = threading.Event()
+        self.on_wake: Callable[[], None] = lambda: None
+        self.recorder = Recorder(desired.spec, self.channel, clock)
+        self.hooks = HookRunner(
+            engine, desired.spec, self.channel, clock, self.wake, reach=reach, spawn=spawn
+        )
+        self._reach = reach
+        self._making = making
+        self._actions = actions
+        self._prober = Prober(
+            clock,
+            probe_pool or PROBES,
+            self._try_probe,
+            self._probed,
+            self._note,
+            fast_pool=probe_pool or FAST_PROBES,
+        )
         self._pass = threading.Lock()
         self._released = False
+        self._execution: Execution | None = None
+        self._backoffs: set[tuple[str, int]] = set()
         self._seen_pause = False
         self._pause_missing_since: float | None = None
+
+    def wake(self) -> None:
+        """Something may have changed: whoever looks after the pod looks again."""
+        self.changed.set()
+        self.on_wake()
 
     def refresh(self) -> PodStatus:
         """Look, and do nothing.
@@ -55,19 +108,28 @@ class PodSync:
         Raises:
             EngineError: the engine could not be read.
         """
-        seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec)
-        self.observed = seen
-        self.status = status.derive(self.desired, seen, self.channel.history, time.time())
+        self._look()
         return self.status
+
+    def _look(self) -> tuple[PodObservation, History]:
+        """What was seen, and the history from before it (see `pypod.model.members`). A caller keeps to these two: another
+        thread's look may have been made earlier, and be noted later."""
+        history = self.channel.history
+        seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock)
+        self.observed = seen
+        is_new = self._making and not self._seen_pause
+        self.status = status.derive(self.desired, seen, history, self.clock.now(), is_new=is_new)
+        return seen, history
 
     def plan(self) -> Plan:
         """What a pass would do, from a fresh look."""
-        self.refresh()
-        assert self.observed is not None
-        now = time.time()
-        if self._is_gone(self.observed, now):
+        return self._plan(*self._look())
+
+    def _plan(self, seen: PodObservation, history: History) -> Plan:
+        now = self.clock.now()
+        if self._is_gone(seen, now):
             return Plan(due=now + MISSING, waiting="the pod was removed")
-        return planner.plan_sync(self.desired, self.observed, self.channel.history, now)
+        return planner.plan_sync(self.desired, seen, history, now)
 
     def _is_gone(self, seen: PodObservation, now: float) -> bool:
         """Somebody removed a pod that was there. Members without a pause may be a removal that is under way, whose deletion
@@ -81,11 +143,15 @@ class PodSync:
         self._pause_missing_since = self._pause_missing_since or now
         return not seen.members or now < self._pause_missing_since + MISSING
 
-    def run_once(self, check: Callable[[PodSync], None] | None = None) -> Plan:
+    def run_once(
+        self, check: Callable[[PodSync], None] | None = None, *, deadline: float | None = None
+    ) -> Plan:
         """One pass. The plan that was carried out; an empty one says when to look again.
 
         Args:
-            check: is called between the look and the deed; what it raises ends the pass.
+            check: is called between the look and the deed; what it raises ends the pass. With it, the plan ends at the first
+                refusal that cannot heal.
+            deadline: Unix seconds at which what is left of the plan is given up, pulls too.
 
         Raises:
             EngineUnavailableError: nobody answers.
@@ -94,80 +160,144 @@ class PodSync:
         with self._pass:
             if self._released:
                 return Plan(waiting="released")
-            plan = self.plan()
+            seen, history = self._look()
+            plan = self._plan(seen, history)
+            self._follow(seen)
             if check is not None:
                 check(self)
             if plan:
                 self.last_plan = plan
-                execution = Execution(
-                    self.engine, plan, ACTIONS, on_channel=self.channel.attach, on_result=self._record
-                )
-                self._raise_unavailable(execution.run())
+                self._carry_out(plan, starting=check is not None, deadline=deadline)
+            else:
+                self.refusals = 0
             return plan
 
-    @staticmethod
-    def _raise_unavailable(results: Sequence[ActionResult]) -> None:
+    def _follow(self, seen: PodObservation) -> None:
+        """What a look alone is a reason for: the address is noted, probes are begun and ended."""
+        self._attach_again(seen)
+        history = self.channel.history
+        if history.began is None and not seen.is_empty:
+            self.channel.write(journal.Began(seen.pause.created_at if seen.pause else seen.at))
+        if seen.ip and seen.ip != history.ip:
+            self.channel.write(journal.Address(self.clock.now(), seen.ip))
+        self._note_backoffs()
+        terminating = seen.deletion_deadline is not None
+        self._prober.update(probes.wanted(self.desired.spec, seen, history, terminating=terminating))
+
+    def _note_backoffs(self) -> None:
+        """Each restart that must wait is an event, once (pkg/kubelet/kuberuntime/kuberuntime_manager.go doBackOff)."""
+        key = self.desired.identity.key
+        for each in (*self.status.init_container_statuses, *self.status.container_statuses):
+            wait = (each.name, each.restart_count)
+            if (
+                not isinstance(each.state, Waiting)
+                or each.state.reason != "CrashLoopBackOff"
+                or wait in self._backoffs
+            ):
+                continue
+            self._backoffs.add(wait)
+            words = f"Back-off restarting failed container {each.name} in pod {key.name}_{key.namespace}({key.uid})"
+            self.channel.write(journal.Event(self.clock.now(), "Warning", "BackOff", words, each.name))
+
+    def _attach_again(self, seen: PodObservation) -> None:
+        """The pause outlived its stdin, as it does an engine with live-restore. A lease that was lost so is lost."""
+        pause = seen.sandbox
+        if pause is None or self.desired.identity.leased or self.channel.stuck_at != pause.name:
+            return
+        with contextlib.suppress(EngineError):
+            self.channel.attach(pause.name, self.engine.attach_stdin)
+
+    def _carry_out(self, plan: Plan, *, starting: bool, deadline: float | None) -> None:
+        execution = Execution(
+            self.engine,
+            plan,
+            self._actions,
+            handlers=self._handlers(),
+            on_result=lambda result: self._record(result, execution, starting=starting),
+            on_progress=self.recorder.pulling,
+        )
+        timer = self.clock.call_at(deadline, execution.cancel) if deadline is not None else None
+        self._execution = execution
+        if self._released:  # between the look and here
+            execution.cancel()
+        try:
+            results = execution.run()
+        finally:
+            self._execution = None
+            if timer is not None:
+                timer.cancel()
+        self.refusals = self.refusals + 1 if any(result.error for result in results) else 0
         for result in results:
             if isinstance(result.error, EngineUnavailableError):
                 raise result.error
 
-    def release(self) -> None:
-        """Do nothing for this pod any more; waits for a pass that is under way."""
+    def _handlers(self) -> Handlers:
+        found: Mapping[type[Any], Callable[[Any], None]] = {
+            AttachChannel: lambda action: self.channel.attach(action.name, self.engine.attach_stdin),
+            Write: lambda action: self.channel.write(*action.entries),
+            RunHook: self._begin_hook,
+            ReadMessage: self._read_message,
+        }
+        return found
+
+    def _begin_hook(self, action: RunHook) -> None:
+        assert self.observed is not None
+        self.hooks.begin(action, self.observed)
+
+    def _read_message(self, action: ReadMessage) -> None:
+        """One that cannot be read is an empty one: it must not be asked for for ever."""
+        try:
+            text = messages.read_message(self.engine, action)
+        except EngineUnavailableError:
+            raise
+        except PypodError:
+            text = ""
+        self.channel.write(journal.Message(self.clock.now(), action.container, action.attempt, text))
+
+    def _record(self, result: ActionResult, execution: Execution, *, starting: bool) -> None:
+        if isinstance(result.action, PullImage) and result.error is not None and execution.is_cancelled:
+            return  # it was given up: that says nothing of the image
+        self.recorder.record(result)
+        if (
+            isinstance(result.action, CreateContainer)
+            and not result.action.container
+            and result.error is None
+        ):
+            self.channel.renew()
+        if starting and recording.is_fatal(result):
+            execution.cancel()
+
+    # probes
+
+    def _try_probe(self, key: ProbeKey, probe: Probe, wait: float) -> CheckResult:
+        seen = self.observed
+        info = seen.newest(key.container) if seen is not None else None
+        if seen is None or info is None or info.attempt != key.attempt or not seen.ip:
+            return CheckResult(Verdict.ERROR, "the container is gone")
+        target = target_of(self.engine, self.desired.spec, seen, key.container, info, self._reach)
+        return checks.check(target, probe.handler, probe.timeout_seconds or 1.0, wait=wait)
+
+    def _probed(self, key: ProbeKey, passed: bool, message: str) -> None:
+        entry = journal.Probed(
+            self.clock.now(), key.container, key.attempt, key.kind.value, passed, message[:1024]
+        )
+        self.channel.write(entry)
+        self.wake()
+
+    def _note(self, key: ProbeKey, reason: str, message: str) -> None:
+        self.wake()  # a network that was lost makes no event of a container
+        self.recorder.repeated(
+            journal.Event(self.clock.now(), "Warning", reason, message[:1024], key.container)
+        )
+
+    def release(self, *, wait: bool = True) -> None:
+        """Do nothing for this pod any more; what a pass has not begun yet is left, pulls are given up, and the rest is waited
+        for, unless told not to."""
         self._released = True
-        with self._pass:
-            pass
-
-    def _record(self, result: ActionResult) -> None:
-        now = time.time()
-        self.last_error = result.error or self.last_error
-        self.channel.write(*self._entries(result, now))
-
-    def _entries(self, result: ActionResult, now: float) -> list[Entry]:
-        match result.action:
-            case PullImage():
-                return self._pull_entries(result.action, result.error, now)
-            case CreateContainer(container=""):
-                self.sandbox_error = result.error
-                return []
-            case CreateContainer() as action:
-                return self._create_entries(action, result.error, now)
-            case StartContainer(container=""):
-                self.sandbox_error = result.error
-                return [] if result.error else [journal.Event(now, "Normal", "Started", "Sandbox started")]
-            case StartContainer() as action:
-                return self._start_entries(action, result.error, now)
-        return []
-
-    def _pull_entries(self, action: PullImage, error: PypodError | None, now: float) -> list[Entry]:
-        if error is None:
-            message = f"Successfully pulled image {action.reference!r}"
-            return [journal.Pulled(now, action.reference), journal.Event(now, "Normal", "Pulled", message)]
-        users = [c.name for c in self.desired.spec.containers if c.image == action.reference]
-        failures: list[Entry] = [
-            journal.ContainerFailed(now, name, "ErrImagePull", str(error)) for name in users
-        ]
-        return [*failures, journal.Event(now, "Warning", "Failed", str(error))]
-
-    def _create_entries(self, action: CreateContainer, error: PypodError | None, now: float) -> list[Entry]:
-        name = action.container
-        if error is None:
-            return [journal.Event(now, "Normal", "Created", "Container created", name)]
-        if isinstance(error, ConflictError):  # another supervisor has made this attempt: look again
-            return []
-        reason = "ErrImagePull" if isinstance(error, NotFoundError) else "CreateContainerError"
-        return [
-            journal.ContainerFailed(now, name, reason, str(error)),
-            journal.Event(now, "Warning", "Failed", str(error), name),
-        ]
-
-    def _start_entries(self, action: StartContainer, error: PypodError | None, now: float) -> list[Entry]:
-        if isinstance(error, ConflictError | NotFoundError):  # the sandbox went meanwhile: look again
-            return []
-        entries: list[Entry] = []
-        if action.attempt > 0:
-            entries.append(journal.Restarted(now, action.container, action.attempt, action.backoff_step))
-        if error is None:
-            entries.append(journal.Event(now, "Normal", "Started", "Container started", action.container))
-        else:
-            entries.append(journal.Event(now, "Warning", "Failed", str(error), action.container))
-        return entries
+        self._prober.stop()
+        execution = self._execution
+        if execution is not None:
+            execution.cancel()
+        if wait:
+            with self._pass:
+                pass

@@ -5,21 +5,26 @@ It works from any process and at interpreter exit; two at once help each other.
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable
 
 from pypod.engine import observe
 from pypod.engine.api import Engine
-from pypod.engine.executor import ActionResult, Execution
+from pypod.engine.channel import Channel
+from pypod.engine.clock import SYSTEM, Clock
+from pypod.engine.executor import ActionResult, Execution, Handlers
+from pypod.engine.hooks import HookRunner, Spawn, on_thread
 from pypod.engine.pool import ACTIONS, WorkerPool
-from pypod.errors import EngineUnavailableError, NotFoundError, TeardownError
-from pypod.model import planner
+from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError, TeardownError
+from pypod.model import journal, stopping
 from pypod.model.naming import PodKey
-from pypod.model.plan import KillContainer, Plan
+from pypod.model.plan import KillContainer, Plan, RunHook, Write
+from pypod.model.spec import PodSpec
 from pypod.model.state import PodObservation
 
 POLL = 0.02
 """Seconds between looks while members have their grace: a list is one call of about a millisecond."""
+LONGEST_POLL = 0.1
 SLACK = 30.0
 """Seconds for the engine to carry a removal out, past the grace."""
 
@@ -30,9 +35,14 @@ class Teardown:
     Args:
         engine: where it is.
         key: which pod.
-        grace: seconds between the stop signal and SIGKILL; 0: at once.
+        grace: seconds between the stop signal and SIGKILL; 0: at once, without hooks.
+        spec: what it is, for its hooks and the order of its sidecars; None: it has neither.
+        channel: its journal, where this process has it; else what happens now is kept here alone.
         pool: None: everything on the calling thread.
+        clock: by which the grace counts.
         on_result: hears of each action.
+        reach: how hooks come to a port of the pod.
+        spawn: gives a hook a thread.
     """
 
     def __init__(
@@ -41,22 +51,37 @@ class Teardown:
         key: PodKey,
         *,
         grace: float = 0.0,
+        spec: PodSpec | None = None,
+        channel: Channel | None = None,
         pool: WorkerPool | None = ACTIONS,
+        clock: Clock = SYSTEM,
         on_result: Callable[[ActionResult], None] | None = None,
+        reach: str = "auto",
+        spawn: Spawn = on_thread,
     ) -> None:
         self._engine = engine
         self._key = key
+        self._spec = spec
+        self._channel = channel or Channel()
         self._pool = pool
+        self._clock = clock
         self._on_result = on_result
-        self._deadline = time.time() + grace
+        self._changed = threading.Event()
+        self._hooks = HookRunner(
+            engine, spec, self._channel, clock, self._changed.set, reach=reach, spawn=spawn
+        )
+        self._deadline = clock.now() + grace
         # Its own, whatever the mark says: another process may have begun, and died, long ago.
         self._give_up = self._deadline + SLACK
-        self._signalled: frozenset[str] = frozenset()
+        self._kill = False
+        self._began_it = False
+        self._seen: PodObservation | None = None
         self._errors: dict[str, str] = {}
 
     def kill_now(self) -> None:
         """End the grace: a second Ctrl-C."""
-        self._deadline = min(self._deadline, time.time())
+        self._kill = True
+        self._changed.set()
 
     def run(self) -> None:
         """Remove the pod. A KeyboardInterrupt ends the grace, the removal is finished, and then it is raised.
@@ -78,34 +103,66 @@ class Teardown:
 
     def _finish(self) -> None:
         pause = POLL
-        while not (seen := observe.observe(self._engine, self._key)).is_empty:
-            deadline = (
-                self._deadline
-                if seen.deletion_deadline is None
-                else min(self._deadline, seen.deletion_deadline)
-            )
-            now = time.time()
+        while not (seen := observe.observe(self._engine, self._key, clock=self._clock)).is_empty:
+            self._seen = seen
+            self._changed.clear()
+            now = self._clock.now()
             if now > self._give_up:
                 raise TeardownError(f"pod '{self._key.full_name}'", self._leftovers(seen))
-            plan = planner.plan_teardown(seen, deadline=deadline, signalled=self._signalled, now=now)
+            plan = self._plan(seen, now)
             failed = self._execute(plan) if plan else False
-            pause = min(pause * 2, 1.0) if failed else POLL
-            if not plan or failed:
-                time.sleep(pause)
+            if failed:
+                pause = min(pause * 2, 1.0)
+                self._clock.sleep(pause)
+            elif not plan:
+                pause = min(pause * 1.2, LONGEST_POLL)
+                self._clock.wait(self._changed, min(pause, max(0.001, (plan.due or now + 1) - now)))
+            else:
+                pause = POLL
+
+    def _plan(self, seen: PodObservation, now: float) -> Plan:
+        marked = seen.deletion_deadline
+        self._began_it = self._began_it or marked is None
+        deadline = self._deadline if marked is None else min(self._deadline, marked)
+        return stopping.plan_teardown(
+            # Who sets the mark runs the hooks; who comes later only sees to it that the pod goes.
+            self._spec if self._began_it else None,
+            seen,
+            self._channel.history,
+            deadline=deadline,
+            now=now,
+            kill=self._kill,
+        )
 
     def _execute(self, plan: Plan) -> bool:
         """Whether an action failed: then the engine is not asked again in a hurry."""
         failed = False
-        for result in Execution(self._engine, plan, self._pool, on_result=self._on_result).run():
+        execution = Execution(
+            self._engine, plan, self._pool, handlers=self._handlers(), on_result=self._on_result
+        )
+        for result in execution.run():
             action = result.action
-            if isinstance(action, KillContainer) and not result.skipped:
-                self._signalled |= {action.id}
+            if isinstance(action, KillContainer) and action.container and not result.skipped:
+                self._note_signal(action, result.error)
             if isinstance(result.error, EngineUnavailableError):
                 raise result.error
             if result.error is not None and not isinstance(result.error, NotFoundError):
                 self._errors[str(action)] = str(result.error)
-                failed = failed or not isinstance(action, KillContainer)
+                # A kill's conflict is that it has ended.
+                ended = isinstance(action, KillContainer) and isinstance(result.error, ConflictError)
+                failed = failed or not ended
         return failed
+
+    def _note_signal(self, action: KillContainer, error: PypodError | None) -> None:
+        if action.signal != "SIGKILL" and error is None:
+            self._channel.write(journal.Signalled(self._clock.now(), action.container, action.attempt))
+
+    def _handlers(self) -> Handlers:
+        return {Write: lambda action: self._channel.write(*action.entries), RunHook: self._begin_hook}
+
+    def _begin_hook(self, action: RunHook) -> None:
+        assert self._seen is not None
+        self._hooks.begin(action, self._seen)
 
     def _leftovers(self, seen: PodObservation) -> list[tuple[str, str]]:
         containers = [f"container {info.name}" for info in (*seen.all_members, *seen.pauses)]

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 from pypod.model import naming
 from pypod.model.naming import Owner
-from pypod.model.planner import LEASE_LOST
-from pypod.model.state import ContainerInfo, ContainerState, VolumeInfo
+from pypod.model.state import LEASE_LOST, ContainerInfo, ContainerState, VolumeInfo
 
 NEVER_STARTED_AGE = 600.0
 """Seconds after which a pod without a started sandbox is taken for one whose maker died in between."""
+UNPROVEN_LOSS = 5.0
+"""Seconds that a lost lease must be old where its owner cannot be looked at from here. The engine's own end loses the lease,
+too; an owner that lives has made a new sandbox by then."""
 DELETION_SLACK = 10.0
 """Seconds past its grace after which a deletion counts as not being finished by whoever began it."""
 
@@ -38,12 +40,15 @@ def judge(
         return "its deletion was not finished" if now > deadline + DELETION_SLACK else ""
     labels = (containers[0] if containers else volumes[0]).labels
     if naming.is_leased(labels):
-        if pause is not None and pause.has_ended and pause.exit_code == LEASE_LOST:
-            return "its lease was lost"
+        lost = pause is not None and pause.has_ended and pause.exit_code == LEASE_LOST
         owner = naming.owner_of(labels)
         alive = is_alive(owner) if owner is not None else None
-        if alive is not None:
-            return "" if alive or owner is None else f"its owner, process {owner.pid}, is gone"
+        if owner is not None and alive is not None:
+            if alive:
+                return ""
+            return "its lease was lost" if lost else f"its owner, process {owner.pid}, is gone"
+        if lost and pause is not None and now > (pause.finished_at or pause.created_at) + UNPROVEN_LOSS:
+            return "its lease was lost"
     created = min([*(info.created_at for info in containers), *(volume.created_at for volume in volumes)])
     if _never_started(containers, pause) and now > created + NEVER_STARTED_AGE:
         return "it was never started"

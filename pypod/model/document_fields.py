@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pypod.errors import ManifestError, Problem
 from pypod.model.known_fields import EMPTY_SAYS_NOTHING
+from pypod.model.quantity import parse_quantity
 from pypod.model.wording import did_you_mean, show
 
 ROOT = "document"
@@ -50,10 +51,17 @@ class Fields:
     """The fields of one mapping. Asking for a field makes it a supported one; `close` refuses the rest by name.
 
     A field that is null is one that is not there, as in Kubernetes.
+
+    Args:
+        reader: takes the problems.
+        path: of the mapping.
+        value: the mapping.
+        keyed: its fields' names are its user's own, which Kubernetes spells ``path[name]``.
     """
 
-    def __init__(self, reader: Reader, path: str, value: object) -> None:
+    def __init__(self, reader: Reader, path: str, value: object, *, keyed: bool = False) -> None:
         self._reader = reader
+        self._keyed = keyed
         self.path = path
         self._asked: set[str] = set()
         self._values: dict[object, object] = {}
@@ -66,10 +74,20 @@ class Fields:
     def at(self, name: str) -> str:
         """The path of a field."""
         name = name if len(name) <= 80 else name[:77] + "..."
+        if self._keyed:
+            return f"{self.path}[{name}]"
         return f"{self.path}.{name}" if self.path else name
 
     def refuse(self, name: str, message: str) -> None:
         self._reader.refuse(self.at(name), message)
+
+    def refuse_itself(self, message: str) -> None:
+        """A problem of the mapping as a whole."""
+        self._reader.refuse(self.path or ROOT, message)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in self._values if isinstance(name, str)]
 
     def has(self, name: str) -> bool:
         self._asked.add(name)
@@ -87,12 +105,39 @@ class Fields:
             return default
         return text(self._reader, self.at(name), value, default)
 
-    def integer(self, name: str) -> int | None:
+    def integer(self, name: str, *, required: bool = False) -> int | None:
         value = self.raw(name)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         if value is not None:
             self.refuse(name, f"a whole number is expected, not {show(value)}")
+        elif required and self.usable:
+            self.refuse(name, "is required")
+        return None
+
+    def port(self, name: str) -> int | str:
+        """A number, or the name of a port; required. 0 where there is none."""
+        value = self.raw(name)
+        if isinstance(value, int | str) and not isinstance(value, bool):
+            return value
+        if value is not None:
+            self.refuse(name, f"a number or the name of a port is expected, not {show(value)}")
+        elif self.usable:
+            self.refuse(name, "is required")
+        return 0
+
+    def quantity(self, name: str, per: int = 1) -> int | None:
+        """A number with or without a suffix, times ``per``, rounded up."""
+        value = self.raw(name)
+        if value is None:
+            return None
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            try:
+                return parse_quantity(str(value), per)
+            except ValueError as exc:
+                self.refuse(name, str(exc))
+                return None
+        self.refuse(name, f"a quantity like '64Mi' is expected, not {show(value)}")
         return None
 
     def boolean(self, name: str, *, default: bool = False) -> bool:
@@ -127,10 +172,10 @@ class Fields:
     def strings(self, name: str) -> tuple[str, ...]:
         return tuple(text(self._reader, path, item) for path, item in self.items(name))
 
-    def fields(self, name: str) -> Fields:
+    def fields(self, name: str, *, keyed: bool = False) -> Fields:
         """The fields of a mapping in this one; none where it is absent."""
         value = self.raw(name)
-        return Fields(self._reader, self.at(name), {} if value is None else value)
+        return Fields(self._reader, self.at(name), {} if value is None else value, keyed=keyed)
 
     def many(self, name: str) -> list[Fields]:
         """The fields of each mapping of a list."""

@@ -1,19 +1,17 @@
 """What happened to a pod: one JSON line a transition, in the log of its pause.
 
 Labels cannot change, so what changes is told to the pause, which copies it to its log; any process reads it there. A
-`History` is all lines applied in order; a line that is not ours, or of a kind not known here, is passed over, so that an
+`pypod.model.history.History` is all lines applied in order; a line that is not ours, or of a kind not known here, is passed over, so that an
 older pypod can read what a newer one wrote.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-
-MAX_EVENTS = 200
-"""That a history keeps; the oldest go first."""
+import math
+from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +35,42 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
-    """A container was started again, and its back-off advanced."""
+class Began:
+    """The pod was accepted: its start time, by which ``activeDeadlineSeconds`` counts."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A detached pod's starter is done with it: from now on the background program looks after it."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The address that a sandbox got: the next one asks for it again."""
+
+    at: float
+    ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An instance of a container was started.
+
+    Attributes:
+        attempt: which instance, from 0.
+        step: how far the back-off has come with it; 0 for a first start.
+        sandbox: the attempt of the pause that it joined.
+    """
 
     at: float
     container: str
     attempt: int
     step: int
+    sandbox: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +78,16 @@ class ContainerFailed:
     """The engine refused to make, or to start, a container; or its image could not be had.
 
     Attributes:
-        reason: ``ErrImagePull``, ``CreateContainerError``, ``RunContainerError``.
+        reason: ``ErrImagePull``, ``InvalidImageName``, ``CreateContainerError``, ``RunContainerError``.
         message: the engine's words.
+        count: how often in a row.
     """
 
     at: float
     container: str
     reason: str
     message: str
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +98,122 @@ class Pulled:
     image: str
 
 
-Entry = Event | Restarted | ContainerFailed | Pulled
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A probe's result changed: the threshold was reached.
+
+    Attributes:
+        probe: ``startup``, ``liveness`` or ``readiness``.
+        passed: what it says from now on.
+        message: of the last try.
+    """
+
+    at: float
+    container: str
+    attempt: int
+    probe: str
+    passed: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooked:
+    """A lifecycle hook began, or ended.
+
+    Attributes:
+        hook: ``postStart`` or ``preStop``.
+        outcome: ``began``, ``done`` or ``failed``.
+    """
+
+    at: float
+    container: str
+    attempt: int
+    hook: str
+    outcome: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """An instance is being stopped: preStop, stop signal, and SIGKILL when the grace has ended.
+
+    Attributes:
+        deadline: when its grace ends, Unix seconds.
+        reason: ``Liveness``, ``Startup``, ``PostStartHookError``, ``SandboxChanged``, ``PodFinished``, ``Deleted``.
+        sidecars: it is one of the whole pod, so that a sidecar waits for the containers that it serves.
+    """
+
+    at: float
+    container: str
+    attempt: int
+    deadline: float
+    reason: str
+    sidecars: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """An instance got its stop signal."""
+
+    at: float
+    container: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The termination message of an instance that has ended was looked for; it may be empty."""
+
+    at: float
+    container: str
+    attempt: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodFinished:
+    """The pod is at its end, which is final.
+
+    Attributes:
+        phase: ``Succeeded`` or ``Failed``.
+        reason, message: of the pod: ``DeadlineExceeded`` ...; often empty.
+    """
+
+    at: float
+    phase: str
+    reason: str = ""
+    message: str = ""
+
+
+Entry = (
+    Event
+    | Began
+    | HandedOver
+    | Address
+    | Started
+    | ContainerFailed
+    | Pulled
+    | Probed
+    | Hooked
+    | Stopping
+    | Signalled
+    | Message
+    | PodFinished
+)
 _KINDS: dict[str, type[Entry]] = {
     "event": Event,
-    "restarted": Restarted,
+    "began": Began,
+    "handed-over": HandedOver,
+    "address": Address,
+    "started": Started,
     "failed": ContainerFailed,
     "pulled": Pulled,
+    "probed": Probed,
+    "hooked": Hooked,
+    "stopping": Stopping,
+    "signalled": Signalled,
+    "message": Message,
+    "finished": PodFinished,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -90,69 +229,19 @@ def decode(line: str | bytes) -> Entry | None:
     try:
         values = json.loads(line)
         kind = _KINDS[values.pop("k")]
-        known = {name: value for name, value in values.items() if name in kind.__dataclass_fields__}
-        fits = all(_fits(value, str(kind.__dataclass_fields__[name].type)) for name, value in known.items())
-        return kind(**known) if fits else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        types = {field.name: str(field.type) for field in dataclasses.fields(kind)}
+        return kind(**{name: _fitting(values[name], types[name]) for name in types if name in values})
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
-def _fits(value: object, annotation: str) -> bool:
-    if isinstance(value, bool):
-        return False
-    accepted: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
-    return isinstance(value, accepted[annotation])
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """All that the journal says.
-
-    Attributes:
-        events: oldest first, equal ones counted together.
-        backoff_steps: restarts since the last reset, by container.
-        restarts: the last restart, by container.
-        failures: what stands in a container's way, by container; gone once it starts.
-        pulled: when each image came.
-    """
-
-    events: tuple[Event, ...] = ()
-    backoff_steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    failures: Mapping[str, ContainerFailed] = field(default_factory=lambda: MappingProxyType({}))
-    pulled: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-
-    def apply(self, entry: Entry) -> History:
-        """The history after one more entry."""
-        match entry:
-            case Event():
-                failures = self.failures
-                if entry.reason in ("Created", "Started") and entry.container in failures:
-                    failures = {name: f for name, f in failures.items() if name != entry.container}
-                return replace(self, events=_add_event(self.events, entry), failures=failures)
-            case Restarted():
-                steps = {**self.backoff_steps, entry.container: entry.step}
-                failures = {name: f for name, f in self.failures.items() if name != entry.container}
-                return replace(self, backoff_steps=steps, failures=failures)
-            case ContainerFailed():
-                return replace(self, failures={**self.failures, entry.container: entry})
-            case Pulled():
-                return replace(self, pulled={**self.pulled, entry.image: entry.at})
-
-
-def read(lines: Iterable[str | bytes]) -> History:
-    """The history that a journal tells."""
-    history = History()
-    for line in lines:
-        entry = decode(line)
-        if entry is not None:
-            history = history.apply(entry)
-    return history
-
-
-def _add_event(events: tuple[Event, ...], event: Event) -> tuple[Event, ...]:
-    same = (event.type, event.reason, event.message, event.container)
-    for index, old in enumerate(events):
-        if (old.type, old.reason, old.message, old.container) == same:
-            counted = replace(event, count=old.count + 1, first_at=old.first_at or old.at)
-            return (*events[:index], *events[index + 1 :], counted)
-    return (*events, replace(event, first_at=event.first_at or event.at))[-MAX_EVENTS:]
+def _fitting(value: Any, annotation: str) -> Any:
+    """The value as a field's: raises `TypeError`, `ValueError` or `OverflowError` where it is none, since it would break
+    whoever reads the history (a dictionary's key, ``step + 1``, ``at + 10``)."""
+    if type(value) in (int, float) and annotation == "float":
+        number = float(value)
+        if math.isfinite(number):
+            return number
+    elif type(value).__name__ == annotation:
+        return value
+    raise TypeError(f"{annotation} is expected")

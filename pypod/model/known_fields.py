@@ -13,18 +13,18 @@ METADATA = _words(
     " ownerReferences resourceVersion selfLink uid"
 )
 SPEC = _words(
-    "activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks"
+    "affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks"
     " ephemeralContainers hostAliases hostIPC hostNetwork hostPID hostUsers hostnameOverride imagePullSecrets"
-    " initContainers nodeName nodeSelector os overhead preemptionPolicy priority priorityClassName readinessGates"
+    " nodeName nodeSelector os overhead preemptionPolicy priority priorityClassName readinessGates"
     " resourceClaims resources runtimeClassName schedulerName schedulingGates schedulingGroup securityContext"
     " serviceAccount serviceAccountName setHostnameAsFQDN subdomain tolerations topologySpreadConstraints"
     " workloadRef"
 )
 CONTAINER = _words(
-    "envFrom lifecycle livenessProbe readinessProbe resizePolicy resources restartPolicy restartPolicyRules"
-    " securityContext startupProbe stdin stdinOnce terminationMessagePath terminationMessagePolicy tty"
-    " volumeDevices"
+    "envFrom resizePolicy restartPolicyRules securityContext stdin stdinOnce tty volumeDevices"
 )
+LIFECYCLE = frozenset({"stopSignal"})
+RESOURCES = frozenset({"claims"})
 ENV = frozenset({"valueFrom"})
 MOUNT = frozenset({"mountPropagation", "recursiveReadOnly", "subPath", "subPathExpr"})
 VOLUME = _words(
@@ -32,6 +32,9 @@ VOLUME = _words(
     " gcePersistentDisk gitRepo glusterfs image iscsi nfs persistentVolumeClaim photonPersistentDisk portworxVolume"
     " projected quobyte rbd scaleIO secret storageos vsphereVolume"
 )
+
+RESOURCE_NAMES = frozenset({"ephemeral-storage", "storage"})
+"""Beside ``cpu`` and ``memory``, which are supported; ``hugepages-*`` and names with a domain exist too."""
 
 EMPTY_SAYS_NOTHING = frozenset({"status", "resources", "securityContext", "nodeSelector", "affinity"})
 """Those that may stand there with nothing in them."""

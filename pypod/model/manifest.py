@@ -31,6 +31,7 @@ MAX_NODES = 100_000
 """Scalars, lists and mappings, with every alias written out."""
 _LONGEST_PATH = 500
 """Of a field whose line is remembered."""
+_RESOURCES = (".resources.requests", ".resources.limits")
 
 
 def load(text: str, source: str = "manifest") -> PodSpec:
@@ -288,7 +289,7 @@ def _join(path: str | None, key: str) -> str | None:
     """The path of a field, spelled as `document` and `validation` do."""
     if path is None or len(path) + len(key) > _LONGEST_PATH:
         return None
-    if path in ("metadata.labels", "metadata.annotations"):
+    if path in ("metadata.labels", "metadata.annotations") or path.endswith(_RESOURCES):
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else key
 

@@ -23,6 +23,8 @@ OWNER = "io.pypod.owner"
 LEASED = "io.pypod.leased"
 SPEC = "io.pypod.spec"
 SPEC_HASH = "io.pypod.spec-hash"
+SANDBOX = "io.pypod.sandbox"
+"""The attempt of the pause that a member was made for."""
 NETWORK = "io.pypod.network"
 VOLUME = "io.pypod.volume"
 VERSION = "io.pypod.version"
@@ -40,6 +42,8 @@ class Role(enum.Enum):
 
     PAUSE = "pause"
     MEMBER = "member"
+    EPHEMERAL = "ephemeral"
+    """Joined a running pod, to debug it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,10 @@ def deletion_deadline(name: str) -> float | None:
     return int(digits) / 1000 if digits.isdigit() else 0.0
 
 
+MESSAGES = "_messages"
+"""The volume of a pod's termination messages; no volume of a user has such a name."""
+
+
 def volume_name(key: PodKey, volume: str) -> str:
     return f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_{volume}"
 
@@ -155,8 +163,16 @@ def pause_labels(base: Mapping[str, str], attempt: int, spec_json: str, network:
     }
 
 
-def member_labels(base: Mapping[str, str], container: str, attempt: int) -> dict[str, str]:
-    return {**base, ROLE: Role.MEMBER.value, CONTAINER: container, ATTEMPT: str(attempt)}
+def member_labels(
+    base: Mapping[str, str], container: str, attempt: int, sandbox: int, role: Role = Role.MEMBER
+) -> dict[str, str]:
+    return {
+        **base,
+        ROLE: role.value,
+        CONTAINER: container,
+        ATTEMPT: str(attempt),
+        SANDBOX: str(sandbox),
+    }
 
 
 def volume_labels(base: Mapping[str, str], volume: str) -> dict[str, str]:
@@ -194,6 +210,15 @@ def is_pause(labels: Mapping[str, str]) -> bool:
 def attempt_of(labels: Mapping[str, str]) -> int:
     text = labels.get(ATTEMPT, "")
     return int(text) if text.isdigit() else 0
+
+
+def sandbox_of(labels: Mapping[str, str]) -> int:
+    text = labels.get(SANDBOX, "")
+    return int(text) if text.isdigit() else 0
+
+
+def is_ephemeral(labels: Mapping[str, str]) -> bool:
+    return labels.get(ROLE) == Role.EPHEMERAL.value
 
 
 def container_of(labels: Mapping[str, str]) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pypod.model.handlers import HookHandler
+from pypod.model.journal import Entry, Event, PodFinished, Stopping
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
 
 
@@ -77,6 +79,8 @@ class StartContainer:
     attempt: int = 0
     backoff_step: int = 0
     """How far the back-off has come with this start; 0 for a first one."""
+    sandbox: int = 0
+    """The attempt of the pause that it joins."""
 
     def __str__(self) -> str:
         return f"start container {self.name}"
@@ -88,9 +92,90 @@ class KillContainer:
     name: str
     signal: str
     cause: str
+    container: str = ""
+    attempt: int = 0
+    """Of the pod's spec, where this is its stop signal, which is written down; empty where nothing is."""
 
     def __str__(self) -> str:
         return f"send {self.signal} to container {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write to the journal what was decided, before it is done."""
+
+    entries: tuple[Entry, ...]
+    cause: str
+
+    def __str__(self) -> str:
+        return f"note {'; '.join(_words(entry) for entry in self.entries)}"
+
+
+def _words(entry: Entry) -> str:
+    match entry:
+        case Stopping():
+            return f"container {entry.container} is stopped ({entry.reason})"
+        case PodFinished():
+            return f"the pod is {entry.phase}{f' ({entry.reason})' if entry.reason else ''}"
+        case Event():
+            return f"event {entry.reason}"
+        case _:
+            return type(entry).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class RunHook:
+    """Begin a lifecycle hook; its end is written to the journal when it comes.
+
+    Attributes:
+        id: of the container's instance.
+        hook: ``postStart`` or ``preStop``.
+        timeout: seconds after which it has failed; None: as long as it takes.
+    """
+
+    id: str
+    container: str
+    attempt: int
+    hook: str
+    handler: HookHandler
+    timeout: float | None
+    cause: str
+
+    def __str__(self) -> str:
+        return f"begin {self.hook} hook of container {self.container}"
+
+
+@dataclass(frozen=True, slots=True)
+class PutFiles:
+    """Have empty files (0666) in a directory of a container: where members leave their termination messages."""
+
+    name: str
+    directory: str
+    files: tuple[str, ...]
+    cause: str
+
+    def __str__(self) -> str:
+        return f"put {', '.join(self.files)} into container {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMessage:
+    """Look for the termination message of an instance that has ended.
+
+    Attributes:
+        pause, path: where its file is; empty: it has none.
+        id: whose log is taken where the file is empty; empty: none is.
+    """
+
+    container: str
+    attempt: int
+    pause: str
+    path: str
+    id: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"read termination message of container {self.container}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +226,10 @@ Action = (
     | CreateContainer
     | AttachChannel
     | StartContainer
+    | PutFiles
+    | Write
+    | RunHook
+    | ReadMessage
     | KillContainer
     | RenameContainer
     | RemoveContainer

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pypod.model import codec, naming
+from pypod.model import codec, naming, resources
 from pypod.model.naming import Owner, PodKey
 from pypod.model.spec import Container, ContainerPort, EmptyDir, HostPath, HostPathType, Medium, PodSpec
 
@@ -68,6 +68,11 @@ class MountRequest:
 class ContainerRequest:
     """One container. Empty means: the engine's or the image's default.
 
+    Attributes:
+        cpu_quota: microseconds per 100 ms.
+        memory: bytes at most, swap included.
+        ipv4_address: which it asks for on its network.
+
     Restart policy ``no``, HEALTHCHECK off and json-file logs go without saying: `docker_sdk` always sets them.
     """
 
@@ -95,6 +100,9 @@ class ContainerRequest:
     no_new_privileges: bool = False
     oom_score_adj: int = 0
     cpu_shares: int = 0
+    cpu_quota: int = 0
+    memory: int = 0
+    ipv4_address: str = ""
     shm_size: int = 0
     log_max_size: str = ""
 
@@ -133,7 +141,7 @@ def _candidates(network: str) -> Iterator[ipaddress.IPv4Network]:
 
 def volume_requests(spec: PodSpec, identity: PodIdentity) -> tuple[VolumeRequest, ...]:
     """One engine volume for each `EmptyDir`."""
-    return tuple(
+    disk_or_memory = tuple(
         VolumeRequest(
             name=naming.volume_name(identity.key, volume.name),
             labels=naming.volume_labels(identity.labels, volume.name),
@@ -143,12 +151,31 @@ def volume_requests(spec: PodSpec, identity: PodIdentity) -> tuple[VolumeRequest
         for volume in spec.volumes
         if isinstance(volume.source, EmptyDir)
     )
+    if not keeps_messages(spec):
+        return disk_or_memory
+    name = naming.volume_name(identity.key, naming.MESSAGES)
+    return (*disk_or_memory, VolumeRequest(name, naming.volume_labels(identity.labels, naming.MESSAGES)))
+
+
+def keeps_messages(spec: PodSpec) -> bool:
+    """Whether any container leaves a termination message in a file."""
+    return any(container.termination_message_path for container in spec.all_containers)
+
+
+def messages_directory(spec: PodSpec) -> str:
+    """Where the pause has the volume of the termination messages."""
+    return f"/v/{sum(isinstance(volume.source, EmptyDir) for volume in spec.volumes)}"
+
+
+def message_file(container: str, attempt: int) -> str:
+    """The name of an instance's termination message in that volume."""
+    return f"{container}_{attempt}"
 
 
 def pause_request(
-    spec: PodSpec, identity: PodIdentity, *, attempt: int, image: str, network_id: str
+    spec: PodSpec, identity: PodIdentity, *, attempt: int, image: str, network_id: str, ip: str = ""
 ) -> ContainerRequest:
-    """The sandbox: everything that the pod shares."""
+    """The sandbox: everything that the pod shares. ``ip``: the address to ask for, which the one before it had."""
     key = identity.key
     return ContainerRequest(
         name=naming.pause_name(key, attempt),
@@ -160,7 +187,10 @@ def pause_request(
         network_aliases=naming.dns_aliases(key),
         ipc_mode="shareable",
         mounts=_pause_mounts(spec, key),
-        ports=tuple(port for container in spec.containers for port in container.ports),
+        # Not those of the other init containers, which may have the same ones: they end before these start
+        # (pkg/kubelet/kuberuntime/kuberuntime_sandbox.go, generatePodSandboxConfig).
+        ports=tuple(port for container in (*spec.sidecars, *spec.containers) for port in container.ports),
+        ipv4_address=ip,
         dns_search=naming.dns_search(key.namespace),
         # Docker's own default is ndots:0, which asks for the bare name first; every container's hostname is a DNS name
         # on its network, so `web` would answer with the pods `web` of all namespaces in turn.
@@ -190,19 +220,41 @@ def _pause_mounts(spec: PodSpec, key: PodKey) -> tuple[MountRequest, ...]:
             mounts.append(
                 MountRequest(naming.volume_name(key, volume.name), f"/v/{len(mounts)}", copy_image=on_disk)
             )
+    if keeps_messages(spec):
+        mounts.append(
+            MountRequest(naming.volume_name(key, naming.MESSAGES), messages_directory(spec), copy_image=True)
+        )
     return tuple(mounts)
 
 
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What a member needs to know of its surroundings.
+
+    Attributes:
+        pause: the pause's name or ID.
+        attempt: of the pause.
+        messages: the directory of the termination messages on the engine's host; empty: there is none.
+        node_memory: of the engine's host, bytes.
+    """
+
+    pause: str
+    attempt: int = 0
+    messages: str = ""
+    node_memory: int = 0
+
+
 def member_request(
-    spec: PodSpec, container: Container, identity: PodIdentity, *, attempt: int, image: str, pause: str
+    spec: PodSpec, container: Container, identity: PodIdentity, *, attempt: int, image: str, sandbox: Sandbox
 ) -> ContainerRequest:
     """One member: its own file system, and the pause's everything else."""
+    pause = sandbox.pause
     shared = f"container:{pause}"
     shares_pid = spec.share_process_namespace and not container.own_pid
     return ContainerRequest(
         name=naming.member_name(identity.key, container.name, attempt),
         image=image,
-        labels=naming.member_labels(identity.labels, container.name, attempt),
+        labels=naming.member_labels(identity.labels, container.name, attempt, sandbox.attempt),
         entrypoint=container.command,
         command=container.args,
         env=container.env,
@@ -211,8 +263,38 @@ def member_request(
         network_mode=shared,
         ipc_mode=shared,
         pid_mode=shared if shares_pid else "",
-        mounts=_member_mounts(spec, container, identity.key),
+        mounts=_member_mounts(spec, container, identity.key) + _message_mount(container, attempt, sandbox),
+        oom_score_adj=_oom_score_adj(spec, container, sandbox.node_memory),
+        cpu_shares=resources.cpu_shares(container.resources.effective_requests.cpu or 0),
+        cpu_quota=resources.cpu_quota(container.resources.limits.cpu or 0),
+        memory=container.resources.limits.memory or 0,
     )
+
+
+def _oom_score_adj(spec: PodSpec, container: Container, node_memory: int) -> int:
+    """A kubelet's figure, but for Guaranteed: an engine without CAP_SYS_RESOURCE (rootless, or in a container itself)
+    cannot go below 0, and runc fails the start. Among pods, 0 is still taken last."""
+    qos = resources.qos_class(each.resources for each in spec.all_containers)
+    return max(0, resources.oom_score_adj(qos, _memory_claim(spec, container), node_memory))
+
+
+def _memory_claim(spec: PodSpec, container: Container) -> int:
+    """What counts for the OOM score: a sidecar is not killed before the containers that it serves.
+
+    Source: pkg/kubelet/qos/policy.go, GetContainerOOMScoreAdjust.
+    """
+    own = container.resources.effective_requests.memory or 0
+    if container not in spec.sidecars:
+        return own
+    return max(own, min(each.resources.effective_requests.memory or 0 for each in spec.containers))
+
+
+def _message_mount(container: Container, attempt: int, sandbox: Sandbox) -> tuple[MountRequest, ...]:
+    """The file itself, by its path on the engine's host: a volume's sub-path needs API 1.45."""
+    if not (container.termination_message_path and sandbox.messages):
+        return ()
+    source = f"{sandbox.messages}/{message_file(container.name, attempt)}"
+    return (MountRequest(source, container.termination_message_path, bind=True),)
 
 
 def _member_mounts(spec: PodSpec, container: Container, key: PodKey) -> tuple[MountRequest, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pypod.model.spec import RestartPolicy
+from pypod.model.spec import BackoffProfile, RestartPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,9 @@ class Backoff:
 
 DEFAULT = Backoff()
 CLASSIC = Backoff(initial=10.0, cap=300.0)
+IMAGE_PULL = Backoff(initial=10.0, cap=300.0)
+"""Before an image is asked for again: ``delay`` of the number of failures in a row (pkg/kubelet/images/image_manager.go)."""
+PROFILES = {BackoffProfile.FAST: DEFAULT, BackoffProfile.CLASSIC: CLASSIC}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pypod.model.handlers import Lifecycle, Probe
+from pypod.model.resources import Resources
+
 DEFAULT_GRACE = 30.0
 """Seconds between a pod's stop signal and SIGKILL (Kubernetes' ``terminationGracePeriodSeconds``)."""
+
+DEFAULT_TERMINATION_MESSAGE_PATH = "/dev/termination-log"
+"""Kubernetes' default, which a manifest has; a `Container` made in Python has none."""
 
 
 class RestartPolicy(enum.Enum):
@@ -21,6 +27,23 @@ class RestartPolicy(enum.Enum):
     ALWAYS = "Always"
     ON_FAILURE = "OnFailure"
     NEVER = "Never"
+
+
+class MessagePolicy(enum.Enum):
+    """Where the message of a container that has ended comes from."""
+
+    FILE = "File"
+    FALLBACK_TO_LOGS_ON_ERROR = "FallbackToLogsOnError"
+    """Where the file is empty and the container failed: the last 80 lines, 2048 bytes at most, of its log."""
+
+
+class BackoffProfile(enum.Enum):
+    """How fast a container that keeps ending is started again; the first restart is always at once."""
+
+    FAST = "fast"
+    """1 s, doubling to 60 s."""
+    CLASSIC = "classic"
+    """10 s, doubling to 300 s, as Kubernetes has always done it."""
 
 
 class PullPolicy(enum.Enum):
@@ -150,6 +173,16 @@ class Container:
         image_pull_policy: ``Always``, ``IfNotPresent``, ``Never``; None: ``Always`` for the tag ``latest`` or none, else
             ``IfNotPresent``, as in Kubernetes.
         own_pid: keeps this member out of a shared PID space, for images whose init insists on being PID 1 (s6, systemd).
+        restart_policy: None: as the pod says. ``Always`` on one of the pod's ``init_containers`` makes it a sidecar: it is
+            started in its turn, goes on beside the containers, and ends after them.
+        startup_probe: until it succeeds, the other two are not run.
+        liveness_probe: when it fails, the container is killed and restarted by its policy.
+        readiness_probe: says whether the container is ready; never restarts it.
+        lifecycle: hooks after the start and before the stop.
+        resources: what it asks for, and may use at most.
+        termination_message_path: a file in the container whose last 4096 bytes are its message when it has ended; empty: none
+            (a manifest's default is ``/dev/termination-log``, which costs a small volume).
+        termination_message_policy: ``File`` or ``FallbackToLogsOnError``.
     """
 
     name: str
@@ -163,6 +196,14 @@ class Container:
     user: str
     image_pull_policy: PullPolicy | None
     own_pid: bool
+    restart_policy: RestartPolicy | None
+    startup_probe: Probe | None
+    liveness_probe: Probe | None
+    readiness_probe: Probe | None
+    lifecycle: Lifecycle
+    resources: Resources
+    termination_message_path: str
+    termination_message_policy: MessagePolicy
 
     def __init__(
         self,
@@ -178,27 +219,37 @@ class Container:
         user: str = "",
         image_pull_policy: str | PullPolicy | None = None,
         own_pid: bool = False,
+        restart_policy: str | RestartPolicy | None = None,
+        startup_probe: Probe | None = None,
+        liveness_probe: Probe | None = None,
+        readiness_probe: Probe | None = None,
+        lifecycle: Lifecycle | None = None,
+        resources: Resources | None = None,
+        termination_message_path: str = "",
+        termination_message_policy: str | MessagePolicy = MessagePolicy.FILE,
     ) -> None:
-        for what, words in (("command", command), ("args", args)):
-            if isinstance(words, str):
-                raise TypeError(
-                    f"cannot take {what}={words!r} of container {name!r}: a list of words is expected"
-                )
-        policy = None if image_pull_policy is None else PullPolicy(image_pull_policy)
         values: dict[str, object] = {
             "name": name,
             "image": image,
-            "command": tuple(command),
-            "args": tuple(args),
+            "command": _words(name, "command", command),
+            "args": _words(name, "args", args),
             "env": MappingProxyType(dict(env or {})),
             "ports": tuple(
-                port if isinstance(port, ContainerPort) else ContainerPort(port) for port in ports
+                each if isinstance(each, ContainerPort) else ContainerPort(each) for each in ports
             ),
             "mounts": _mounts(mounts),
             "working_dir": working_dir,
             "user": user,
-            "image_pull_policy": policy,
+            "image_pull_policy": None if image_pull_policy is None else PullPolicy(image_pull_policy),
             "own_pid": own_pid,
+            "restart_policy": None if restart_policy is None else RestartPolicy(restart_policy),
+            "startup_probe": startup_probe,
+            "liveness_probe": liveness_probe,
+            "readiness_probe": readiness_probe,
+            "lifecycle": lifecycle or Lifecycle(),
+            "resources": resources or Resources(),
+            "termination_message_path": termination_message_path,
+            "termination_message_policy": MessagePolicy(termination_message_policy),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -207,6 +258,14 @@ class Container:
     def pull_policy(self) -> PullPolicy:
         """The policy that holds, Kubernetes' default included."""
         return self.image_pull_policy or default_pull_policy(self.image)
+
+
+def _words(container: str, what: str, words: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(words, str):
+        raise TypeError(
+            f"cannot take {what}={words!r} of container {container!r}: a list of words is expected"
+        )
+    return tuple(words)
 
 
 def _mounts(mounts: Mapping[str, str] | Iterable[VolumeMount]) -> tuple[VolumeMount, ...]:
@@ -233,7 +292,11 @@ class PodSpec:
     """A whole pod, as asked for. Its name is settled: `Pod` makes one where the user gave none.
 
     Attributes:
+        init_containers: run one after the other, each to its end, before the containers; those with the restart policy
+            ``Always`` are sidecars, which go on beside them.
         network: the pypod network that the pod lives on; empty: the engine's flat default network.
+        active_deadline_seconds: how long the pod may be active, from its start, image pulls included; None: for ever.
+        restart_backoff: how fast containers that keep ending are started again.
     """
 
     name: str
@@ -246,6 +309,19 @@ class PodSpec:
     hostname: str = ""
     termination_grace_period_seconds: float = DEFAULT_GRACE
     network: str = ""
+    init_containers: tuple[Container, ...] = ()
+    active_deadline_seconds: float | None = None
+    restart_backoff: BackoffProfile = BackoffProfile.FAST
+
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """In the order in which they start: init containers, sidecars among them, then the containers."""
+        return (*self.init_containers, *self.containers)
+
+    @property
+    def sidecars(self) -> tuple[Container, ...]:
+        """The init containers that go on beside the containers."""
+        return tuple(each for each in self.init_containers if each.restart_policy is RestartPolicy.ALWAYS)
 
     @property
     def full_name(self) -> str:
@@ -266,7 +342,7 @@ class PodSpec:
         Raises:
             KeyError: when there is none.
         """
-        for container in self.containers:
+        for container in self.all_containers:
             if container.name == name:
                 return container
         raise KeyError(name)

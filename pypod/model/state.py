@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pypod.model import naming
 from pypod.model.naming import PodKey
 
+LEASE_LOST = 97
+"""The exit code with which a pause says that its owner is gone (`pypod.engine.pause.LEASE_LOST_EXIT_CODE`)."""
+
 
 class ContainerState(enum.Enum):
     """The engine's word for what a container is doing."""
@@ -72,9 +75,16 @@ class NetworkInfo:
 
 @dataclass(frozen=True, slots=True)
 class VolumeInfo:
+    """A volume.
+
+    Attributes:
+        mountpoint: its directory on the engine's host.
+    """
+
     name: str
     labels: Mapping[str, str]
     created_at: float
+    mountpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,15 @@ class ContainerInfo:
         return naming.container_of(self.labels)
 
     @property
+    def sandbox(self) -> int:
+        """The attempt of the pause that a member was made for."""
+        return naming.sandbox_of(self.labels)
+
+    @property
+    def is_ephemeral(self) -> bool:
+        return naming.is_ephemeral(self.labels)
+
+    @property
     def is_live(self) -> bool:
         return self.state.is_live
 
@@ -138,6 +157,7 @@ class PodObservation:
         network: the network that the pod belongs on; None where the engine has none yet.
         taken_subnets: of every network of the engine.
         images: by reference; None where the engine has not got it.
+        node_memory: of the engine's host, bytes; 0 where it was not asked for.
         pause_image: the embedded image's reference for this engine, and whether it is there.
     """
 
@@ -149,6 +169,7 @@ class PodObservation:
     network: NetworkInfo | None = None
     taken_subnets: tuple[str, ...] = ()
     images: Mapping[str, ImageInfo | None] = field(default_factory=dict)
+    node_memory: int = 0
     pause_image: str = ""
     pause_image_present: bool = False
 
@@ -156,6 +177,12 @@ class PodObservation:
     def pause(self) -> ContainerInfo | None:
         """The newest sandbox."""
         return self.pauses[0] if self.pauses else None
+
+    @property
+    def sandbox(self) -> ContainerInfo | None:
+        """The pause that serves its members: one that runs, and is on its network."""
+        pause = self.pause
+        return pause if pause is not None and pause.is_live and self.ip else None
 
     @property
     def is_empty(self) -> bool:
@@ -181,6 +208,18 @@ class PodObservation:
         if self.network is not None and addresses.get(self.network.id):
             return addresses[self.network.id]
         return next(iter(addresses.values()), "")
+
+    @property
+    def lease_lost(self) -> bool:
+        """The newest pause said that its owner is gone: so it is, or the engine died under both."""
+        pause = self.pause
+        return pause is not None and pause.has_ended and pause.exit_code == LEASE_LOST
+
+    @property
+    def ephemeral(self) -> tuple[ContainerInfo, ...]:
+        """The containers that joined the running pod, oldest first."""
+        found = [info for info in self.all_members if info.is_ephemeral]
+        return tuple(sorted(found, key=lambda info: info.created_at))
 
     def newest(self, container: str) -> ContainerInfo | None:
         """The newest instance of one of the pod's containers."""

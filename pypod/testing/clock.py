@@ -64,6 +64,12 @@ class FakeClock:
         """As `time.sleep`, without waiting: the clock goes on."""
         self.advance(seconds)
 
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """At once when the event is set; else the clock goes on by so many seconds. Whether it is set then."""
+        if not event.is_set():
+            self.advance(seconds)
+        return event.is_set()
+
     def _next(self, target: float) -> Timer | None:
         with self._lock:
             if self._timers and self._timers[0][0] <= target:

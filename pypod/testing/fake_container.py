@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pypod.engine.api import Frame
 from pypod.model.requests import ContainerRequest
 from pypod.model.state import ContainerInfo, ContainerState
+from pypod.testing.files import Tree
 from pypod.testing.process import Process
 
 CONTAINER_MODE = "container:"
@@ -47,6 +48,8 @@ class FakeContainer:
     modes: Mapping[str, str]
     """``network``, ``ipc`` and ``pid``, with the IDs of the containers that are joined."""
     created_at: float
+    layer: Tree = field(default_factory=Tree)
+    """Its own files."""
     state: ContainerState = ContainerState.CREATED
     started_at: float | None = None
     finished_at: float | None = None
@@ -74,7 +77,8 @@ class FakeContainer:
 
     @property
     def is_running(self) -> bool:
-        return self.state is ContainerState.RUNNING
+        """A paused one runs, as for Docker."""
+        return self.state.is_live
 
     @property
     def upcoming_run(self) -> int:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import tarfile
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
 from pypod.engine.api import STDERR, Closable, Frame, Progress
-from pypod.engine.pause import ENTRYPOINT, REPOSITORY
-from pypod.errors import EngineError, ImagePullError
+from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
-from pypod.model.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
-from pypod.testing.clock import FakeClock
-from pypod.testing.fake_container import FakeContainer, FakeImage, Line
+from pypod.model.state import ContainerInfo, ContainerState, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
+from pypod.testing.controls import Controls
+from pypod.testing.fake_container import FakeContainer, Line
+from pypod.testing.files import Files
 from pypod.testing.process import Core, Process
-from pypod.testing.programs import CannotRun, Program, find
-from pypod.testing.resources import digest, full_reference
-from pypod.testing.runtime import Runtime
+from pypod.testing.programs import CannotRun, find
+from pypod.testing.resources import full_reference
 from pypod.testing.streams import (
     FakeEventStream,
     FakeExecStream,
@@ -25,13 +24,8 @@ from pypod.testing.streams import (
     stamp,
 )
 
-
-@dataclass(slots=True)
-class _Injected:
-    verb: str
-    error: Exception
-    times: int
-    target: str | None
+_COPY_FROM, _COPY_TO = "copy from container", "copy to container"
+_PIECE = 64 * 1024
 
 
 class _Pull:
@@ -46,103 +40,21 @@ class _Pull:
         self._core.wake()
 
 
-class FakeEngine:
+class FakeEngine(Controls):
     """Keeps containers, networks, volumes and images in memory, as Docker would, and lets time pass only on its clock.
 
-    What a container runs is its entrypoint and command: ``true``, ``false``, ``sleep N``, ``echo``, ``cat``, an
-    ``sh -c`` of these (and ``exit N``) joined by ``;``, ``&&`` and ``||``, the pause image, and what `program` registers.
-    Any other word is a command that the image has not got. An image that says nothing else runs ``sleep infinity``.
+    What a container runs is its entrypoint and command: ``true``, ``false``, ``sleep N``, ``echo``, ``cat``, ``touch``,
+    ``rm``, ``test``, an ``sh -c`` of these (and ``exit N``) joined by ``;``, ``&&`` and ``||`` and redirected by ``>``,
+    ``>>`` and ``>&``, the pause image, and what `program` registers. Any other word is a command that the image has not
+    got. An image that says nothing else runs ``sleep infinity``.
+
+    Containers and volumes have files: a container's own go with it, a volume's stay, and one in memory is empty when the
+    last container that has it and runs has ended.
 
     Attributes:
         clock: ends what runs for a time when it gets there.
         calls: every call of a verb: its name, and the name, ID or reference it was called with.
     """
-
-    def __init__(self, clock: FakeClock | None = None) -> None:
-        self.clock = clock or FakeClock()
-        self.calls: list[tuple[str, str]] = []
-        self._core = Core(self.clock)
-        self._runtime = Runtime(self._core)
-        self._injected: list[_Injected] = []
-
-    # --- for tests ----------------------------------------------------------------------------------------------------
-
-    def program(self, name: str, program: Program) -> None:
-        """From now on, this is what a container or exec runs whose first word is `name`."""
-        with self._core.condition:
-            self._runtime.programs[name] = program
-
-    def inject(self, verb: str, error: Exception, times: int = 1, *, target: str | None = None) -> None:
-        """Let the next calls of a verb (of this target, where one is given) fail with an error, before they do anything."""
-        with self._core.condition:
-            self._injected.append(_Injected(verb, error, times, target))
-
-    def add_image(
-        self,
-        reference: str,
-        *,
-        entrypoint: Sequence[str] = (),
-        command: Sequence[str] = ("sleep", "infinity"),
-        labels: Mapping[str, str] | None = None,
-        stop_signal: str = "SIGTERM",
-    ) -> ImageInfo:
-        """Have an image, and say what it runs."""
-        with self._core.condition:
-            image = _image(reference, entrypoint, command, labels, stop_signal)
-            self._runtime.images.add(reference, image)
-            return self._runtime.images.info(image)
-
-    def add_registry_image(
-        self,
-        reference: str,
-        *,
-        entrypoint: Sequence[str] = (),
-        command: Sequence[str] = ("sleep", "infinity"),
-        takes: float = 0.0,
-    ) -> None:
-        """Let `pull_image` find an image; the pull takes so many seconds, by the clock."""
-        with self._core.condition:
-            image = _image(reference, entrypoint, command, None, "SIGTERM")
-            self._runtime.images.registry[full_reference(reference)] = (image, takes)
-
-    def remove_image(self, reference: str) -> None:
-        """Have it no more; containers of it live on."""
-        with self._core.condition:
-            self._runtime.images.remove(reference)
-
-    def exit(self, container: str, code: int = 0) -> None:
-        """Let a container's first process end by itself."""
-        with self._core.condition:
-            self._runtime.end(self._runtime.running(container, "exit"), code)
-
-    def oom(self, container: str) -> None:
-        """Let the kernel kill it for want of memory."""
-        with self._core.condition:
-            self._runtime.end(self._runtime.running(container, "oom"), 137, oom=True)
-
-    def write(self, container: str, text: str, stream: int = 1) -> None:
-        """Let a container's process write something."""
-        with self._core.condition:
-            self._runtime.running(container, "write").write(self.clock.now(), Frame(stream, text.encode()))
-            self._core.condition.notify_all()
-
-    def request(self, container: str) -> ContainerRequest:
-        """What a container was created with."""
-        with self._core.condition:
-            return self._runtime.get(container, "request").request
-
-    def break_streams(self) -> None:
-        """End every open stream, as a restart of the engine does; containers live on."""
-        with self._core.condition:
-            self._core.generation += 1
-            self._core.condition.notify_all()
-
-    def _called(self, verb: str, target: str = "") -> None:
-        self.calls.append((verb, target))
-        for injected in self._injected:
-            if injected.verb == verb and injected.times > 0 and injected.target in (None, target):
-                injected.times -= 1
-                raise injected.error
 
     # --- the engine ---------------------------------------------------------------------------------------------------
 
@@ -209,16 +121,22 @@ class FakeEngine:
             image, takes = self._runtime.images.pullable(reference)
         if register is not None:
             register(pull)
-        if progress is not None:
-            progress(f"Pulling {reference}")
+        tell = progress or (lambda line: None)
+        tell("{1}: Pulling from {0}".format(*_name_and_tag(reference)))
         due = self.clock.now() + takes
         timer = self.clock.call_at(due, self._core.wake)
         with self._core.condition:
-            self._core.condition.wait_for(lambda: pull.closed or self.clock.now() >= due)
+            self._core.condition.wait_for(
+                lambda: pull.closed or self._core.is_down or self.clock.now() >= due
+            )
             timer.cancel()
+            if self._core.is_down:
+                raise ImagePullError("pull image", reference, "the engine at fake:// broke off")
             if pull.closed:
                 raise ImagePullError("pull image", reference, "the pull was given up")
-            self._runtime.images.add(reference, image)
+            news = self._runtime.images.add(reference, image)
+        word = "Downloaded newer image" if news else "Image is up to date"
+        tell(f"Status: {word} for {reference}")
 
     # networks and volumes
 
@@ -327,6 +245,50 @@ class FakeEngine:
                 place += 1
             return FakeLogStream(self._core, found, place, _stamped if timestamps else _plain, follow=follow)
 
+    def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
+        """What is there, as a tar stream. Raises `NotFoundError`."""
+        with self._core.condition:
+            self._called("get_archive", container)
+            files = self._runtime.files(self._runtime.get(container, _COPY_FROM))
+            try:
+                packed = files.pack(path)
+            except OSError as error:
+                raise _no_file(_COPY_FROM, container, path) from error
+        return (packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE))
+
+    def put_archive(self, container: str, path: str, archive: Iterable[bytes]) -> None:
+        """Unpack a tar stream. Raises `NotFoundError`."""
+        with self._core.condition:
+            self._called("put_archive", container)
+            self._destination(container, path)
+        data = b"".join(archive)  # without the lock: it may come from another verb
+        with self._core.condition:
+            try:
+                self._destination(container, path).unpack(path, data)
+            except (tarfile.TarError, OSError) as error:
+                raise EngineError(
+                    _COPY_TO, container, f"Error processing tar file: {error}", status=500
+                ) from error
+
+    def _destination(self, container: str, path: str) -> Files:
+        files = self._runtime.files(self._runtime.get(container, _COPY_TO))
+        try:
+            entry, (read_only, mounted) = files.stat(path), files.is_read_only(path)
+        except OSError as error:
+            raise _no_file(_COPY_TO, container, path) from error
+        if entry is None:
+            raise _no_file(_COPY_TO, container, path)
+        detail = ""
+        if not entry.is_directory:
+            detail = "extraction point is not a directory"
+        elif read_only:
+            detail = (
+                "mounted volume is marked read-only" if mounted else "container rootfs is marked read-only"
+            )
+        if detail:
+            raise EngineError(_COPY_TO, container, detail, status=500)
+        return files
+
     def exec(
         self,
         container: str,
@@ -343,12 +305,18 @@ class FakeEngine:
             found = self._runtime.running(container, "exec in container")
             if not command:
                 raise EngineError("exec in container", container, "No exec command specified", status=400)
-            return self._exec(found, command, stdin=stdin)
+            if found.state is ContainerState.PAUSED:
+                detail = f"Container {container} is paused, unpause the container before exec"
+                raise ConflictError("exec in container", container, detail, status=409)
+            return self._exec(found, command, user, stdin=stdin)
 
-    def _exec(self, container: FakeContainer, command: Sequence[str], *, stdin: bool) -> FakeExecStream:
+    def _exec(
+        self, container: FakeContainer, command: Sequence[str], user: str, *, stdin: bool
+    ) -> FakeExecStream:
         stream = FakeExecStream(self._core)
         try:
-            launch = find(command, self._runtime.programs, pause=container.image.is_pause)
+            files = self._runtime.files(container, user or container.request.user)
+            launch = find(command, self._runtime.programs, files, pause=container.image.is_pause)
         except CannotRun as missing:
             stream.put(Frame(STDERR, f"OCI runtime exec failed: {missing}: unknown\r\n".encode()))
             stream.failure = missing.exit_code
@@ -372,22 +340,16 @@ class FakeEngine:
             return FakeEventStream(self._core, labels, since)
 
 
-def _image(
-    reference: str,
-    entrypoint: Sequence[str],
-    command: Sequence[str],
-    labels: Mapping[str, str] | None,
-    stop_signal: str,
-) -> FakeImage:
-    is_pause = reference.startswith(f"{REPOSITORY}:")
-    return FakeImage(
-        id=f"sha256:{digest('image', reference, entrypoint, command, labels)}",
-        entrypoint=(ENTRYPOINT,) if is_pause else tuple(entrypoint),
-        command=() if is_pause else tuple(command),
-        labels=dict(labels or {}),
-        stop_signal=stop_signal,
-        is_pause=is_pause,
-    )
+def _name_and_tag(reference: str) -> tuple[str, str]:
+    """As the engine tells of a pull: without the registry."""
+    name, _, tag = full_reference(reference).rpartition(":")
+    first, _, rest = name.partition("/")
+    return (rest if rest and ("." in first or ":" in first) else name), tag
+
+
+def _no_file(verb: str, container: str, path: str) -> NotFoundError:
+    detail = f"Could not find the file {path} in container {container}"
+    return NotFoundError(verb, container, detail, status=404)
 
 
 def _plain(line: Line) -> Frame:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from pypod.engine.api import EngineEvent, Frame
+from pypod.errors import EngineUnavailableError
 from pypod.testing.clock import FakeClock, Timer
 from pypod.testing.programs import Exit, Launch, Read, Sleep
 
@@ -20,6 +22,20 @@ class Core:
         self.events: list[EngineEvent] = []
         self.generation = 0
         """Counts how often all streams were broken."""
+        self.is_down = False
+        self.starts = 0
+        """Counts how often the daemon was started again."""
+
+    def break_streams(self) -> None:
+        """Let every open stream end."""
+        self.generation += 1
+        self.condition.notify_all()
+
+    def check(self, verb: str, target: str = "") -> None:
+        """Raises `EngineUnavailableError` while the daemon is down."""
+        if self.is_down:
+            detail = "the engine at fake:// does not answer: [Errno 111] Connection refused"
+            raise EngineUnavailableError(verb, target, detail)
 
     def emit(self, action: str, container: str, attributes: Mapping[str, str]) -> None:
         """Note an event; whoever reads events sees it."""
@@ -71,6 +87,8 @@ class Process:
         self._input_open = has_stdin
         self._reads = False
         self._timer: Timer | None = None
+        self._frozen = False
+        self._missed: list[Callable[[], object]] = []
 
     def run(self) -> None:
         """Begin."""
@@ -89,9 +107,24 @@ class Process:
 
     def signal(self, number: int, *, first: bool) -> None:
         """Deliver a signal. `first`: it is PID 1 of a PID space."""
+        if self._frozen and number != signal.SIGKILL:
+            self._missed.append(lambda: self.signal(number, first=first))
+            return
         outcome = self._launch.outcome(number, first=first)
         if outcome is not None:
             self.end(outcome)
+
+    def freeze(self) -> None:
+        """Let it do nothing but end."""
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """Let it go on, with what came meanwhile."""
+        self._frozen = False
+        missed, self._missed = self._missed, []
+        for happen in missed:
+            happen()
+        self._serve_reader()
 
     def end(self, code: int) -> None:
         """It is no more. A second end does nothing."""
@@ -104,7 +137,7 @@ class Process:
         self._core.condition.notify_all()
 
     def _serve_reader(self) -> None:
-        if self._reads and (self._input or not self._input_open):
+        if self._reads and not self._frozen and (self._input or not self._input_open):
             self._reads = False
             self._go_on(self._take())
 
@@ -113,7 +146,10 @@ class Process:
 
     def _resume(self) -> None:
         with self._core.condition:
-            self._go_on(b"")
+            if self._frozen:
+                self._missed.append(self._resume)
+            else:
+                self._go_on(b"")
 
     def _go_on(self, value: bytes | None) -> None:
         while self.exit_code is None:
@@ -124,7 +160,8 @@ class Process:
                 return
             value = b""
             if isinstance(wish, Frame):
-                self._output(wish)
+                if wish.data:
+                    self._output(wish)
             elif isinstance(wish, Exit):
                 self.end(wish.code)
             elif isinstance(wish, Read):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 from pypod.engine.api import STDERR, STDOUT, Frame
 from pypod.engine.pause import ENTRYPOINT, LEASE_LOST_EXIT_CODE
+from pypod.testing.files import Files
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -16,7 +18,6 @@ KILLED = 128 + signal.SIGKILL
 TERMINATING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 HARMLESS = (signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH, signal.SIGSTOP, signal.SIGTSTP)
 FOLDERS = ("/bin/", "/usr/bin/")
-FILES = ("/", "/etc", "/etc/group", "/etc/hosts", "/etc/passwd", "/tmp", "/dev/null")  # noqa: S108
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,10 @@ class CannotRun(Exception):
         super().__init__(text)
 
 
-def find(argv: Sequence[str], registered: Mapping[str, Program], *, pause: bool = False) -> Launch:
-    """The program that these words start. Raises `CannotRun`."""
+def find(
+    argv: Sequence[str], registered: Mapping[str, Program], files: Files, *, pause: bool = False
+) -> Launch:
+    """The program that these words start, and what it sees of files. Raises `CannotRun`."""
     word, rest = argv[0], list(argv[1:])
     if word in registered:
         return _registered(registered[word])
@@ -98,10 +101,10 @@ def find(argv: Sequence[str], registered: Mapping[str, Program], *, pause: bool 
     if name in registered:
         return _registered(registered[name])
     if name == "sh":
-        return Launch(lambda: _shell(rest, registered))
+        return Launch(lambda: _shell(rest, registered, files))
     if name in _WORDS:
-        return Launch(lambda: _WORDS[name](rest))
-    if word in FILES:
+        return Launch(lambda: _WORDS[name](rest, files))
+    if "/" in word and files.entry(word) is not None:
         raise CannotRun(f'exec: "{word}": permission denied', NOT_EXECUTABLE)
     why = (
         "stat " + word + ": no such file or directory"
@@ -149,17 +152,17 @@ def _pause(words: Sequence[str]) -> Steps:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
-def _true(words: Sequence[str]) -> Steps:
+def _true(words: Sequence[str], files: Files) -> Steps:
     yield from ()
     return 0
 
 
-def _false(words: Sequence[str]) -> Steps:
+def _false(words: Sequence[str], files: Files) -> Steps:
     yield from ()
     return 1
 
 
-def _sleep(words: Sequence[str]) -> Steps:
+def _sleep(words: Sequence[str], files: Files) -> Steps:
     total: float | None = 0.0
     for word in words:
         if word in ("inf", "infinity"):
@@ -174,7 +177,7 @@ def _sleep(words: Sequence[str]) -> Steps:
     return 0
 
 
-def _echo(words: Sequence[str]) -> Steps:
+def _echo(words: Sequence[str], files: Files) -> Steps:
     newline = b"\n"
     if words and words[0] == "-n":
         words, newline = words[1:], b""
@@ -182,32 +185,73 @@ def _echo(words: Sequence[str]) -> Steps:
     return 0
 
 
-def _cat(words: Sequence[str]) -> Steps:
-    if words and words[0] != "-":
-        yield Frame(STDERR, f"cat: can't open '{words[0]}': No such file or directory\n".encode())
-        return 1
-    while data := (yield Read()):
+def _cat(words: Sequence[str], files: Files) -> Steps:
+    for word in words:
+        try:
+            yield Frame(STDOUT, files.read(word))
+        except OSError as error:
+            yield Frame(STDERR, f"cat: can't open '{word}': {error.strerror}\n".encode())
+            return 1
+    while not words and (data := (yield Read())):
         yield Frame(STDOUT, data)
     return 0
 
 
-def _exit(words: Sequence[str]) -> Steps:
+def _touch(words: Sequence[str], files: Files) -> Steps:
+    for word in words:
+        try:
+            files.write(word, b"", append=True)
+        except OSError as error:
+            yield Frame(STDERR, f"touch: {word}: {error.strerror}\n".encode())
+            return 1
+    return 0
+
+
+def _rm(words: Sequence[str], files: Files) -> Steps:
+    """Files only; ``-f`` is the only option."""
+    forced = "-f" in words
+    for word in (word for word in words if word != "-f"):
+        try:
+            files.remove(word)
+        except OSError as error:
+            if forced and isinstance(error, FileNotFoundError):
+                continue
+            yield Frame(STDERR, f"rm: can't remove '{word}': {error.strerror}\n".encode())
+            return 1
+    return 0
+
+
+def _test(words: Sequence[str], files: Files) -> Steps:
+    """``test -e PATH``, ``-f`` and ``-d``; ``[ -e PATH ]`` is the same."""
+    yield from ()
+    option, path = [*words, "", ""][:2]
+    entry = files.stat(path) if path else None
+    kinds = {"-e": entry is not None, "-d": entry is not None and entry.is_directory}
+    kinds["-f"] = entry is not None and not entry.is_directory
+    return 2 if option not in kinds else 0 if kinds[option] else 1
+
+
+def _exit(words: Sequence[str], files: Files) -> Steps:
     yield Exit(int(words[0]) if words else 0)
     return 0
 
 
-_WORDS: Mapping[str, Callable[[Sequence[str]], Steps]] = {
+_WORDS: Mapping[str, Callable[[Sequence[str], Files], Steps]] = {
     "true": _true,
     "false": _false,
     "sleep": _sleep,
     "echo": _echo,
     "cat": _cat,
+    "touch": _touch,
+    "rm": _rm,
+    "test": _test,
+    "[": _test,
 }
 _SHELL_WORDS = {**_WORDS, ":": _true, "exit": _exit}
 
 
-def _shell(words: Sequence[str], registered: Mapping[str, Program]) -> Steps:
-    """``sh -c SCRIPT`` of simple commands, joined by ``;``, ``&&`` and ``||``; ``>&2`` is the only redirection."""
+def _shell(words: Sequence[str], registered: Mapping[str, Program], files: Files) -> Steps:
+    """``sh -c SCRIPT`` of simple commands, joined by ``;``, ``&&`` and ``||``, each with redirections of its output."""
     if not words:  # a shell without a terminal reads commands; none of ours are sent
         while (yield Read()):
             pass
@@ -219,18 +263,25 @@ def _shell(words: Sequence[str], registered: Mapping[str, Program]) -> Steps:
     for joint, command in _commands(words[1]):
         if (joint == "&&" and status != 0) or (joint == "||" and status == 0):
             continue
-        status = yield from _simple(command, registered)
+        status = yield from _simple(command, registered, files)
     return status
 
 
+_OUT, _ERR = "\x01", "\x02"
+"""What `_commands` makes of the 1 and 2 in ``1>`` and ``2>``: without the space before it, ``echo 2 >x`` would be the same."""
+_UNMARKED = str.maketrans({_OUT: "1", _ERR: "2"})
+
+
 def _commands(script: str) -> list[tuple[str, list[str]]]:
-    lexer = shlex.shlex(script.replace("\n", ";"), posix=True, punctuation_chars=";&|>")
+    marked = re.sub(r"(?<!\S)([12])(?=>)", lambda found: _OUT if found[1] == "1" else _ERR, script)
+    lexer = shlex.shlex(marked.replace("\n", ";"), posix=True, punctuation_chars=";&|>")
     lexer.whitespace_split = True
+    lexer.commenters = ""
     found: list[tuple[str, list[str]]] = []
     joint, command = ";", list[str]()
     for token in [*lexer, ";"]:
         if token.strip(";") and token not in ("&&", "||"):
-            command.append(token)
+            command.append(token if token in (_OUT, _ERR) else token.translate(_UNMARKED))
             continue
         if command:
             found.append((joint, command))
@@ -239,33 +290,66 @@ def _commands(script: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-def _simple(command: list[str], registered: Mapping[str, Program]) -> Steps:
+@dataclass(slots=True)
+class _Output:
+    """Where the two streams of a command go: a stream, or a file."""
+
+    files: Files
+    goes: dict[int, int | str] = field(default_factory=lambda: {STDOUT: STDOUT, STDERR: STDERR})
+
+    def redirect(self, stream: int, operator: str, target: str) -> None:
+        """Raises `OSError` where the file cannot be written."""
+        if operator == ">&":
+            self.goes[stream] = self.goes[int(target)]
+            return
+        self.files.write(target, b"", append=operator == ">>")
+        self.goes[stream] = target
+
+    def pass_on(self, frame: Frame) -> Frame:
+        """What is left to be written to a stream."""
+        goes = self.goes[frame.stream]
+        if isinstance(goes, int):
+            return Frame(goes, frame.data)
+        self.files.write(goes, frame.data, append=True)
+        return Frame(frame.stream, b"")
+
+
+def _simple(command: list[str], registered: Mapping[str, Program], files: Files) -> Steps:
+    output, words = _Output(files), list[str]()
+    rest = iter(command)
     stream = STDOUT
-    if command[-2:] == [">&", "2"]:
-        stream, command = STDERR, command[:-2]
-        command = command[:-1] if command[-1:] == ["1"] else command
-    if command[:1] == ["exec"]:
-        command = command[1:]
-    if not command:
+    for word in rest:
+        if word in (_OUT, _ERR):
+            stream = STDOUT if word == _OUT else STDERR
+        elif word in (">", ">>", ">&"):
+            target = next(rest, "")
+            try:
+                output.redirect(stream, word, target)
+            except OSError as error:
+                yield Frame(STDERR, f"sh: can't create {target}: {error.strerror}\n".encode())
+                return 1
+            stream = STDOUT
+        else:
+            words.append(word)
+    if words[:1] == ["exec"]:
+        words = words[1:]
+    if not words:
         return 0
-    steps = _steps(command, registered)
-    wanted: Sleep | Read | Exit | Frame = Sleep(0)
+    steps = _steps(words, registered, files)
     try:
         wanted = next(steps)
         while True:
-            if isinstance(wanted, Frame) and wanted.stream == STDOUT:
-                wanted = Frame(stream, wanted.data)
-            wanted = steps.send((yield wanted))
+            wanted = steps.send((yield output.pass_on(wanted) if isinstance(wanted, Frame) else wanted))
     except StopIteration as end:
         return int(end.value)
 
 
-def _steps(command: Sequence[str], registered: Mapping[str, Program]) -> Steps:
+def _steps(command: Sequence[str], registered: Mapping[str, Program], files: Files) -> Steps:
     word, rest = command[0], command[1:]
     if word not in registered and word in _SHELL_WORDS:
-        return _SHELL_WORDS[word](rest)
+        return _SHELL_WORDS[word](rest, files)
     try:
-        return find(command, registered).start()
+        return find(command, registered, files).start()
     except CannotRun as missing:
         return _missing(word, missing.exit_code)
 

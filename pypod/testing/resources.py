@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import ipaddress
 import json
+import posixpath
 import tarfile
 from dataclasses import dataclass, field
 
@@ -14,7 +16,9 @@ from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundErr
 from pypod.model.requests import NetworkRequest, VolumeRequest
 from pypod.model.state import ImageInfo, NetworkInfo, VolumeInfo
 from pypod.testing.fake_container import FakeImage
+from pypod.testing.files import ANYBODY_MODE, DIRECTORY_MODE, Tree, mountpoint
 
+PREDEFINED = ("bridge", "host", "none")
 Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -36,9 +40,11 @@ class Images:
         self._here: dict[str, FakeImage] = {}
         self.registry: dict[str, tuple[FakeImage, float]] = {}
 
-    def add(self, reference: str, image: FakeImage) -> None:
-        """Have it from now on; another one of that reference loses it."""
+    def add(self, reference: str, image: FakeImage) -> bool:
+        """Have it from now on; another one of that reference loses it. Whether that is news."""
+        before = self._here.get(full_reference(reference))
         self._here[full_reference(reference)] = image
+        return before != image
 
     def remove(self, reference: str) -> None:
         """Have it no more."""
@@ -112,10 +118,12 @@ class FakeNetwork:
     taken: dict[str, str] = field(default_factory=dict)
     """Container IDs by address."""
 
-    def connect(self, container: str) -> str:
-        """The lowest address that is free, from .2 on."""
+    def connect(self, container: str, wanted: str = "") -> str:
+        """The address that is wanted, or the lowest one that is free, from .2 on; .1 is the network's own."""
         if self.subnet is None:
             return ""
+        if wanted:
+            return self._take(container, ipaddress.ip_address(wanted), self.subnet)
         for offset in range(2, self.subnet.num_addresses - 1):
             address = str(self.subnet[offset])
             if address not in self.taken:
@@ -123,6 +131,20 @@ class FakeNetwork:
                 return address
         detail = f"no available IPv4 addresses on this network's address pools: {self.info.name}"
         raise EngineError("start container", container, detail, status=500)
+
+    def _take(
+        self, container: str, wanted: ipaddress.IPv4Address | ipaddress.IPv6Address, subnet: Subnet
+    ) -> str:
+        if self.info.name in PREDEFINED:
+            detail = "user specified IP address is supported on user defined networks only"
+            raise EngineError("start container", container, detail, status=400)
+        if wanted not in subnet:
+            detail = f"Invalid address {wanted}: It does not belong to any of this network's subnets"
+            raise EngineError("start container", container, detail, status=500)
+        if str(wanted) in self.taken or wanted in (subnet[0], subnet[1], subnet[-1]):
+            raise EngineError("start container", container, "Address already in use", status=403)
+        self.taken[str(wanted)] = container
+        return str(wanted)
 
     def disconnect(self, container: str) -> None:
         """Its address is free again."""
@@ -185,7 +207,7 @@ class Networks:
     def remove(self, network: str) -> None:
         """Refused while a running container is on it."""
         found = self.get(network, "remove network")
-        if found.info.name in ("bridge", "host", "none"):
+        if found.info.name in PREDEFINED:
             detail = f"{found.info.name} is a pre-defined network and cannot be removed"
             raise EngineError("remove network", network, detail, status=403)
         if found.taken:
@@ -195,11 +217,12 @@ class Networks:
 
 
 class Volumes:
-    """By name."""
+    """By name; and the files of the engine's host, theirs among them."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, VolumeInfo] = {}
         self.requests: dict[str, VolumeRequest] = {}
+        self.host = Tree()
 
     def every(self) -> list[VolumeInfo]:
         """All of them."""
@@ -207,9 +230,29 @@ class Volumes:
 
     def create(self, request: VolumeRequest, now: float) -> None:
         """Leave one that is there as it is."""
-        if request.name not in self._by_name:
-            self._by_name[request.name] = VolumeInfo(request.name, dict(request.labels), float(int(now)))
-            self.requests[request.name] = request
+        if request.name in self._by_name:
+            return
+        directory = mountpoint(request.name)
+        self._by_name[request.name] = VolumeInfo(
+            request.name, dict(request.labels), float(int(now)), directory
+        )
+        self.requests[request.name] = request
+        self._empty(request)
+
+    def copy_up(self, volume: str, image: Tree, path: str) -> None:
+        """A fresh volume takes what the image has under it, mode and content."""
+        directory = mountpoint(volume)
+        if self.requests[volume].memory or self.host.children(directory) or image.get(path) is None:
+            return
+        for found, entry in image.entries.items():
+            if found == path or found.startswith(path.rstrip("/") + "/"):
+                self.host.put(directory + found[len(path) :], dataclasses.replace(entry))
+
+    def forget(self, volume: str) -> None:
+        """Nobody runs who has it: what is in memory is gone."""
+        request = self.requests.get(volume)
+        if request is not None and request.memory:
+            self._empty(request)
 
     def remove(self, volume: str, users: list[str]) -> None:
         """Refused while a container, running or not, has it."""
@@ -219,3 +262,9 @@ class Volumes:
             detail = f"volume is in use - [{', '.join(users)}]"
             raise ConflictError("remove volume", volume, detail, status=409)
         del self._by_name[volume], self.requests[volume]
+        self.host.remove(posixpath.dirname(mountpoint(volume)))
+
+    def _empty(self, request: VolumeRequest) -> None:
+        directory = mountpoint(request.name)
+        self.host.remove(directory)
+        self.host.make_directory(directory, ANYBODY_MODE if request.memory else DIRECTORY_MODE)

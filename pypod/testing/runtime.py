@@ -11,12 +11,25 @@ from pypod.errors import ConflictError, EngineError, NotFoundError
 from pypod.model.requests import ContainerRequest, VolumeRequest
 from pypod.model.state import ContainerState
 from pypod.testing.fake_container import CONTAINER_MODE, FakeContainer
+from pypod.testing.files import (
+    FILE_MODE,
+    VOLUMES,
+    Entry,
+    Files,
+    Mount,
+    Tree,
+    image_tree,
+    mountpoint,
+    pause_tree,
+)
 from pypod.testing.process import Core, Process
 from pypod.testing.programs import KILLED, CannotRun, Program, find
 from pypod.testing.resources import Images, Networks, Volumes, digest
 
 NEVER_STARTED = 128
 """The exit code where a container failed to start for another reason than its program."""
+MINIMUM_MEMORY = 6 * 1024 * 1024
+MINIMUM_CPU_QUOTA = 1000
 JOINS = {"network": "network", "ipc": "IPC", "pid": "PID"}
 
 
@@ -73,9 +86,9 @@ class Runtime:
         }
         modes = {kind: self._resolved(mode) for kind, mode in modes.items()}
         self._refuse_conflicts(request, modes["network"])
-        for mount in request.mounts:
-            if not mount.bind:
-                self.volumes.create(VolumeRequest(mount.source, {}), self._core.clock.now())
+        _refuse_limits(request)
+        layer = pause_tree() if image.is_pause else image_tree()
+        self._mount(request, layer)
         self._made += 1
         made = FakeContainer(
             id=digest("container", request.name, self._made),
@@ -85,10 +98,48 @@ class Runtime:
             labels={**image.labels, **request.labels},
             modes=modes,
             created_at=self._core.clock.now(),
+            layer=layer,
         )
         self._by_id[made.id] = made
         self._emit("create", made)
         return made.id
+
+    def _mount(self, request: ContainerRequest, layer: Tree) -> None:
+        """Have its volumes, and the places in it that something is mounted on."""
+        host = self.volumes.host
+        for mount in request.mounts:
+            if mount.bind and mount.source.startswith(f"{VOLUMES}/") and host.get(mount.source) is None:
+                detail = (
+                    f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
+                )
+                raise EngineError("create container", request.name, detail, status=400)
+        for mount in request.mounts:
+            if mount.bind:
+                host.make_directory(mount.source)  # a test's host has every directory that is asked for
+            else:
+                self.volumes.create(VolumeRequest(mount.source, {}), self._core.clock.now())
+                if mount.copy_image:
+                    self.volumes.copy_up(mount.source, layer, mount.target)
+            source = host.get(mount.source) if mount.bind else None
+            if source is None or source.is_directory:
+                layer.make_directory(mount.target)
+            elif layer.get(mount.target) is None:
+                layer.put(mount.target, Entry(FILE_MODE, b""))
+
+    def files(self, container: FakeContainer, user: str = "") -> Files:
+        """What a program of a user sees of files in it."""
+        request = container.request
+        return Files(
+            container.layer,
+            self.volumes.host,
+            [
+                Mount(mount.target, mount.source if mount.bind else mountpoint(mount.source), mount.read_only)
+                for mount in request.mounts
+            ],
+            request.read_only,
+            user,
+            self._core.clock.now(),
+        )
 
     def _resolved(self, mode: str) -> str:
         if mode.startswith(CONTAINER_MODE) and (target := self.find(mode.removeprefix(CONTAINER_MODE))):
@@ -119,12 +170,20 @@ class Runtime:
 
     def start(self, container: FakeContainer) -> None:
         """Where it cannot, it stays as it was, with the reason in it."""
+        if container.state is ContainerState.PAUSED:
+            detail = "cannot start a paused container, try unpause instead"
+            raise ConflictError("start container", container.name, detail, status=409)
         if container.is_running:
             return
         owner = self._check_joins(container)
         self._check_ports(container)
         try:
-            launch = find(container.argv, self.programs, pause=container.image.is_pause)
+            launch = find(
+                container.argv,
+                self.programs,
+                self.files(container, container.request.user),
+                pause=container.image.is_pause,
+            )
         except CannotRun as missing:
             detail = f"OCI runtime create failed: starting container process caused: {missing}: unknown"
             self._fail(
@@ -134,6 +193,7 @@ class Runtime:
             )
         if container.target("network") is None:
             self._connect(container)
+        self._forget_memory(container)
         container.pid_space = owner
         container.process = Process(
             self._core,
@@ -196,7 +256,7 @@ class Runtime:
             self.networks.get(
                 network.info.name, "start container"
             )  # 20.10 looks it up by name, also where given its ID
-            address = network.connect(container.id)
+            address = network.connect(container.id, container.request.ipv4_address)
         except EngineError as error:
             self._fail(container, error, NEVER_STARTED)
         container.addresses = {network.info.id: address} if address else {}
@@ -205,7 +265,53 @@ class Runtime:
         container.error, container.exit_code = error.detail, exit_code
         raise error
 
+    def _disconnect(self, container: FakeContainer) -> None:
+        for network in container.addresses:
+            self.networks.get(network, "disconnect").disconnect(container.id)
+        container.addresses = {}
+
+    def cut_off(self, container: FakeContainer) -> None:
+        """Take it off its network, for this run and those to come."""
+        self._disconnect(container)
+        container.modes = {**container.modes, "network": "none"}
+
+    def _forget_memory(self, container: FakeContainer) -> None:
+        """A volume in memory is unmounted, and empty, when the last container that has it and runs ends."""
+        others = [other for other in self._by_id.values() if other is not container and other.is_running]
+        for volume in container.volumes:
+            if not any(volume in other.volumes for other in others):
+                self.volumes.forget(volume)
+
+    def freeze(self, container: FakeContainer) -> None:
+        """``docker pause``."""
+        if container.state is ContainerState.PAUSED:
+            detail = f"Container {container.id} is already paused"
+            raise ConflictError("pause container", container.name, detail, status=409)
+        container.state = ContainerState.PAUSED
+        for process in _processes(container):
+            process.freeze()
+        self._emit("pause", container)
+
+    def thaw(self, container: FakeContainer) -> None:
+        """``docker unpause``."""
+        if container.state is not ContainerState.PAUSED:
+            detail = f"Container {container.id} is not paused"
+            raise EngineError("unpause container", container.name, detail, status=500)
+        container.state = ContainerState.RUNNING
+        self._emit("unpause", container)
+        for process in _processes(container):
+            process.thaw()
+
     # the end
+
+    def end_all(self) -> None:
+        """As the daemon does when it is stopped: SIGTERM, and SIGKILL for what is left."""
+        for container in list(self._by_id.values()):
+            if container.is_running:
+                self.signal(container, "SIGTERM")
+        for container in list(self._by_id.values()):
+            if container.is_running:
+                self.signal(container, "SIGKILL")
 
     def signal(self, container: FakeContainer, signal: str) -> None:
         """Send it to the first process."""
@@ -213,6 +319,9 @@ class Runtime:
         self._emit("kill", container, signal=str(number))
         if container.process is not None:
             container.process.signal(number, first=container.is_first)
+        # moby daemon/kill.go: what is paused is woken, but where the image has a stop signal and this is another.
+        if container.state is ContainerState.PAUSED and container.image.stop_signal in ("SIGTERM", signal):
+            self.thaw(container)
 
     def end(self, container: FakeContainer, code: int, *, oom: bool = False) -> None:
         """Its first process ends by itself, or for want of memory."""
@@ -226,12 +335,11 @@ class Runtime:
         now = self._core.clock.now()
         container.state, container.exit_code, container.finished_at = ContainerState.EXITED, code, now
         container.flush(now)
-        for network in container.addresses:
-            self.networks.get(network, "disconnect").disconnect(container.id)
-        container.addresses = {}
+        self._disconnect(container)
         commands, container.commands = container.commands, []
         for command in commands:
             command.end(KILLED)
+        self._forget_memory(container)
         self._emit("die", container, exitCode=str(code))
         if container.is_first:
             for other in list(self._by_id.values()):
@@ -258,6 +366,20 @@ class Runtime:
             **more,
         }
         self._core.emit(action, container.id, attributes)
+
+
+def _processes(container: FakeContainer) -> list[Process]:
+    return [*([container.process] if container.process else []), *container.commands]
+
+
+def _refuse_limits(request: ContainerRequest) -> None:
+    if 0 < request.memory < MINIMUM_MEMORY:
+        detail = "Minimum memory limit allowed is 6MB"
+    elif 0 < request.cpu_quota < MINIMUM_CPU_QUOTA:
+        detail = f"CPU cfs quota can not be less than 1ms (i.e. {MINIMUM_CPU_QUOTA})"
+    else:
+        return
+    raise EngineError("create container", request.name, detail, status=400)
 
 
 def _host_ports(container: FakeContainer) -> set[tuple[int, str, str]]:

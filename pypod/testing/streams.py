@@ -6,8 +6,7 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping
 
 from pypod.engine.api import EngineEvent, Frame
-from pypod.errors import EngineError
-from pypod.model.state import ContainerState
+from pypod.errors import EngineError, NotFoundError
 from pypod.testing.fake_container import FakeContainer, Line
 from pypod.testing.process import Core, Process
 
@@ -46,7 +45,7 @@ class FakeLogStream(_Stream):
         self._container = container
         self._place = place
         self._render = render
-        self._run = container.runs if follow and container.state is ContainerState.RUNNING else None
+        self._run = container.runs if follow and container.is_running else None
         self._until = None if self._run is not None else len(container.lines)
 
     def read(self, timeout: float | None = None) -> Frame | None:
@@ -63,7 +62,7 @@ class FakeLogStream(_Stream):
         return self._place < (len(self._container.lines) if self._until is None else self._until)
 
     def _is_ready(self) -> bool:
-        same_run = self._run == self._container.runs and self._container.state is ContainerState.RUNNING
+        same_run = self._run == self._container.runs and self._container.is_running
         return self._over or self._has_line or not same_run
 
 
@@ -72,6 +71,7 @@ class FakeExecStream(_Stream):
 
     def __init__(self, core: Core) -> None:
         super().__init__(core)
+        self._start = core.starts
         self._frames: list[Frame] = []
         self.process: Process | None = None
         self.failure: int | None = None
@@ -88,7 +88,7 @@ class FakeExecStream(_Stream):
             return self._frames.pop(0) if self._frames and not self._over else None
 
     def _is_ready(self) -> bool:
-        return self._over or bool(self._frames) or self.exit_code() is not None
+        return self._over or bool(self._frames) or self._code() is not None
 
     def send(self, data: bytes) -> None:
         with self._core.condition:
@@ -106,7 +106,13 @@ class FakeExecStream(_Stream):
 
     def exit_code(self) -> int | None:
         with self._core.condition:
-            return self.failure if self.process is None else self.process.exit_code
+            self._core.check("inspect exec in container")
+            if self._start != self._core.starts:  # the engine keeps them in memory
+                raise NotFoundError("inspect exec in container", "", "No such exec instance", status=404)
+            return self._code()
+
+    def _code(self) -> int | None:
+        return self.failure if self.process is None else self.process.exit_code
 
 
 class FakeEventStream(_Stream):

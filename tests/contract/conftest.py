@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pathlib
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from pypod.engine.api import Engine
-from pypod.testing import FakeEngine
+from pypod.testing import FakeEngine, Program
 from tests import images
-from tests.contract.harness import BUSYBOX, Contract, everything
+from tests.contract.harness import BUSYBOX, HUNGRY, Contract, everything
+from tests.contract.outside import DockerOutside
+from tests.contract.registry import PROGRAM, PUBLISHED, serving
+
+INIT = pathlib.Path("/run/systemd/system")
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +40,28 @@ def contract(request: pytest.FixtureRequest) -> Iterator[Contract]:
     if request.param == "fake":
         fake = FakeEngine()
         fake.add_image(BUSYBOX, command=("sh",))
-        subject = Contract(fake, fake.clock)
+        fake.program(HUNGRY[0], Program())
+        subject = Contract(fake, fake.clock, fake)
+        with _clean(subject):
+            yield subject
     else:
-        subject = Contract(request.getfixturevalue("docker_engine"), None)
+        yield request.getfixturevalue("real")
+
+
+@pytest.fixture
+def real(docker_engine: Engine) -> Iterator[Contract]:
+    """The real engine, for what the fake has not got."""
+    with contextlib.closing(DockerOutside(docker_engine.url)) as outside:
+        subject = Contract(docker_engine, None, outside)
+        with _clean(subject):
+            yield subject
+
+
+@contextlib.contextmanager
+def _clean(subject: Contract) -> Iterator[None]:
     assert subject.leftovers() == []
     try:
-        yield subject
+        yield
     finally:
         subject.clean()
     assert subject.leftovers() == []
@@ -47,3 +70,28 @@ def contract(request: pytest.FixtureRequest) -> Iterator[Contract]:
 @pytest.fixture
 def engine(contract: Contract) -> Engine:
     return contract.engine
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory, docker_engine: Engine) -> Iterator[str]:
+    """A registry's reference of an image with a layer that the engine has not got."""
+    if shutil.which(PROGRAM) is None:
+        # scripts/test installs it where no service manager would start it on port 5000 for all the network.
+        assert not os.environ.get("CI") or INIT.exists(), f"install {PROGRAM}: a pull is tested on it"
+        pytest.skip(f"{PROGRAM} (of the Debian package of that name) is not installed")
+    with serving(tmp_path_factory.mktemp("registry")) as address:
+        with contextlib.closing(DockerOutside(docker_engine.url)) as outside:
+            reference = f"{address}/{PUBLISHED}"
+            outside.publish(BUSYBOX, reference)
+        yield reference
+
+
+@pytest.fixture
+def published(contract: Contract, request: pytest.FixtureRequest) -> str:
+    """A reference that a registry has and the engine has not."""
+    if isinstance(contract.engine, FakeEngine):
+        reference = f"localhost:5000/{PUBLISHED}"
+        contract.engine.add_registry_image(reference)
+        return reference
+    found: str = request.getfixturevalue("registry")
+    return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from pypod.engine.api import Engine
 from pypod.errors import ConflictError, EngineError, NotFoundError
 from pypod.model.requests import MountRequest
 from pypod.model.state import ContainerState
-from tests.contract.harness import Contract
+from tests.contract.harness import Contract, output
+from tests.contract.outside import DockerOutside
 
 MISSING = "contract-nobody-has-this"
 
@@ -271,6 +274,64 @@ class TestKill:
     def test_what_is_not_there_is_not_found(self, engine: Engine) -> None:
         with pytest.raises(NotFoundError):
             engine.kill_container(MISSING)
+
+
+class TestPaused:
+    def test_it_waits(self, contract: Contract, engine: Engine) -> None:
+        made = contract.run("one", "sh", "-c", "sleep 0.3; echo on")
+        contract.outside.pause(made)
+        contract.pass_time(0.6)
+        assert contract.state(made) is ContainerState.PAUSED
+        assert contract.log(made) == b""
+        contract.outside.unpause(made)
+        assert contract.ended(made).exit_code == 0
+        assert contract.log(made) == b"on\n"
+
+    @pytest.mark.parametrize(("signal", "code"), [("SIGTERM", 143), ("SIGKILL", 137)])
+    def test_a_signal_wakes_it(self, contract: Contract, engine: Engine, signal: str, code: int) -> None:
+        member = contract.member("one", contract.run_pause())
+        engine.start_container(member)
+        contract.outside.pause(member)
+        engine.kill_container(member, signal)
+        assert contract.ended(member).exit_code == code
+
+    def test_it_cannot_be_started_but_joined_and_removed(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.run_pause()
+        contract.outside.pause(pause)
+        with pytest.raises(ConflictError, match="unpause"):
+            engine.start_container(pause)
+        member = contract.member("one", pause)
+        engine.start_container(member)
+        assert contract.state(member) is ContainerState.RUNNING
+        engine.remove_container(pause)
+        contract.ended(member)
+
+
+class TestLimits:
+    LIMITS: ClassVar = {"memory": 32 << 20, "cpu_quota": 50_000, "cpu_shares": 128, "oom_score_adj": 900}
+
+    def test_the_engine_has_them(self, real: Contract) -> None:
+        assert isinstance(real.outside, DockerOutside)
+        made = real.run("one", **self.LIMITS)
+        found = real.outside.inspect(made)["HostConfig"]
+        wanted = {"Memory": 32 << 20, "MemorySwap": 32 << 20, "CpuQuota": 50_000, "CpuPeriod": 100_000}
+        wanted |= {"CpuShares": 128, "OomScoreAdj": 900}
+        assert {key: found[key] for key in wanted} == wanted
+        score = real.engine.exec(made, ["cat", "/proc/1/oom_score_adj"])
+        assert output(real.closing(score)) == b"900\n"
+
+    def test_without_them_there_are_none(self, real: Contract) -> None:
+        assert isinstance(real.outside, DockerOutside)
+        found = real.outside.inspect(real.create("one"))["HostConfig"]
+        limits = ("Memory", "MemorySwap", "CpuQuota", "CpuPeriod", "CpuShares", "OomScoreAdj")
+        assert [found[key] for key in limits] == [0] * len(limits)
+
+    def test_what_is_too_little_is_refused(self, contract: Contract) -> None:
+        for less in ({"memory": (6 << 20) - 1}, {"cpu_quota": 999}):
+            with pytest.raises(EngineError) as caught:
+                contract.create("one", **less)
+            assert caught.value.status == 400
+        contract.create("one", memory=6 << 20, cpu_quota=1000)
 
 
 class TestRename:

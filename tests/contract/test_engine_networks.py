@@ -8,8 +8,9 @@ import pytest
 
 from pypod.engine import pause
 from pypod.engine.api import Engine
-from pypod.errors import ConflictError, ImagePullError, NotFoundError, SubnetInUseError
+from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError, SubnetInUseError
 from pypod.model.requests import MountRequest
+from pypod.model.state import ContainerState
 from tests.contract.harness import BUSYBOX, Contract
 
 MISSING = "contract-nobody-has-this"
@@ -74,6 +75,35 @@ class TestImages:
         with pytest.raises(NotFoundError):
             engine.image(reference)
 
+    def test_a_registry_has_it(self, contract: Contract, engine: Engine, published: str) -> None:
+        lines: list[str] = []
+        engine.pull_image(published, progress=lines.append)
+        try:
+            info = engine.image(published)
+            assert published in info.references
+            assert lines[0].endswith("Pulling from pypod-test/published")
+            assert lines[-1] == f"Status: Downloaded newer image for {published}"
+            assert len(lines) == len(set(lines))
+            contract.run("one", "true", image=published)
+            again: list[str] = []
+            engine.pull_image(published, progress=again.append)
+            assert again[-1] == f"Status: Image is up to date for {published}"
+            assert engine.image(published).id == info.id
+        finally:
+            contract.clean()
+            engine.remove_image(published)
+
+    def test_every_layer_tells_its_steps(self, real: Contract, registry: str) -> None:
+        lines: list[str] = []
+        real.engine.pull_image(registry, progress=lines.append)
+        real.engine.remove_image(registry)
+        steps = {line.partition(": ")[2] for line in lines}
+        assert {"Pulling fs layer", "Download complete", "Pull complete"} <= steps, lines
+
+    def test_a_registry_has_not_this_tag(self, real: Contract, registry: str) -> None:
+        with pytest.raises(ImagePullError, match="manifest unknown"):
+            real.engine.pull_image(f"{registry}-other")
+
 
 class TestNetworks:
     def test_it_is_made_and_removed(self, contract: Contract, engine: Engine) -> None:
@@ -124,6 +154,51 @@ class TestNetworks:
         contract.ended(made)
         assert engine.container(made).addresses == contract.listed()[made].addresses == {}
 
+    def test_an_address_can_be_asked_for(self, contract: Contract, engine: Engine) -> None:
+        network, subnet = contract.network()
+        wanted = str(ipaddress.ip_network(subnet)[77])
+        one = contract.run_pause("one", network_mode=network, ipv4_address=wanted)
+        assert engine.container(one).addresses == contract.listed()[one].addresses == {network: wanted}
+        other = contract.run("other", network_mode=network)
+        assert engine.container(other).addresses == {network: str(ipaddress.ip_network(subnet)[2])}
+
+    def test_an_address_that_somebody_has_is_refused_until_it_is_free(
+        self, contract: Contract, engine: Engine
+    ) -> None:
+        network, _ = contract.network()
+        one = contract.run("one", network_mode=network)
+        wanted = engine.container(one).addresses[network]
+        two = contract.create_pause("two", network_mode=network, ipv4_address=wanted)
+        with pytest.raises(EngineError, match="Address already in use"):
+            engine.start_container(two)
+        info = engine.container(two)
+        assert (info.state, info.exit_code, info.addresses) == (ContainerState.CREATED, 128, {})
+        assert "Address already in use" in info.error
+        engine.kill_container(one)
+        contract.ended(one)
+        engine.start_container(two)
+        assert engine.container(two).addresses == {network: wanted}
+
+    def test_an_address_of_another_subnet_is_refused(self, contract: Contract, engine: Engine) -> None:
+        network, _ = contract.network()
+        made = contract.create("one", network_mode=network, ipv4_address="192.0.2.7")
+        with pytest.raises(EngineError, match=r"192\.0\.2\.7"):
+            engine.start_container(made)
+
+    def test_one_that_is_taken_off_its_network_runs_on_without_an_address(
+        self, contract: Contract, engine: Engine
+    ) -> None:
+        network, _ = contract.network()
+        made = contract.run_pause(network_mode=network)
+        contract.outside.disconnect_network(made)
+        for _ in range(2):
+            info = engine.container(made)
+            assert (info.state, info.addresses) == (ContainerState.RUNNING, {})
+            engine.kill_container(made)
+            contract.ended(made)
+            engine.start_container(made)
+        engine.remove_network(network)
+
     def test_an_address_is_free_again_at_the_end(self, contract: Contract, engine: Engine) -> None:
         network, _ = contract.network()
         one = contract.run_pause("one", network_mode=network)
@@ -150,6 +225,8 @@ class TestVolumes:
         name = contract.volume()
         (info,) = engine.volumes(contract.labels)
         assert (info.name, info.labels) == (name, contract.labels)
+        assert name in info.mountpoint
+        assert info.mountpoint.startswith("/")
         assert abs(info.created_at - engine.info().system_time) < 60
         engine.remove_volume(name)
         assert engine.volumes(contract.labels) == []

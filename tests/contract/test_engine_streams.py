@@ -13,7 +13,7 @@ from pypod.engine.api import STDERR, STDOUT, Engine, EngineEvent, EventStream
 from pypod.engine.pause import LEASE_LOST_EXIT_CODE
 from pypod.errors import ConflictError, EngineError, NotFoundError
 from pypod.model.state import ContainerState
-from tests.contract.harness import PATIENCE, Contract, output, read_until
+from tests.contract.harness import HUNGRY, PATIENCE, Contract, output, read_until
 
 MISSING = "contract-nobody-has-this"
 
@@ -216,6 +216,12 @@ class TestExec:
         with pytest.raises(ConflictError):
             engine.exec(contract.create("one"), ["true"])
 
+    def test_a_paused_one_is_a_conflict(self, contract: Contract, engine: Engine) -> None:
+        made = contract.run("one")
+        contract.outside.pause(made)
+        with pytest.raises(ConflictError, match="is paused"):
+            engine.exec(made, ["true"])
+
     def test_what_is_not_there_is_not_found(self, engine: Engine) -> None:
         with pytest.raises(NotFoundError):
             engine.exec(MISSING, ["true"])
@@ -249,6 +255,36 @@ class TestEvents:
         assert all(event.attributes.items() >= contract.labels.items() for event in found)
         assert abs(found[0].time - engine.info().system_time) < 60
         assert [event.time for event in found] == sorted(event.time for event in found)
+
+    def test_what_others_do(self, contract: Contract, engine: Engine) -> None:
+        stream = contract.closing(engine.events(contract.labels, since=engine.info().system_time))
+        made = contract.run("one")
+        contract.outside.pause(made)
+        assert contract.state(made) is contract.listed()[made].state is ContainerState.PAUSED
+        assert engine.container(made).is_live
+        contract.outside.unpause(made)
+        assert contract.state(made) is ContainerState.RUNNING
+        engine.kill_container(made)
+        contract.ended(made)
+        engine.remove_container(made)
+        found = [event.action for event in events_until(stream, "destroy")]
+        assert [action for action in found if action != "kill"] == [
+            "create",
+            "start",
+            "pause",
+            "unpause",
+            "die",
+            "destroy",
+        ]
+
+    def test_want_of_memory(self, contract: Contract, engine: Engine) -> None:
+        stream = contract.closing(engine.events(contract.labels, since=engine.info().system_time))
+        made = contract.run("one", *HUNGRY, memory=16 << 20)
+        contract.outside.oom(made)
+        info = contract.ended(made)
+        assert (info.exit_code, info.oom_killed) == (137, True)
+        found = [event.action for event in events_until(stream, "die")]
+        assert found == ["create", "start", "oom", "die"]
 
     def test_since_brings_what_was(self, contract: Contract, engine: Engine) -> None:
         begin = engine.info().system_time

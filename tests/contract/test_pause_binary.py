@@ -253,6 +253,11 @@ class TestUsage:
             "relay --wait -1 127.0.0.1 80",
             "relay --wait 1 2 127.0.0.1 80",
             "relay 127.0.0.1 80 --wait 1",
+            "relay --check",
+            "relay --check 127.0.0.1",
+            "relay --limit 127.0.0.1 80",
+            "relay --limit x 127.0.0.1 80",
+            "relay --soon 127.0.0.1 80",
         ],
     )
     def test_what_it_does_not_know_is_a_usage_error(self, start: Start, arguments: str) -> None:
@@ -388,6 +393,41 @@ class TestRelay:
         assert wait / 1000 <= time.monotonic() - before < wait / 1000 + 2
         assert process.returncode == 1
         assert stderr.decode() == f"cannot connect to 127.0.0.1:{port}: connection refused\n"
+
+    def test_a_check_ends_when_a_silent_server_takes_the_connection(
+        self, start: Start, closed_port: tuple[socket.socket, str]
+    ) -> None:
+        holder, port = closed_port
+        holder.listen()
+        process = start("relay", "--check", "--wait", "20000", "--limit", "20000", "127.0.0.1", port)
+        assert process.wait(PATIENCE) == 0
+        assert stream(process, "stderr").read() == b""
+
+    def test_a_check_of_a_port_where_nobody_listens_fails(
+        self, start: Start, closed_port: tuple[socket.socket, str]
+    ) -> None:
+        _, port = closed_port
+        process = start("relay", "--check", "127.0.0.1", port)
+        assert process.wait(PATIENCE) == 1
+        text = stream(process, "stderr").read().decode()
+        assert text == f"cannot connect to 127.0.0.1:{port}: connection refused\n"
+
+    def test_the_limit_ends_a_relay_to_a_server_that_hangs(
+        self, start: Start, closed_port: tuple[socket.socket, str]
+    ) -> None:
+        holder, port = closed_port
+        holder.listen()
+        before = time.monotonic()
+        process = start("relay", "--limit", "300", "127.0.0.1", port)
+        assert process.wait(PATIENCE) == -signal.SIGALRM
+        assert 0.25 < time.monotonic() - before < 2
+
+    def test_the_limit_ends_a_wait_as_well(
+        self, start: Start, closed_port: tuple[socket.socket, str]
+    ) -> None:
+        _, port = closed_port
+        process = start("relay", "--wait", "20000", "--limit", "300", "127.0.0.1", port)
+        assert process.wait(PATIENCE) == -signal.SIGALRM
 
     def test_a_server_that_is_ready_is_not_waited_for(self, start: Start) -> None:
         with serving(echo) as port:

@@ -101,6 +101,7 @@ def test_there_are_examples() -> None:
         "01-two-containers",
         "02-shared-volume",
         "03-two-pods-by-ip",
+        "04-init-and-sidecar",
     ]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pypod
 from tests.images import BUSYBOX
 
 POLL = 0.02
@@ -155,13 +156,13 @@ class Look:
         return state
 
 
-def background_programs() -> dict[int, str]:
-    """The background programs that run, of whatever user and engine: pid to state directory."""
+def background_programs(url: str) -> dict[int, str]:
+    """The background programs of an engine that run, of whatever user: pid to state directory."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"supervise" in words and any(b"pypod" in word for word in words):
+            if b"supervise" in words and url.encode() in words and any(b"pypod" in word for word in words):
                 environment = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
                 home = next((pair for pair in environment if pair.startswith("XDG_STATE_HOME=")), "")
                 found[int(entry.name)] = home.partition("=")[2]
@@ -174,9 +175,11 @@ def end_background_programs() -> None:
     It holds no state, so this harms nothing: the next pod starts one again.
     """
 
+    url = pypod.connect().url
+
     def none_left() -> bool:
         """Killed at every look: one that was being started at the first look had no name yet."""
-        programs = background_programs()
+        programs = background_programs(url)
         for pid, home in programs.items():
             if home and home == os.environ["XDG_STATE_HOME"]:
                 with contextlib.suppress(ProcessLookupError):

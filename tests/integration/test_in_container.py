@@ -178,7 +178,14 @@ def test_kill_9_in_there_ends_the_pod_and_sweep_out_here_removes_it(
         until(lambda: not look.containers(f"pypod_{namespace}_", running=True), 1.5)
     else:
         stays(lambda: len(look.containers(f"pypod_{namespace}_", running=True)) == 2, 0.5)
-    reasons = {swept.pod: swept.reason for swept in pypod.sweep()}
+    # Its owner cannot be looked at from here: the lease must have been lost for a while.
+    reasons: dict[str, str] = {}
+
+    def swept() -> bool:
+        reasons.update({gone.pod: gone.reason for gone in pypod.sweep()})
+        return f"{namespace}/web" in reasons
+
+    until(swept, 10)
     assert reasons[f"{namespace}/web"] == "its lease was lost"
     assert _pods(look, namespace) == []
 

@@ -13,6 +13,7 @@ import pytest
 import pypod
 from pypod import Container, Pod
 from tests.images import BUSYBOX
+from tests.integration.life import Witness
 from tests.integration.processes import Child, Look, end_background_programs, stays, until
 
 pytestmark = pytest.mark.docker
@@ -177,14 +178,28 @@ def _attach_and_leave(raw: docker.APIClient, container: str) -> None:
     stream.close()
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["shared", "private"])
-def test_a_second_attacher_that_leaves_ends_the_lease(
-    namespace: str, look: Look, raw: docker.APIClient, shared: bool
+@pytest.mark.parametrize("body", [SHARED, PRIVATE], ids=["shared", "private"])
+def test_a_second_attacher_that_leaves_costs_a_pod_its_sandbox_and_not_its_life(
+    namespace: str, look: Look, raw: docker.APIClient, body: str
 ) -> None:
-    """Docker's StdinOnce: documented, not wished for. The pod must end as one whose owner died, not live half."""
-    with _pod(namespace, share_process_namespace=shared) as pod:
+    """Docker's StdinOnce: documented, not wished for. A lease that was lost while the owner lives makes a new sandbox, and that
+    one's lease ends the pod with its owner."""
+    witness = Witness(raw, namespace)
+    with Child(namespace, body) as owner:
+        owner.ready()
         _attach_and_leave(raw, look.pause(namespace))
-        until(lambda: pod.refresh().reason in ("LeaseLost", "NotFound"), 3, "its owner sees the end")
-        until(lambda: look.left(namespace) == [], 3, "the background program removes it")
-        with pytest.raises(pypod.PodNotRunningError):
-            pod.exec(["true"])
+        pod = pypod.get("web", namespace)
+
+        def has_healed() -> bool:
+            changed = [event for event in pod.events if event.reason == "SandboxChanged"]
+            return pod.refresh().ready_count == 2 and bool(changed)
+
+        until(has_healed, 15, "its owner heals it")
+        assert [event.attributes["exitCode"] for event in witness.happened("die", "pause")] == [
+            str(LEASE_LOST)
+        ]
+        assert look.pause(namespace).endswith("_pause_1")
+        assert {each.restart_count for each in pod.status.container_statuses} == {1}
+        stays(lambda: pod.refresh().ready_count == 2, 1)  # and nobody takes it for abandoned
+        owner.kill()
+        until(lambda: look.left(namespace) == [], 4)

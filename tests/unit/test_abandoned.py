@@ -24,9 +24,10 @@ PAUSE = ContainerInfo(
     created_at=NOW - 5,
     started_at=NOW - 5,
 )
-MEMBER = replace(PAUSE, id="m", name="web", labels=naming.member_labels(LEASED, "web", 0))
+MEMBER = replace(PAUSE, id="m", name="web", labels=naming.member_labels(LEASED, "web", 0, 0))
 VOLUME = VolumeInfo("html", naming.volume_labels(LEASED, "html"), NOW - 5)
-LOST = replace(PAUSE, state=ContainerState.EXITED, exit_code=97)
+LOST = replace(PAUSE, state=ContainerState.EXITED, exit_code=97, finished_at=NOW - 1)
+LONG_LOST = replace(LOST, finished_at=NOW - 15.1)
 KILLED = replace(PAUSE, state=ContainerState.EXITED, exit_code=137)
 CREATED = replace(PAUSE, state=ContainerState.CREATED, started_at=None)
 OLD_CREATED = replace(CREATED, created_at=NOW - 601)
@@ -52,14 +53,22 @@ CASES = {
     "leased, and the owner lives": Case(PAUSE, True, ""),
     "leased, and the owner is dead here": Case(PAUSE, False, GONE),
     "leased, and nobody can know of the owner": Case(PAUSE, None, ""),
-    "the pause says so, whoever lives": Case(LOST, True, "its lease was lost"),
-    "the pause says so, and nobody can know": Case(LOST, None, "its lease was lost"),
+    "the lease was lost, but the owner lives: the engine's end lost it": Case(LONG_LOST, True, ""),
+    "the lease was lost, and the owner is dead": Case(LOST, False, "its lease was lost"),
+    "the lease was lost just now, and nobody can know": Case(LOST, None, ""),
+    "the lease was lost a while ago, and nobody can know": Case(LONG_LOST, None, "its lease was lost"),
+    "the lease was lost at no known time, and nobody can know": Case(
+        replace(LOST, finished_at=None, created_at=NOW - 16), None, "its lease was lost"
+    ),
     "the pause ended otherwise, and the owner lives": Case(KILLED, True, ""),
     "the pause ended otherwise, and the owner is dead": Case(KILLED, False, GONE),
     "the pause ended otherwise, and nobody can know": Case(KILLED, None, ""),
     "detached: an owner is none": Case(FREE, False, ""),
     "detached: exit 97 says nothing": Case(
         replace(FREE, state=ContainerState.EXITED, exit_code=97), None, ""
+    ),
+    "detached: a lease lost long ago says nothing": Case(
+        replace(FREE, state=ContainerState.EXITED, exit_code=97, finished_at=NOW - 900), False, ""
     ),
     "being deleted, in time": Case(marked(NOW - 10), False, ""),
     "being deleted, for too long": Case(marked(NOW - 11), True, "its deletion was not finished"),
@@ -92,3 +101,11 @@ def test_judge(sentence: str) -> None:
 def test_an_owner_label_that_is_not_ours_proves_nothing() -> None:
     strange = replace(PAUSE, labels={**PAUSE.labels, naming.OWNER: "somebody"})
     assert abandoned.judge((strange,), (), strange, is_alive=lambda owner: False, now=NOW) == ""
+
+
+def test_an_owner_label_that_is_not_ours_leaves_a_lost_lease_to_time() -> None:
+    """Whoever lives: the label names nobody who could."""
+    for pause, reason in ((LOST, ""), (LONG_LOST, "its lease was lost")):
+        strange = replace(pause, labels={**pause.labels, naming.OWNER: "somebody"})
+        found = abandoned.judge((strange,), (), strange, is_alive=lambda owner: True, now=NOW)
+        assert found == reason

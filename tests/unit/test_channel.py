@@ -7,13 +7,27 @@ import pytest
 from pypod.engine import observe
 from pypod.engine.channel import Channel
 from pypod.errors import EngineError
-from pypod.model.journal import ContainerFailed, Event, Pulled, Restarted
+from pypod.model import journal
+from pypod.model.history import History
+from pypod.model.journal import (
+    Address,
+    Began,
+    ContainerFailed,
+    Event,
+    Hooked,
+    Message,
+    Probed,
+    Pulled,
+    Signalled,
+    Started,
+    Stopping,
+)
 from pypod.model.requests import ContainerRequest
 from pypod.testing import FakeEngine
 
 PAUSE = "pypod/pause:test"
 STARTED = Event(1.0, "Normal", "Started", "Container started", "web", 1, 1.0)
-CRASHED = Restarted(2.0, "web", 1, 1)
+CRASHED = Started(2.0, "web", 1, 1)
 FAILED = ContainerFailed(3.0, "log", "ErrImagePull", "no such image")
 PULLED = Pulled(4.0, "nginx:1")
 
@@ -73,7 +87,7 @@ def test_what_is_written_is_in_the_history_and_in_the_journal(engine: FakeEngine
     channel.attach(pause, engine.attach_stdin)
     channel.write(STARTED, CRASHED)
     assert channel.history.events == (STARTED,)
-    assert dict(channel.history.backoff_steps) == {"web": 1}
+    assert channel.history.record("web", 1).step == 1
     assert observe.read_history(engine, pause) == channel.history
 
 
@@ -106,7 +120,7 @@ def test_a_history_that_another_process_wrote_is_not_written_again(engine: FakeE
     reader.attach(pause, engine.attach_stdin)
     reader.write(CRASHED)
     found = observe.read_history(engine, pause)
-    assert (found.events, dict(found.backoff_steps)) == ((STARTED,), {"web": 1})
+    assert (found.events, found.record("web", 1).step) == ((STARTED,), 1)
     assert reader.history == found
 
 
@@ -168,3 +182,62 @@ def test_a_forked_child_drops_its_copy_without_ending_the_parents(channel: Chann
     assert not channel.is_attached
     channel.write(STARTED)
     assert stdin.data == b""
+
+
+def test_a_pause_that_was_just_made_is_attached_also_under_an_old_name(channel: Channel) -> None:
+    """Its predecessor was removed, and nothing was written since that would have told."""
+    old, new = Recorder(), Recorder()
+    channel.attach("p1", lambda name: old)
+    channel.write(STARTED)
+    channel.renew()
+    channel.attach("p1", lambda name: new)
+    assert old.calls == ["close"]
+    assert new.data == journal.encode(STARTED)
+
+
+def test_a_pause_whose_stdin_broke_is_told_only_what_it_did_not_get(channel: Channel) -> None:
+    """It lives on, as with an engine that keeps containers over its own restart."""
+    broken, again = Recorder(), Recorder()
+    channel.attach("p", lambda name: broken)
+    channel.write(STARTED)
+    assert channel.stuck_at == ""
+    broken.error = EngineError("write to container", "p", "broken pipe")
+    channel.write(CRASHED)
+    assert channel.stuck_at == "p"
+    channel.attach("p", lambda name: again)
+    assert (channel.stuck_at, again.data) == ("", journal.encode(CRASHED))
+
+
+@pytest.mark.parametrize(("told", "expected"), [("", b""), ("p0", b""), ("p1", journal.encode(STARTED))])
+def test_a_pause_is_told_what_was_adopted_unless_it_told_it(
+    channel: Channel, told: str, expected: bytes
+) -> None:
+    channel.adopt(History().apply(STARTED), told)
+    stdin = Recorder()
+    channel.attach("p0", lambda name: stdin)
+    assert stdin.data == expected
+
+
+def test_a_new_pause_is_told_everything_that_the_history_has(engine: FakeEngine, channel: Channel) -> None:
+    first = sandbox(engine, "p0")
+    channel.attach(first, engine.attach_stdin)
+    channel.write(
+        Began(1.0),
+        Address(2.0, "10.214.0.2"),
+        CRASHED,
+        Probed(3.0, "web", 1, "readiness", True, "ok"),
+        Hooked(4.0, "web", 1, "postStart", "done"),
+        Stopping(5.0, "web", 1, 35.0, "Liveness"),
+        Signalled(6.0, "web", 1),
+        Message(7.0, "web", 1, "words"),
+        FAILED,
+        PULLED,
+    )
+    engine.kill_container(first)
+    second = sandbox(engine, "p1")
+    channel.attach(second, engine.attach_stdin)
+    found = observe.read_history(engine, second)
+    assert found == channel.history
+    record = found.record("web", 1)
+    assert (record.step, record.passed("readiness"), record.hook("postStart")) == (1, True, "done")
+    assert (record.signalled, record.message, found.began, found.ip) == (6.0, "words", 1.0, "10.214.0.2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import struct
 import subprocess
@@ -15,19 +16,24 @@ from typing import Any
 import pytest
 
 import pypod
-from pypod import Container
-from pypod.cli import common, demo, demo_image, doctor, main, ps, tables
+from pypod import Container, waiting
+from pypod.cli import common, copy, demo, demo_image, doctor, life, main, ps, tables
 from pypod.cli import tour_checks as judge
-from pypod.cli.parser import build_parser, seconds, split_command
+from pypod.cli.parser import build_parser, moment, seconds, split_command
 from pypod.cli.tour import Claim, Evidence, Tour
 from pypod.cli.tour_checks import Life
 from pypod.cli.tour_claims import CLAIMS
+from pypod.engine.api import Frame
 from pypod.errors import PodNotFoundError, PodTimeoutError
+from pypod.model.members import Kind
 from pypod.model.spec import PodSpec
 from pypod.model.state import EngineInfo
 from pypod.model.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 
-COMMANDS = ("up", "down", "ps", "logs", "exec", "plan", "sweep", "doctor", "demo", "supervise")
+COMMANDS = (
+    "up", "down", "wait", "plan", "ps", "describe", "events", "logs", "exec", "cp", "debug", "sweep", "doctor", "demo",
+    "supervise",
+)  # fmt: skip
 
 
 # --- parsing ---------------------------------------------------------------------------------------------------------
@@ -57,6 +63,11 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         ["ps", "-o", "xml"],
         ["logs", "x", "--tail", "few"],
         ["logs", "x", "--since", "soon"],
+        ["logs", "x", "--since", "2026-01-31T12:00:00"],
+        ["wait", "x"],
+        ["debug", "x"],
+        ["describe"],
+        ["cp", "x:/y"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
@@ -64,7 +75,22 @@ def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["down"], ["down", "x", "-f", "y"], ["exec", "x"], ["demo", "--only", "15"]]
+    "words",
+    [
+        ["down"],
+        ["down", "x", "-f", "y"],
+        ["exec", "x"],
+        ["demo", "--only", "15"],
+        ["logs", "x", "-f", "-p"],
+        ["wait", "x", "--for", "condition=Happy"],
+        ["wait", "x", "--for", "Ready"],
+        ["cp", "a", "b"],
+        ["cp", "a:/b", "c:/d"],
+        ["cp", ":/b", "c"],
+        ["cp", "a:", "c"],
+        ["debug", "x", "--image", "i", "--env", "NONE"],
+        ["events", "x", "-A"],
+    ],
 )
 def test_usage_that_argparse_cannot_judge_is_exit_code_2(
     words: list[str], capsys: pytest.CaptureFixture[str]
@@ -84,10 +110,266 @@ def test_what_follows_two_dashes_is_the_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("90", 90), ("30s", 30), ("5m", 300), ("1h", 3600), ("250ms", 0.25)]
+    ("text", "value"),
+    [("90", 90), ("0.5", 0.5), ("30s", 30), ("5m", 300), ("1h30m", 5400), ("250ms", 0.25), ("2d", 172800)],
 )
 def test_times(text: str, value: float) -> None:
     assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "s", "5x", "-5s", "1m30", "5 m", "٣s"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is no time"):
+        seconds(text)
+
+
+def test_moments_are_so_long_ago_or_a_time_with_its_zone() -> None:
+    assert moment("1970-01-01T00:01:40Z") == 100
+    assert moment("1970-01-01T02:01:40.5+02:00") == 100.5
+    before = time.time()
+    assert before - 60 <= moment("1m") <= time.time() - 60
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("condition=Ready", "Ready"), ("condition=ready", "Ready"), ("condition=Started", "Started"),
+        ("phase=Succeeded", "Succeeded"), ("phase=Running", "Running"), ("delete", "Deleted"),
+    ],
+)  # fmt: skip
+def test_goals_of_wait(text: str, condition: str) -> None:
+    assert life.goal(text) == condition
+    assert condition in waiting.CONDITIONS
+
+
+def test_waiting_for_the_end_of_a_pod_that_is_not_there_is_done_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def get(*_: Any, **__: Any) -> None:
+        raise PodNotFoundError("cannot find pod default/x", pod="default/x")
+
+    monkeypatch.setattr(pypod, "connect", lambda *_: None)
+    monkeypatch.setattr(pypod, "get", get)
+    assert main(["wait", "x", "--for=delete"]) == 0
+    assert capsys.readouterr().out == "pod/x condition met\n"
+    assert main(["wait", "x", "--for=condition=Ready"]) == 1
+
+
+def test_wait_passes_on_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(pypod, "connect", lambda *_: None)
+    monkeypatch.setattr(
+        pypod, "get", lambda *names, **_: SimpleNamespace(wait=lambda *words: asked.append((names, words)))
+    )
+    assert main(["wait", "x", "-n", "prod", "--for=phase=Failed", "--timeout=2m"]) == 0
+    assert main(["wait", "x", "--for=condition=Ready"]) == 0
+    assert asked == [(("x", "prod"), ("Failed", 120.0)), (("x", "default"), ("Ready", 30.0))]
+
+
+# --- into a pod ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "pod", "path"),
+    [
+        ("web:/etc", "web", "/etc"), ("web:relative", "web", "relative"), ("web:/a:b", "web", "/a:b"), ("./a:b", "", "./a:b"),
+        ("/a:b", "", "/a:b"), ("-", "", "-"), ("plain", "", "plain"), ("..", "", ".."),
+    ],
+)  # fmt: skip
+def test_what_cp_takes_for_a_pod_and_what_for_a_path(word: str, pod: str, path: str) -> None:
+    assert copy.split(word) == (pod, path)
+
+
+class Copied:
+    """A pod that notes what is asked of it."""
+
+    namespace, name = "default", "web"
+    spec = PodSpec("web", (Container("one", "i:1"), Container("two", "i:1")))
+    status = PodStatus(
+        Phase.RUNNING,
+        container_statuses=(
+            ContainerStatus("one", Running(1.0), None, True, 0, "i:1", "id-1"),
+            ContainerStatus("two", Waiting("ContainerCreating"), None, False, 0, "i:1", ""),
+        ),
+    )
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.engine = self
+
+    def copy_to(self, *words: object) -> None:
+        self.asked.append(("to", *words))
+
+    def copy_from(self, *words: object) -> None:
+        self.asked.append(("from", *words))
+
+    def get_archive(self, container: str, path: str) -> list[bytes]:
+        if path == "/none":
+            raise pypod.NotFoundError("copy from container", container, "no such path")
+        return [f"{container}:".encode(), path.encode()]
+
+    def put_archive(self, container: str, path: str, pieces: Any) -> None:
+        if path == "/none":
+            raise pypod.NotFoundError("copy to container", container, "no such path")
+        self.asked.append((container, path, b"".join(pieces)))
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> Copied:
+    made = Copied()
+    monkeypatch.setattr(pypod, "connect", lambda *_: made)
+    monkeypatch.setattr(pypod, "get", lambda *_, **__: made)
+    return made
+
+
+def test_cp_goes_in_and_out(copied: Copied) -> None:
+    assert main(["cp", "web:/etc", "./here"]) == 0
+    assert main(["cp", "./here/.", "web:there", "-c", "two"]) == 0
+    assert copied.asked == [("from", "/etc", "./here", None), ("to", "./here/.", "there", "two")]
+    assert main(["cp", "web:/etc", "here", "-c", "three"]) == 2
+
+
+def test_cp_streams(
+    copied: Copied, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["cp", "web:etc", "-"]) == 0
+    assert capfdbinary.readouterr().out == b"id-1:/etc"
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(b"tar")))
+    assert main(["cp", "-", "web:/tmp"]) == 0
+    assert copied.asked == [("id-1", "/tmp", b"tar")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["web:/none", "-"], "pypod: cannot copy '/none' to standard output of pod 'default/web': no such path\n"),
+        (["-", "web:/none"], "pypod: cannot unpack standard input into '/none' of pod 'default/web': no such path\n"),
+        (["web:/x", "-", "-c", "two"], "pypod: cannot copy files of container 'two' of pod 'default/web': it is not there\n"),
+    ],
+)  # fmt: skip
+def test_streams_of_what_is_not_there(
+    copied: Copied, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["cp", *words]) == 1
+    assert capsys.readouterr().err == said
+
+
+def test_debug_starts_one_and_says_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[object] = []
+
+    def join(*words: object, **options: object) -> str:
+        asked.append((words, options))
+        return "debugger-1"
+
+    made = SimpleNamespace(debug=join, name="web", namespace="prod")
+    monkeypatch.setattr(pypod, "connect", lambda *_: None)
+    monkeypatch.setattr(pypod, "get", lambda *_, **__: made)
+    words = [
+        "debug",
+        "web",
+        "--image",
+        "i",
+        "--target",
+        "app",
+        "-c",
+        "n",
+        "--env",
+        "A=b=c",
+        "--",
+        "sh",
+        "-c",
+        "x",
+    ]
+    assert main(words) == 0
+    assert asked == [(("i", ["sh", "-c", "x"]), {"name": "n", "target": "app", "env": {"A": "b=c"}})]
+    said = capsys.readouterr()
+    assert said.out == "debugger-1\n"
+    assert "pypod exec -n prod web -c debugger-1 -i -- sh" in said.err
+
+
+class Logged(Copied):
+    """A pod of which ``two`` has no logs."""
+
+    def logs(self, container: str, **options: object) -> str:
+        self.asked.append((container, options))
+        if container == "two" or options["tail"] == 7:
+            raise pypod.PodNotRunningError(f"cannot read the logs of {container}", pod="default/web")
+        return "a\nb\n"
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
+    made = Logged()
+    monkeypatch.setattr(pypod, "connect", lambda *_: made)
+    monkeypatch.setattr(pypod, "get", lambda *_, **__: made)
+    return made
+
+
+def test_logs_of_all_pass_over_those_that_have_none(
+    logged: Logged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["logs", "web", "-p", "--timestamps", "--since", "1970-01-01T00:00:09Z"]) == 0
+    assert capsys.readouterr() == ("one | a\none | b\n", "")
+    options = {"since": 9.0, "tail": None, "timestamps": True, "previous": True}
+    assert logged.asked == [("one", options), ("two", options)]
+
+
+def test_logs_of_none_are_an_error(logged: Logged, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["logs", "web", "-c", "two"]) == 1
+    assert main(["logs", "web", "--tail", "7"]) == 1
+    assert capsys.readouterr() == (
+        "",
+        "pypod: cannot read the logs of two\npypod: cannot read the logs of one\n",
+    )
+    assert main(["logs", "web", "-c", "three"]) == 2
+
+
+def test_exec_does_not_wait_for_a_command_whose_container_ended(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In a shared PID space a command outlives its container, and the engine never ends its stream (seen on 20.10)."""
+    frames: list[Frame | TimeoutError] = [
+        Frame(1, b"some\n"),
+        TimeoutError(),
+        TimeoutError(),
+        Frame(2, b"more\n"),
+        TimeoutError(),
+    ]
+
+    class Stream:
+        closed = False
+
+        def read(self, timeout: float | None = None) -> Frame | None:
+            assert timeout is not None
+            frame = frames.pop(0)
+            if isinstance(frame, Frame):
+                return frame
+            raise frame
+
+        def exit_code(self) -> int | None:
+            return None
+
+        def close(self) -> None:
+            self.closed = True
+
+    alive = [True, False]
+    made = Stream()
+    engine = SimpleNamespace(
+        exec=lambda *_, **__: made, container=lambda _id: SimpleNamespace(is_live=alive.pop(0))
+    )
+    pod = SimpleNamespace(namespace="default", name="web", spec=Copied.spec, status=Copied.status)
+    monkeypatch.setattr(pypod, "connect", lambda *_: engine)
+    monkeypatch.setattr(pypod, "get", lambda *_, **__: pod)
+    assert main(["exec", "web", "--", "sleep", "9"]) == 1
+    said = capfd.readouterr()
+    assert said.out == "some\n"
+    assert said.err == (
+        "more\npypod: cannot finish ['sleep', '9'] in container 'one' of pod default/web: "
+        "the container ended meanwhile\n"
+    )
+    assert made.closed
 
 
 def test_help_is_cheap_and_imports_nothing_heavy() -> None:
@@ -155,7 +437,9 @@ def _pod(name: str = "shop", **changes: Any) -> Any:
         name=name, containers=(Container("web", "nginx:1", ports=[80]), Container("job", "busybox:1"))
     )
     statuses = (
-        ContainerStatus("web", Running(1000.0), Terminated(1, "Error"), True, 2, "nginx:1", "f" * 64),
+        ContainerStatus(
+            "web", Running(1000.0), Terminated(1, "Error", "", 990.0, 999.0), True, 2, "nginx:1", "f" * 64
+        ),
         ContainerStatus("job", Waiting("CrashLoopBackOff", "back-off 2s"), None, False, 1, "busybox:1", ""),
     )
     status = PodStatus(
@@ -171,9 +455,9 @@ def test_the_table_is_kubectls() -> None:
         [_pod(), _pod("a-longer-name", status=PodStatus(Phase.PENDING))], 1090.0, namespaces=False, wide=False
     )
     assert tables.table(head, rows).splitlines() == [
-        "NAME            READY   STATUS             RESTARTS   AGE         IP",
-        "shop            1/2     CrashLoopBackOff   3          90s         10.214.0.2",
-        "a-longer-name   0/2     Pending            0          <unknown>   <none>",
+        "NAME            READY   STATUS             RESTARTS      AGE         IP",
+        "shop            1/2     CrashLoopBackOff   3 (91s ago)   90s         10.214.0.2",
+        "a-longer-name   0/2     Pending            0             <unknown>   <none>",
     ]
 
 
@@ -200,8 +484,43 @@ def test_json_is_shaped_like_a_pod_list() -> None:
     assert status["conditions"] == [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]
     web, job = status["containerStatuses"]
     assert web["state"] == {"running": {"startedAt": "1970-01-01T00:16:40Z"}}
-    assert web["lastState"] == {"terminated": {"exitCode": 1, "reason": "Error"}}
+    ended = {
+        "exitCode": 1,
+        "reason": "Error",
+        "startedAt": "1970-01-01T00:16:30Z",
+        "finishedAt": "1970-01-01T00:16:39Z",
+    }
+    assert web["lastState"] == {"terminated": ended}
     assert job["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+
+
+def test_sidecars_count_as_containers_and_init_containers_do_not() -> None:
+    sidecar = Container("proxy", "envoy:1", restart_policy="Always")
+    spec = PodSpec(
+        "shop", (Container("web", "nginx:1"),), init_containers=(Container("init", "busybox:1"), sidecar)
+    )
+    status = PodStatus(
+        Phase.RUNNING,
+        init_container_statuses=(
+            ContainerStatus(
+                "init", Terminated(0, "Completed"), None, True, 0, "busybox:1", "a", kind=Kind.INIT
+            ),
+            ContainerStatus("proxy", Running(1.0), None, True, 0, "envoy:1", "b", True, kind=Kind.SIDECAR),
+        ),
+        container_statuses=(
+            ContainerStatus("web", Waiting("PodInitializing"), None, False, 0, "nginx:1", ""),
+        ),
+        qos_class="BestEffort",
+    )
+    pod = _pod(status=status)
+    pod.spec = spec
+    _, rows = ps.columns([pod], 2.0, namespaces=False, wide=True)
+    assert rows[0][1] == "1/2"
+    assert rows[0][6] == "init,proxy,web"
+    item = tables.pod_json(pod)
+    assert [each["name"] for each in item["status"]["initContainerStatuses"]] == ["init", "proxy"]
+    assert [each.get("restartPolicy") for each in item["spec"]["initContainers"]] == [None, "Always"]
+    assert item["status"]["qosClass"] == "BestEffort"
 
 
 def test_selectors() -> None:

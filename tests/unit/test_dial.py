@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,11 +27,14 @@ MOUNTS = f"""\
 
 
 class EchoEngine(FakeEngine):
-    """Whatever is run in a container, it is `cat`; says what was asked for."""
+    """Whatever is run in a container, it is `cat`, or what is said here; says what was asked for."""
 
     def __init__(self) -> None:
         super().__init__()
         self.commands: list[tuple[str, ...]] = []
+        self.program_run: Sequence[str] = ("cat",)
+        self.streams: list[FakeExecStream] = []
+        self.asked = threading.Semaphore(0)
 
     def exec(
         self,
@@ -42,7 +47,9 @@ class EchoEngine(FakeEngine):
         env: Mapping[str, str] | None = None,
     ) -> FakeExecStream:
         self.commands.append(tuple(command))
-        return super().exec(container, ["cat"], stdin=stdin)
+        self.streams.append(super().exec(container, self.program_run, stdin=stdin))
+        self.asked.release()
+        return self.streams[-1]
 
 
 @pytest.fixture
@@ -129,6 +136,39 @@ def test_closing_ends_what_is_connected_and_listens_no_more(relay: Relay) -> Non
     relay.close()
 
 
+def test_closing_ends_the_exec_of_a_server_that_hangs(engine: EchoEngine, relay: Relay) -> None:
+    engine.program_run = ("sleep", "infinity")
+    with dialled(relay):
+        assert engine.asked.acquire(timeout=PATIENCE)
+        relay.close()
+        assert engine.streams[0].read(PATIENCE) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, []),
+        ({"check": True}, ["--check"]),
+        ({"wait": 1.5}, ["--wait", "1500"]),
+        ({"limit": 0.25}, ["--limit", "250"]),
+        ({"limit": 0.0}, ["--limit", "1"]),
+        ({"check": True, "wait": 2, "limit": 3}, ["--check", "--wait", "2000", "--limit", "3000"]),
+    ],
+)
+def test_what_the_pause_is_told(options: dict[str, Any], words: list[str]) -> None:
+    command = dial.relay_command("10.214.0.2", 80, **options)
+    assert command == ["/pause", "relay", *words, "10.214.0.2", "80"]
+
+
+def test_a_relay_may_have_a_limit(engine: EchoEngine) -> None:
+    relay = Relay(engine, "pause", "10.214.0.2", 80, limit=2)
+    with dialled(relay) as connection:
+        connection.sendall(b"x")
+        assert connection.recv(1) == b"x"
+    relay.close()
+    assert engine.commands == [("/pause", "relay", "--limit", "2000", "10.214.0.2", "80")]
+
+
 # --- what routes -----------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +198,25 @@ def test_the_bridge_of_that_very_network_routes(engine: EchoEngine, monkeypatch:
 @pytest.mark.usefixtures("nowhere")
 def test_nothing_else_is_guessed(engine: EchoEngine) -> None:
     assert not dial.routes_directly(engine, "0123456789abcdef")
+
+
+def test_an_engine_is_asked_once_for_a_network(engine: EchoEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def routes(_: object, network: str) -> bool:
+        asked.append(network)
+        return network == "here"
+
+    monkeypatch.setattr(dial, "routes_directly", routes)
+    assert [dial.reaches(engine, name) for name in ("here", "there", "here", "there")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert asked == ["here", "there"]
+    assert dial.reaches(FakeEngine(), "here")
+    assert asked == ["here", "there", "here"]
 
 
 @pytest.mark.usefixtures("nowhere")

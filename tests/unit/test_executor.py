@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
-from pypod.engine.api import Closable, StdinChannel
+from pypod.engine.api import Closable
 from pypod.engine.executor import ActionResult, Execution
 from pypod.engine.pool import WorkerPool
 from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError, PypodError
 from pypod.model import plan as actions
+from pypod.model.handlers import Hook
+from pypod.model.journal import Began
 from pypod.model.plan import Plan, PlanBuilder
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
 from pypod.testing import FakeEngine
@@ -130,18 +133,43 @@ def test_many_actions_end_with_few_threads(engine: FakeEngine) -> None:
     assert not [result for result in results if result.error or result.skipped]
 
 
-def test_attaching_hands_the_channel_over(engine: FakeEngine, pool: WorkerPool) -> None:
-    engine.create_container(ContainerRequest(name="p", image=IMAGE, labels={}, stdin_open=True))
-    handed: list[StdinChannel] = []
-    plan = one(actions.AttachChannel("p", "a test"))
+HANDLED: dict[type[actions.Action], actions.Action] = {
+    actions.AttachChannel: actions.AttachChannel("p", "a test"),
+    actions.Write: actions.Write((Began(1.0),), "a test"),
+    actions.RunHook: actions.RunHook("id", "web", 0, "preStop", Hook.sleep(1), 5.0, "a test"),
+    actions.ReadMessage: actions.ReadMessage("web", 0, "p", "/v/0/web_0", "", "a test"),
+}
 
-    def attach(name: str, attach_stdin: Callable[[str], StdinChannel]) -> None:
-        handed.append(attach_stdin(name))
 
-    assert Execution(engine, plan, pool, on_channel=attach).run()[0].error is None
-    assert len(handed) == 1
+@pytest.mark.parametrize("kind", HANDLED)
+def test_what_is_more_than_an_engine_call_is_handed_over(
+    engine: FakeEngine, pool: WorkerPool, kind: type[actions.Action]
+) -> None:
+    plan, handed = one(HANDLED[kind]), list[object]()
+    [result] = Execution(engine, plan, pool, handlers={kind: handed.append}).run()
+    assert (result.error, handed) == (None, [HANDLED[kind]])
     [result] = Execution(engine, plan, pool).run()
-    assert str(result.error) == "cannot attach channel p: nobody holds channels here"
+    assert str(result.error) == f"cannot {HANDLED[kind]}: nobody does that here"
+    assert engine.calls == []
+
+
+def test_a_handler_that_fails_is_a_result(engine: FakeEngine, pool: WorkerPool) -> None:
+    def refuse(action: object) -> None:
+        raise NotFoundError("attach to container", "p", "No such container: p")
+
+    plan = one(HANDLED[actions.AttachChannel])
+    [result] = Execution(engine, plan, pool, handlers={actions.AttachChannel: refuse}).run()
+    assert isinstance(result.error, NotFoundError)
+
+
+def test_files_are_put_empty_and_for_anybody(engine: FakeEngine) -> None:
+    made = engine.create_container(ContainerRequest(name="p", image=IMAGE, labels={}))
+    [result] = Execution(engine, one(actions.PutFiles(made, "/tmp", ("web_0", "log_0"), "")), None).run()
+    assert result.error is None
+    for name in ("web_0", "log_0"):
+        assert engine.read_file(made, f"/tmp/{name}") == b""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(engine.get_archive(made, "/tmp/web_0")))) as archive:
+        assert [member.mode & 0o777 for member in archive] == [0o666]
 
 
 def test_every_action_is_one_call(engine: FakeEngine) -> None:
@@ -214,6 +242,16 @@ def test_cancelling_begins_nothing_more_and_waits_for_what_has_begun(pool: Worke
     thread.join(PATIENCE)
     assert [(result.error, result.skipped) for result in results] == [(None, False), (None, True)]
     assert ("start_container", "slow") not in engine.calls
+
+
+def test_cancelling_from_a_result_ends_it_also_without_threads(engine: FakeEngine) -> None:
+    builder = PlanBuilder()
+    for name in ("a", "b"):
+        builder.add(create(name))
+    execution = Execution(engine, builder.build(), None, on_result=lambda result: execution.cancel())
+    assert [(result.error, result.skipped) for result in execution.run()] == [(None, False), (None, True)]
+    assert execution.is_cancelled
+    assert ("create_container", "b") not in engine.calls
 
 
 class PullingEngine(FakeEngine):

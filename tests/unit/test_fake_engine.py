@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from pypod.engine import pause
 from pypod.engine.api import STDERR, Frame, FrameStream
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError, ImagePullError, NotFoundError
-from pypod.model.requests import ContainerRequest
+from pypod.model.requests import ContainerRequest, MountRequest, NetworkRequest
 from pypod.model.spec import ContainerPort
 from pypod.model.state import ContainerState
 from pypod.testing import FakeClock, FakeEngine, Program
@@ -114,6 +116,22 @@ class TestVocabulary:
             ("sleep 0; echo a", 0, b"a\n"),
             ("cat /etc/none", 1, b"cat: can't open '/etc/none': No such file or directory\n"),
             ("/bin/echo a", 0, b"a\n"),
+            ("echo a >/tmp/x; echo b >> /tmp/x; cat /tmp/x", 0, b"a\nb\n"),
+            ("echo 2 >/tmp/x; cat /tmp/x /etc/group", 0, b"2\nroot:x:0:\n"),
+            ("echo a >/tmp/x; echo b >/tmp/x; cat /tmp/x", 0, b"b\n"),
+            ("nosuch 2>/tmp/x; cat /tmp/x", 0, b"sh: nosuch: not found\n"),
+            ("nosuch >/tmp/x 2>&1; cat /tmp/x", 0, b"sh: nosuch: not found\n"),
+            ("nosuch 2>/dev/null || echo b >/dev/null", 0, b""),
+            ("echo '1>/tmp/x'", 0, b"1>/tmp/x\n"),
+            ("echo a >/no/such; echo on", 0, b"sh: can't create /no/such: No such file or directory\non\n"),
+            ("echo a >/etc", 1, b"sh: can't create /etc: Is a directory\n"),
+            (">/tmp/x; test -f /tmp/x && [ -d /tmp ] && test -e /etc/none", 1, b""),
+            (
+                "touch /tmp/x; rm /tmp/x; rm -f /tmp/x; rm /tmp/x",
+                1,
+                b"rm: can't remove '/tmp/x': No such file or directory\n",
+            ),
+            ("cat /tmp", 1, b"cat: can't open '/tmp': Is a directory\n"),
         ],
     )
     def test_shell(self, fake: FakeEngine, script: str, code: int, text: bytes) -> None:
@@ -301,6 +319,147 @@ class TestHelpers:
         assert caught == [True]
 
 
+class TestFiles:
+    def test_a_test_writes_and_reads_them(self, fake: FakeEngine) -> None:
+        made = run(fake, "one", "sh", "-c", "echo there >/tmp/x; sleep 1; cat /tmp/y")
+        assert fake.read_file(made, "/tmp/x") == b"there\n"
+        fake.write_file("one", "/tmp/y", "here\n")
+        fake.clock.advance(1)
+        assert everything(fake.logs(made)) == b"here\n"
+        with pytest.raises(FileNotFoundError):
+            fake.read_file(made, "/tmp/none")
+
+    def test_a_check_that_looks_at_a_file(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        assert fake.exec(made, ["cat", "/tmp/healthy"]).exit_code() == 1
+        fake.write_file(made, "/tmp/healthy", "")
+        assert fake.exec(made, ["cat", "/tmp/healthy"]).exit_code() == 0
+        assert fake.exec(made, ["test", "-f", "/tmp/healthy"]).exit_code() == 0
+
+    def test_another_user(self, fake: FakeEngine) -> None:
+        made = run(fake, "one", user="1000")
+        stream = fake.exec(made, ["sh", "-c", "echo a >/etc/x"])
+        assert b"Permission denied" in everything(stream)
+        assert fake.exec(made, ["sh", "-c", "echo a >/etc/x"], user="root").exit_code() == 0
+        assert fake.exec(made, ["sh", "-c", "echo a >/tmp/x && echo b >/tmp/x"]).exit_code() == 0
+        assert fake.exec(made, ["sh", "-c", "echo c >/tmp/x"], user="1001").exit_code() == 1
+
+    def test_a_read_only_root(self, fake: FakeEngine) -> None:
+        made = run(fake, "one", read_only=True, mounts=(MountRequest("data", "/data"),))
+        with pytest.raises(OSError, match="Read-only file system"):
+            fake.write_file(made, "/tmp/x", "")
+        fake.write_file(made, "/data/x", "a")
+        fake.remove_container(made)
+        fake.remove_volume("data")
+        assert (
+            fake.exec(
+                run(fake, "two", mounts=(MountRequest("data", "/data"),)), ["cat", "/data/x"]
+            ).exit_code()
+            == 1
+        )
+
+    def test_links_in_a_circle(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for name, target in (("a", "b"), ("b", "a"), ("c", "c/d")):
+                link = tarfile.TarInfo(name)
+                link.type, link.linkname = tarfile.SYMTYPE, target
+                tar.addfile(link)
+        fake.put_archive(made, "/tmp", [buffer.getvalue()])
+        for name in "abc":
+            with pytest.raises(OSError, match="symbolic links"):
+                fake.read_file(made, f"/tmp/{name}")
+            with pytest.raises(NotFoundError):
+                fake.get_archive(made, f"/tmp/{name}/e")
+
+
+class TestFaults:
+    def test_a_stopped_daemon_answers_nobody(self, fake: FakeEngine) -> None:
+        made = run(fake, "one")
+        logs, events = fake.logs(made, follow=True), fake.events({})
+        command = fake.exec(made, ["sleep", "infinity"])
+        fake.stop_daemon()
+        assert logs.read(0) is None
+        assert list(events) == []
+        assert command.read(0) is None
+        for call in (fake.info, lambda: fake.container(made), lambda: create(fake, "two"), command.exit_code):
+            with pytest.raises(EngineUnavailableError):
+                call()
+        fake.start_daemon()
+        assert fake.container(made).exit_code == 137
+        with pytest.raises(NotFoundError):
+            command.exit_code()
+
+    def test_a_restart_ends_all_as_a_real_one_does(self, fake: FakeEngine) -> None:
+        reference = pause.reference("amd64")
+        fake.add_image(reference)
+        fake.program("serve", Program())
+        sandbox = create(fake, "pause", "--lease", image=reference, stdin_open=True, stdin_once=True)
+        channel = fake.attach_stdin(sandbox)
+        fake.start_container(sandbox)
+        member = run(fake, "member", pid_mode=f"container:{sandbox}")
+        serve, mule = run(fake, "serve", "serve"), run(fake, "mule")
+        fake.pause(mule)
+        fake.restart_daemon()
+        ends = [fake.container(each).exit_code for each in (sandbox, member, serve, mule)]
+        assert ends == [0, 137, 143, 137]
+        with pytest.raises(EngineError):
+            channel.send(b"x")
+        channel.close()
+        fake.start_container(sandbox)
+        assert fake.container(sandbox).state is ContainerState.RUNNING
+
+    def test_after_a_kill_of_the_daemon_they_end_with_its_start(self, fake: FakeEngine) -> None:
+        made = run(fake, "one", "sleep", "100")
+        ended = run(fake, "two", "sleep", "5")
+        fake.stop_daemon(kill=True)
+        fake.clock.advance(10)
+        fake.start_daemon()
+        assert [fake.container(each).exit_code for each in (made, ended)] == [137, 0]
+        assert fake.container(made).finished_at == fake.clock.now()
+
+    def test_a_pull_ends_with_the_daemon(self, fake: FakeEngine) -> None:
+        fake.add_registry_image("slow", takes=10)
+        with pytest.raises(ImagePullError, match="broke off"):
+            fake.pull_image("slow", register=lambda closable: fake.stop_daemon())
+
+    def test_old_events_are_forgotten(self, fake: FakeEngine) -> None:
+        run(fake, "one")
+        fake.restart_daemon()
+        events = fake.events({}, since=0)
+        run(fake, "two")
+        assert next(iter(events)).attributes["name"] == "two"
+
+    def test_a_paused_one_stands_still(self, fake: FakeEngine) -> None:
+        made = run(fake, "one", "sh", "-c", "sleep 1; cat", stdin_open=True)
+        fake.pause(made)
+        fake.clock.advance(5)
+        fake.attach_stdin(made).send(b"text\n")
+        assert everything(fake.logs(made)) == b""
+        fake.unpause(made)
+        assert everything(fake.logs(made)) == b"text\n"
+        with pytest.raises(EngineError, match="not paused"):
+            fake.unpause(made)
+
+    def test_only_its_stop_signal_wakes_one_whose_image_names_one(self, fake: FakeEngine) -> None:
+        fake.add_image("quits:1", stop_signal="SIGQUIT")
+        fake.program("serve", Program())
+        made = run(fake, "one", "serve", image="quits:1")
+        fake.pause(made)
+        fake.kill_container(made, "SIGTERM")
+        assert fake.container(made).state is ContainerState.PAUSED
+        fake.kill_container(made, "SIGQUIT")
+        assert fake.container(made).exit_code == 143
+
+    def test_a_container_is_taken_off_its_network(self, fake: FakeEngine) -> None:
+        network = fake.create_network(NetworkRequest("net", "10.0.0.0/24", {}))
+        made = run(fake, "one", network_mode=network)
+        fake.disconnect_network(made)
+        assert fake.container(made).addresses == {}
+        assert fake.container(run(fake, "two", network_mode=network)).addresses == {network: "10.0.0.2"}
+
+
 class TestRefusals:
     def test_a_published_port_is_given_once(self, fake: FakeEngine) -> None:
         ports = (ContainerPort(80, host_port=8080),)
@@ -335,6 +494,18 @@ class TestRefusals:
         for thread in threads:
             thread.join(PATIENCE)
         assert outcomes.count("conflict") == 7
+
+    def test_an_address_on_a_network_of_dockers_own(self, fake: FakeEngine) -> None:
+        made = create(fake, "one", ipv4_address="172.17.0.9")
+        with pytest.raises(EngineError, match="user defined networks only"):
+            fake.start_container(made)
+
+    @pytest.mark.parametrize("address", ["10.0.0.0", "10.0.0.1", "10.0.0.255"])
+    def test_an_address_of_the_networks_own(self, fake: FakeEngine, address: str) -> None:
+        network = fake.create_network(NetworkRequest("net", "10.0.0.0/24", {}))
+        made = create(fake, "one", network_mode=network, ipv4_address=address)
+        with pytest.raises(EngineError, match="Address already in use"):
+            fake.start_container(made)
 
     def test_nested_pid_spaces_end_with_the_first(self, fake: FakeEngine) -> None:
         first = run(fake, "first")

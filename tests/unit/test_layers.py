@@ -26,7 +26,8 @@ LAYERS = [
     "model",
     "engine",
     # all that is between an engine and a live pod
-    "background connecting existing inside lifetime starting supervisor sweeping waiting",
+    "archives background connecting copying debugging existing inside lifetime starting supervisor sweeping waiting",
+    "handle",
     "pod",
     "finding",
     "cli",

@@ -51,6 +51,7 @@ def test_a_whole_manifest() -> None:
                 args=["22:22", "on-time"],
                 ports=[ContainerPort(80, 8080)],
                 mounts=[VolumeMount("html", "/srv", read_only=True)],
+                termination_message_path="/dev/termination-log",
             ),
         ),
         (Volume.empty_dir("html", medium=Medium.MEMORY.value, size_limit=2**20),),
@@ -82,6 +83,61 @@ def test_a_pod_that_cannot_be_keeps_its_own_class() -> None:
         load(SHOP.replace("name: shop", "name: Shop"), "pod.yaml")
     with pytest.raises(PortConflictError, match=r"line 14: spec\.containers"):
         load(SHOP.replace("hostPort: 8080", "hostPort: 8080\n    - containerPort: 80"))
+
+
+LIFE = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: life
+spec:
+  activeDeadlineSeconds: 0
+  initContainers:
+  - name: side
+    image: x
+    restartPolicy: Always
+    startupProbe:
+      httpGet:
+        port: htpp
+    ports:
+    - {name: http, containerPort: 80}
+  - name: setup
+    image: x
+    lifecycle:
+      postStart:
+        exec: {command: [a]}
+  containers:
+  - name: web
+    image: x
+    resources:
+      requests:
+        cpu: 2
+        memory: 1x
+      limits:
+        cpu: 1
+        nvidia.com/gpu: 1
+    livenessProbe:
+      exec: {command: [a]}
+      successThreshold: 2
+      periodSeconds: 1.5
+      grpc: {port: 5}
+"""
+
+
+def test_problems_of_probes_and_resources_have_lines() -> None:
+    with pytest.raises(ManifestError) as caught:
+        load(LIFE)
+    assert [(problem.line, problem.path) for problem in caught.value.problems] == [
+        (6, "spec.activeDeadlineSeconds"),
+        (13, "spec.initContainers[0].startupProbe.httpGet.port"),
+        (18, "spec.initContainers[1].lifecycle"),
+        (25, "spec.containers[0].resources.requests"),
+        (27, "spec.containers[0].resources.requests[memory]"),
+        (30, "spec.containers[0].resources.limits[nvidia.com/gpu]"),
+        (33, "spec.containers[0].livenessProbe.successThreshold"),
+        (34, "spec.containers[0].livenessProbe.periodSeconds"),
+        (35, "spec.containers[0].livenessProbe.grpc"),
+    ]
 
 
 def test_what_could_not_be_read_is_no_second_problem() -> None:

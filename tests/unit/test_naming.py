@@ -29,7 +29,7 @@ def test_deletion_mark_carries_its_deadline() -> None:
 def test_labels_say_whose_a_container_is() -> None:
     base = naming.pod_labels(KEY, OWNER, leased=True)
     pause = naming.pause_labels(base, 3, "{}", "")
-    member = naming.member_labels(base, "web", 4)
+    member = naming.member_labels(base, "web", 4, 3)
     assert naming.key_of(pause) == naming.key_of(member) == KEY
     assert naming.owner_of(member) == OWNER
     assert naming.is_leased(base)
@@ -37,12 +37,13 @@ def test_labels_say_whose_a_container_is() -> None:
     assert naming.is_pause(pause)
     assert not naming.is_pause(member)
     assert (naming.attempt_of(pause), naming.attempt_of(member)) == (3, 4)
-    assert naming.container_of(member) == "web"
+    assert (naming.container_of(member), naming.sandbox_of(member)) == ("web", 3)
+    assert not naming.is_ephemeral(member)
     assert pause[naming.SPEC_HASH] == naming.spec_hash("{}")
 
 
 def test_the_spec_stands_on_the_pause_only() -> None:
-    assert naming.SPEC not in naming.member_labels(naming.pod_labels(KEY, OWNER, leased=True), "web", 0)
+    assert naming.SPEC not in naming.member_labels(naming.pod_labels(KEY, OWNER, leased=True), "web", 0, 0)
 
 
 def test_foreign_labels_name_no_pod() -> None:

@@ -1,107 +1,39 @@
-"""What is done next for a pod: one base pod, a sentence, what was seen, and the plan as it prints."""
+"""What is done next for a pod and its sandbox: one base pod, a sentence, what was seen, and the plan as it prints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import replace
 
 import pytest
 
-from pypod.model import naming, planner
-from pypod.model.journal import ContainerFailed, History
-from pypod.model.naming import Owner, PodKey
+from pypod.model import planner
+from pypod.model.desired import Desired
+from pypod.model.history import History
+from pypod.model.journal import Address, ContainerFailed, Pulled
 from pypod.model.plan import CreateContainer, Plan, StartContainer
-from pypod.model.planner import Desired
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec, PullPolicy, RestartPolicy, Volume
-from pypod.model.state import (
-    ContainerInfo,
-    ContainerState,
-    ImageInfo,
-    NetworkInfo,
-    PodObservation,
-    VolumeInfo,
+from pypod.model.spec import BackoffProfile, Container, PodSpec, PullPolicy, Volume
+from pypod.model.state import ContainerState, NetworkInfo, VolumeInfo
+from tests.unit.pods import (
+    BASE,
+    BOTH_RUN,
+    DELETING,
+    IDENTITY,
+    NETWORK,
+    NEVER,
+    NOW,
+    ON_FAILURE,
+    Case,
+    dead,
+    made,
+    member,
+    pause,
+    policy,
+    seen,
+    short,
+    started,
+    told,
 )
-
-NOW = 1000.0
-KEY = PodKey("default", "shop", "0123456789abcdef")
-IDENTITY = PodIdentity(KEY, Owner("boot", 1, 2, 3), leased=True)
-BASE = PodSpec("shop", (Container("web", "nginx:1"), Container("log", "busybox:1")))
-NETWORK = NetworkInfo("net-1", "pypod", "bridge", ("10.214.0.0/20",), naming.network_labels(""))
-HERE = {name: ImageInfo(f"sha256:{name}", (name,)) for name in ("nginx:1", "busybox:1")}
-
-FIRST_RUN = """\
-#1 create container pypod_default_shop_pause_0: no sandbox
-#2 attach channel pypod_default_shop_pause_0 (after #1): lease and journal
-#3 start container pypod_default_shop_pause_0 (after #2): no sandbox
-#4 create container pypod_default_shop_01234567_web_0 (after #1): not there yet
-#5 start container pypod_default_shop_01234567_web_0 (after #4, #3): not there yet
-#6 create container pypod_default_shop_01234567_log_0 (after #1): not there yet
-#7 start container pypod_default_shop_01234567_log_0 (after #6, #3): not there yet"""
-
-
-def pause(attempt: int = 0, **more: object) -> ContainerInfo:
-    """A sandbox that runs, unless more is said."""
-    info = ContainerInfo(
-        id=f"pause-{attempt}",
-        name=naming.pause_name(KEY, attempt),
-        labels=naming.pause_labels(IDENTITY.labels, attempt, "{}", ""),
-        state=ContainerState.RUNNING,
-        image="pypod/pause:1",
-        created_at=NOW - 100,
-        started_at=NOW - 100,
-        addresses={NETWORK.id: "10.214.0.2"},
-    )
-    return replace(info, **more)  # type: ignore[arg-type]
-
-
-def member(name: str, attempt: int = 0, **more: object) -> ContainerInfo:
-    """A member that runs, unless more is said."""
-    info = ContainerInfo(
-        id=f"{name}-{attempt}",
-        name=naming.member_name(KEY, name, attempt),
-        labels=naming.member_labels(IDENTITY.labels, name, attempt),
-        state=ContainerState.RUNNING,
-        image="sha256:1",
-        created_at=NOW - 100,
-        started_at=NOW - 100,
-    )
-    return replace(info, **more)  # type: ignore[arg-type]
-
-
-def dead(info: ContainerInfo, code: int = 1, ago: float = 0.0) -> ContainerInfo:
-    return replace(info, state=ContainerState.EXITED, exit_code=code, finished_at=NOW - ago, addresses={})
-
-
-def made(info: ContainerInfo, **more: object) -> ContainerInfo:
-    """Created, never started."""
-    info = replace(info, state=ContainerState.CREATED, started_at=None, addresses={})
-    return replace(info, **more)  # type: ignore[arg-type]
-
-
-def seen(*infos: ContainerInfo, **more: object) -> PodObservation:
-    """What the engine has, newest first, with network, images and pause image there."""
-    members: dict[str, tuple[ContainerInfo, ...]] = {}
-    for info in infos:
-        if not naming.is_pause(info.labels):
-            members[info.container] = (*members.get(info.container, ()), info)
-    found = PodObservation(
-        key=KEY,
-        at=NOW,
-        pauses=tuple(info for info in infos if naming.is_pause(info.labels)),
-        members=members,
-        network=NETWORK,
-        taken_subnets=NETWORK.subnets,
-        images=HERE,
-        pause_image="pypod/pause:1",
-        pause_image_present=True,
-    )
-    return replace(found, **more)  # type: ignore[arg-type]
-
-
-def policy(value: RestartPolicy) -> Callable[[PodSpec], PodSpec]:
-    return lambda spec: replace(spec, restart_policy=value)
 
 
 def only_web(pull: PullPolicy | None = None) -> Callable[[PodSpec], PodSpec]:
@@ -109,34 +41,41 @@ def only_web(pull: PullPolicy | None = None) -> Callable[[PodSpec], PodSpec]:
     return lambda spec: replace(spec, containers=(web,))
 
 
-def steps(**by_container: int) -> History:
-    return History(backoff_steps=MappingProxyType(by_container))
+def steps(sandbox: int = 0, **attempts: tuple[int, int]) -> History:
+    """By container: the newest attempt, and how far the back-off had come with its start."""
+    return told(
+        *(started(name, attempt, step=step, sandbox=sandbox) for name, (attempt, step) in attempts.items())
+    )
 
 
-def failed(at: float) -> History:
-    return History(failures={"web": ContainerFailed(at, "web", "ErrImagePull", "no such image")})
+def failed(at: float, reason: str = "ErrImagePull", count: int = 1) -> ContainerFailed:
+    return ContainerFailed(at, "web", reason, "no such image", count)
 
 
-@dataclass(frozen=True)
-class Case:
-    """A row: what was seen, and what is planned. `spec` changes the base pod."""
-
-    observed: PodObservation
-    plan: str
-    due: float | None = None
-    waiting: str = ""
-    spec: Callable[[PodSpec], PodSpec] = field(default=lambda spec: spec)
-    history: History = field(default_factory=History)
-
-
-BOTH_RUN = (pause(), member("web"), member("log"))
-DELETING = pause(name=naming.deleting_name(KEY, 0, NOW + 30))
+PORT_TAKEN = "Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use"
+IP_TAKEN = "Address already in use"
+ELSEWHERE = NetworkInfo("net-2", "pypod", "bridge", ("10.214.16.0/20",), NETWORK.labels)
+FIRST_RUN = """\
+#1 create container pause_0: no sandbox
+#2 attach channel pause_0 (after #1): lease and journal
+#3 start container pause_0 (after #2): no sandbox
+#4 create container web_0 (after #1): not there yet
+#5 start container web_0 (after #4, #3): not there yet
+#6 create container log_0 (after #1): not there yet
+#7 start container log_0 (after #6, #3): not there yet"""
 RESTART_WEB = """\
-#1 create container pypod_default_shop_01234567_web_1: exited with code 1, restart 1, policy Always
-#2 start container pypod_default_shop_01234567_web_1 (after #1): exited with code 1, restart 1, policy Always"""
+#1 create container web_1: exited with code 1, restart 1, policy Always
+#2 start container web_1 (after #1): exited with code 1, restart 1, policy Always"""
 ONE_MEMBER = """\
-#1 create container pypod_default_shop_01234567_web_0: not there yet
-#2 start container pypod_default_shop_01234567_web_0 (after #1): not there yet"""
+#1 create container web_0: not there yet
+#2 start container web_0 (after #1): not there yet"""
+SECOND_SANDBOX = """\
+#1 create container pause_1: sandbox pypod_default_shop_pause_0 is not running
+#2 attach channel pause_1 (after #1): lease and journal
+#3 start container pause_1 (after #2): sandbox pypod_default_shop_pause_0 is not running
+#4 remove container pause_0 (after #3): an older sandbox
+#5 create container web_0 (after #1): not there yet
+#6 start container web_0 (after #5, #3): not there yet""".replace("sandbox pypod_default_shop_", "sandbox ")
 
 CASES = {
     "a fresh pod: sandbox first, members made at once and started after it": Case(seen(), FIRST_RUN),
@@ -164,13 +103,13 @@ CASES = {
     "volumes: each that is missing, before the sandbox": Case(
         seen(volumes=(VolumeInfo("pypod_default_shop_01234567_there", {}, 0.0),)),
         """\
-#1 create volume pypod_default_shop_01234567_html: emptyDir begins empty
-#2 create volume pypod_default_shop_01234567_mem: emptyDir begins empty
-#3 create container pypod_default_shop_pause_0 (after #1, #2): no sandbox
-#4 attach channel pypod_default_shop_pause_0 (after #3): lease and journal
-#5 start container pypod_default_shop_pause_0 (after #4): no sandbox
-#6 create container pypod_default_shop_01234567_web_0 (after #3): not there yet
-#7 start container pypod_default_shop_01234567_web_0 (after #6, #5): not there yet""",
+#1 create volume html: emptyDir begins empty
+#2 create volume mem: emptyDir begins empty
+#3 create container pause_0 (after #1, #2): no sandbox
+#4 attach channel pause_0 (after #3): lease and journal
+#5 start container pause_0 (after #4): no sandbox
+#6 create container web_0 (after #3): not there yet
+#7 start container web_0 (after #6, #5): not there yet""",
         spec=lambda spec: replace(
             only_web()(spec),
             volumes=(
@@ -182,44 +121,41 @@ CASES = {
         ),
     ),
     "everything runs: nothing": Case(seen(*BOTH_RUN), "nothing to do"),
-    "a member is missing: it alone": Case(
-        seen(pause(), member("log")),
-        ONE_MEMBER,
-    ),
+    "a member is missing: it alone": Case(seen(pause(), member("log")), ONE_MEMBER),
     # images
     "Always, never pulled: pulled though it is there": Case(
         seen(pause()),
         """\
 #1 pull image nginx:1: imagePullPolicy Always
-#2 create container pypod_default_shop_01234567_web_0 (after #1): not there yet
-#3 start container pypod_default_shop_01234567_web_0 (after #2): not there yet""",
+#2 create container web_0 (after #1): not there yet
+#3 start container web_0 (after #2): not there yet""",
         spec=only_web(PullPolicy.ALWAYS),
     ),
     "Always, pulled already: not again": Case(
         seen(pause()),
         ONE_MEMBER,
         spec=only_web(PullPolicy.ALWAYS),
-        history=History(pulled={"nginx:1": NOW - 5}),
+        history=told(Pulled(NOW - 5, "nginx:1")),
     ),
     "IfNotPresent, absent: pulled once for all who use it, beside the sandbox": Case(
         seen(pause(), images={"nginx:1": None}),
         """\
 #1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent
-#2 create container pypod_default_shop_01234567_a_0 (after #1): not there yet
-#3 start container pypod_default_shop_01234567_a_0 (after #2): not there yet
-#4 create container pypod_default_shop_01234567_b_0 (after #1): not there yet
-#5 start container pypod_default_shop_01234567_b_0 (after #4): not there yet""",
+#2 create container a_0 (after #1): not there yet
+#3 start container a_0 (after #2): not there yet
+#4 create container b_0 (after #1): not there yet
+#5 start container b_0 (after #4): not there yet""",
         spec=lambda spec: replace(spec, containers=(Container("a", "nginx:1"), Container("b", "nginx:1"))),
     ),
     "a fresh pod whose image is absent: pull and sandbox at the same time": Case(
         seen(images={"nginx:1": None}),
         """\
-#1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent
-#2 create container pypod_default_shop_pause_0: no sandbox
-#3 attach channel pypod_default_shop_pause_0 (after #2): lease and journal
-#4 start container pypod_default_shop_pause_0 (after #3): no sandbox
-#5 create container pypod_default_shop_01234567_web_0 (after #2, #1): not there yet
-#6 start container pypod_default_shop_01234567_web_0 (after #5, #4): not there yet""",
+#1 create container pause_0: no sandbox
+#2 attach channel pause_0 (after #1): lease and journal
+#3 start container pause_0 (after #2): no sandbox
+#4 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent
+#5 create container web_0 (after #1, #4): not there yet
+#6 start container web_0 (after #5, #3): not there yet""",
         spec=only_web(),
     ),
     "Never, absent: nothing but to wait": Case(
@@ -228,32 +164,36 @@ CASES = {
         waiting="container web: image nginx:1 is not on the engine",
         spec=only_web(PullPolicy.NEVER),
     ),
-    "Never, there: used": Case(
-        seen(pause()),
-        ONE_MEMBER,
-        spec=only_web(PullPolicy.NEVER),
-    ),
+    "Never, there: used": Case(seen(pause()), ONE_MEMBER, spec=only_web(PullPolicy.NEVER)),
     "an image that could not be had 4 s ago: again in 6 s": Case(
         seen(pause(), images={"nginx:1": None}),
         "nothing to do: container web: ErrImagePull",
         due=NOW + 6,
         waiting="container web: ErrImagePull",
         spec=only_web(),
-        history=failed(NOW - 4),
+        history=told(failed(NOW - 4)),
     ),
     "an image that could not be had 10 s ago: now": Case(
         seen(pause(), images={"nginx:1": None}),
         """\
 #1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent
-#2 create container pypod_default_shop_01234567_web_0 (after #1): not there yet
-#3 start container pypod_default_shop_01234567_web_0 (after #2): not there yet""",
+#2 create container web_0 (after #1): not there yet
+#3 start container web_0 (after #2): not there yet""",
         spec=only_web(),
-        history=failed(NOW - 10),
+        history=told(failed(NOW - 10)),
+    ),
+    "what the engine would not make is tried again after 10 s, however often": Case(
+        seen(pause()),
+        "nothing to do: container web: CreateContainerError",
+        due=NOW + 6,
+        waiting="container web: CreateContainerError",
+        spec=only_web(),
+        history=told(failed(NOW - 4, "CreateContainerError", 9)),
     ),
     "one has ended for good: its image is not pulled though it is gone": Case(
-        seen(pause(), dead(member("web"), 0), images={"nginx:1": None}),
+        seen(pause(), dead(member("web"), 0), member("log"), images={"nginx:1": None}),
         "nothing to do",
-        spec=lambda spec: policy(RestartPolicy.NEVER)(only_web()(spec)),
+        spec=policy(NEVER),
     ),
     "a container whose image went while it runs: nothing": Case(
         seen(*BOTH_RUN, images={"nginx:1": None, "busybox:1": None}), "nothing to do"
@@ -267,7 +207,15 @@ CASES = {
         "nothing to do: container web: back-off 4s",
         due=NOW + 3,
         waiting="container web: back-off 4s",
-        history=steps(web=3),
+        history=steps(web=(3, 3)),
+    ),
+    "the same with Kubernetes' classic figures": Case(
+        seen(pause(), dead(member("web", 3), ago=1), dead(member("web", 2), ago=9), member("log")),
+        "nothing to do: container web: back-off 40s",
+        due=NOW + 39,
+        waiting="container web: back-off 40s",
+        history=steps(web=(3, 3)),
+        spec=lambda spec: replace(spec, restart_backoff=BackoffProfile.CLASSIC),
     ),
     "a member crashed again, back-off over: all dead instances but the last are removed": Case(
         seen(
@@ -278,48 +226,59 @@ CASES = {
             member("log"),
         ),
         """\
-#1 remove container pypod_default_shop_01234567_web_2: only the last dead instance is kept
-#2 remove container pypod_default_shop_01234567_web_1: only the last dead instance is kept
-#3 create container pypod_default_shop_01234567_web_4: exited with code 2, restart 4, policy Always
-#4 start container pypod_default_shop_01234567_web_4 (after #3): exited with code 2, restart 4, policy Always""",
-        history=steps(web=3),
+#1 remove container web_2: only the last dead instance is kept
+#2 remove container web_1: only the last dead instance is kept
+#3 create container web_4: exited with code 2, restart 4, policy Always
+#4 start container web_4 (after #3): exited with code 2, restart 4, policy Always""",
+        history=steps(web=(3, 3)),
     ),
     "two back-offs: the earlier one is when to look again": Case(
         seen(pause(), dead(member("web", 3)), dead(member("log", 1))),
         "nothing to do: container web: back-off 4s; container log: back-off 1s",
         due=NOW + 1,
         waiting="container web: back-off 4s; container log: back-off 1s",
-        history=steps(web=3, log=1),
+        history=steps(web=(3, 3), log=(1, 1)),
     ),
     "one is due, the other is not: the due one, and when to look again": Case(
         seen(pause(), dead(member("web")), dead(member("log", 1))),
         RESTART_WEB,
         due=NOW + 1,
         waiting="container log: back-off 1s",
-        history=steps(log=1),
+        history=steps(log=(1, 1)),
     ),
     "back-off over after 10 minutes of running": Case(
-        seen(pause(), dead(member("web", 7, started_at=NOW - 601)), member("log")),
+        seen(pause(started_at=NOW - 700), dead(member("web", 7, started_at=NOW - 601)), member("log")),
         RESTART_WEB.replace("web_1", "web_8").replace("restart 1", "restart 8"),
-        history=steps(web=7),
-    ),
-    "Never: what has ended stays so": Case(
-        seen(pause(), dead(member("web"), 1), dead(member("log"), 0)),
-        "nothing to do",
-        spec=policy(RestartPolicy.NEVER),
+        history=steps(web=(7, 7)),
     ),
     "OnFailure: 1 is restarted, 0 is not": Case(
         seen(pause(), dead(member("web"), 1), dead(member("log"), 0)),
         RESTART_WEB.replace("Always", "OnFailure"),
-        spec=policy(RestartPolicy.ON_FAILURE),
+        spec=policy(ON_FAILURE),
     ),
     "Always: also 0 is restarted": Case(
         seen(pause(), dead(member("web"), 0), member("log")),
         RESTART_WEB.replace("code 1", "code 0"),
     ),
+    "a container's own policy comes before the pod's: Never stays down": Case(
+        seen(pause(), dead(member("web"), 1), member("log")),
+        "nothing to do",
+        spec=lambda spec: replace(
+            spec, containers=(replace_policy(spec.containers[0], "Never"), spec.containers[1])
+        ),
+    ),
+    "a container's own policy comes before the pod's: Always comes back": Case(
+        seen(pause(), dead(member("web"), 1), dead(member("log"), 1)),
+        RESTART_WEB,
+        spec=lambda spec: replace(
+            spec,
+            restart_policy=NEVER,
+            containers=(replace_policy(spec.containers[0], "Always"), spec.containers[1]),
+        ),
+    ),
     "made but not started: started": Case(
         seen(pause(), made(member("web", 2)), dead(member("web", 1)), member("log")),
-        "#1 start container pypod_default_shop_01234567_web_2: made but not started",
+        "#1 start container web_2: made but not started",
     ),
     "the engine could not start it: restarted as one that ended": Case(
         seen(
@@ -330,52 +289,98 @@ CASES = {
     "the engine is just removing an instance: wait for it to be gone": Case(
         seen(pause(), member("web", state=ContainerState.REMOVING), member("log")), "nothing to do"
     ),
+    "somebody removed the running instance: another one at once, whatever the back-off": Case(
+        seen(pause(), member("log")),
+        """\
+#1 create container web_5: somebody removed it, restart 5, policy Always
+#2 start container web_5 (after #1): somebody removed it, restart 5, policy Always""",
+        history=steps(web=(4, 4), log=(0, 0)),
+    ),
+    "somebody removed the running instance, the one before it is still there": Case(
+        seen(pause(), dead(member("web", 3)), member("log")),
+        """\
+#1 create container web_5: somebody removed it, restart 5, policy Always
+#2 start container web_5 (after #1): somebody removed it, restart 5, policy Always""",
+        history=steps(web=(4, 4), log=(0, 0)),
+    ),
+    "somebody removed the running instance, and the policy is Never: it has failed": Case(
+        seen(pause(), member("log")),
+        "nothing to do",
+        history=steps(web=(0, 0), log=(0, 0)),
+        spec=policy(NEVER),
+    ),
     # the sandbox
-    "the pause died: who outlived it is killed, and nothing else": Case(
+    "the pause died: who outlived it is ended in order, and nothing else": Case(
         seen(dead(pause(), 137), member("web"), dead(member("log"), 137)),
-        "#1 send SIGKILL to container pypod_default_shop_01234567_web_0: its sandbox is not running",
+        """\
+#1 note container web is stopped (SandboxChanged); event Killing: its sandbox changed
+#2 send SIGTERM to container web_0 (after #1): its sandbox changed""",
+        due=NOW + 30,
+        waiting="grace for web",
+    ),
+    "the lease was lost while its owner lives (the engine ended): like any other end": Case(
+        seen(dead(pause(), 97), dead(member("web"), 137), made(member("log"))),
+        """\
+#1 create container pause_1: sandbox pause_0 is not running
+#2 attach channel pause_1 (after #1): lease and journal
+#3 start container pause_1 (after #2): sandbox pause_0 is not running
+#4 remove container pause_0 (after #3): an older sandbox
+#5 create container web_1 (after #1): its sandbox changed
+#6 start container web_1 (after #5, #3): its sandbox changed
+#7 create container log_1 (after #1): its sandbox changed
+#8 start container log_1 (after #7, #3): its sandbox changed""",
     ),
     "the pause died and its members with it: a new sandbox and new members, back-off or not": Case(
         seen(dead(pause(), 137), dead(member("web", 4), 137), dead(member("log"), 137)),
         """\
-#1 create container pypod_default_shop_pause_1: sandbox pypod_default_shop_pause_0 is not running
-#2 attach channel pypod_default_shop_pause_1 (after #1): lease and journal
-#3 start container pypod_default_shop_pause_1 (after #2): sandbox pypod_default_shop_pause_0 is not running
-#4 remove container pypod_default_shop_pause_0 (after #3): an older sandbox
-#5 create container pypod_default_shop_01234567_web_5 (after #1): exited with code 137, restart 5, policy Always
-#6 start container pypod_default_shop_01234567_web_5 (after #5, #3): exited with code 137, restart 5, policy Always
-#7 create container pypod_default_shop_01234567_log_1 (after #1): exited with code 137, restart 1, policy Always
-#8 start container pypod_default_shop_01234567_log_1 (after #7, #3): exited with code 137, restart 1, policy Always""",
-        history=steps(web=4),
+#1 create container pause_1: sandbox pause_0 is not running
+#2 attach channel pause_1 (after #1): lease and journal
+#3 start container pause_1 (after #2): sandbox pause_0 is not running
+#4 remove container pause_0 (after #3): an older sandbox
+#5 create container web_5 (after #1): its sandbox changed
+#6 start container web_5 (after #5, #3): its sandbox changed
+#7 create container log_1 (after #1): its sandbox changed
+#8 start container log_1 (after #7, #3): its sandbox changed""",
+        history=steps(web=(4, 4), log=(0, 0)),
     ),
-    "the pause was removed, its members have ended: attempt 1, since the first is not known": Case(
+    "the pause was removed, its members have ended: attempt 1, since one of theirs is gone": Case(
         seen(dead(member("web"), 137)),
         """\
-#1 create container pypod_default_shop_pause_1: no sandbox
-#2 attach channel pypod_default_shop_pause_1 (after #1): lease and journal
-#3 start container pypod_default_shop_pause_1 (after #2): no sandbox
-#4 create container pypod_default_shop_01234567_web_1 (after #1): exited with code 137, restart 1, policy Always
-#5 start container pypod_default_shop_01234567_web_1 (after #4, #3): exited with code 137, restart 1, policy Always""",
+#1 create container pause_1: no sandbox
+#2 attach channel pause_1 (after #1): lease and journal
+#3 start container pause_1 (after #2): no sandbox
+#4 create container web_1 (after #1): its sandbox changed
+#5 start container web_1 (after #4, #3): its sandbox changed""",
         spec=only_web(),
+    ),
+    "pause and members were removed: the journal tells which sandbox it was": Case(
+        seen(),
+        """\
+#1 create container pause_3: no sandbox
+#2 attach channel pause_3 (after #1): lease and journal
+#3 start container pause_3 (after #2): no sandbox
+#4 create container web_6 (after #1): its sandbox changed
+#5 start container web_6 (after #4, #3): its sandbox changed""",
+        spec=only_web(),
+        history=steps(sandbox=2, web=(5, 0)),
     ),
     "a member was made for the sandbox that died: made anew, since it names that one's ID": Case(
         seen(dead(pause(), 137), made(member("web"))),
         """\
-#1 create container pypod_default_shop_pause_1: sandbox pypod_default_shop_pause_0 is not running
-#2 attach channel pypod_default_shop_pause_1 (after #1): lease and journal
-#3 start container pypod_default_shop_pause_1 (after #2): sandbox pypod_default_shop_pause_0 is not running
-#4 remove container pypod_default_shop_pause_0 (after #3): an older sandbox
-#5 create container pypod_default_shop_01234567_web_1 (after #1): its sandbox changed
-#6 start container pypod_default_shop_01234567_web_1 (after #5, #3): its sandbox changed""",
+#1 create container pause_1: sandbox pause_0 is not running
+#2 attach channel pause_1 (after #1): lease and journal
+#3 start container pause_1 (after #2): sandbox pause_0 is not running
+#4 remove container pause_0 (after #3): an older sandbox
+#5 create container web_1 (after #1): its sandbox changed
+#6 start container web_1 (after #5, #3): its sandbox changed""",
         spec=only_web(),
     ),
-    "the sandbox was made and not started: it is started": Case(
+    "the sandbox was made and not started: it is started, with the member that was made for it": Case(
         seen(made(pause()), made(member("web"))),
         """\
-#1 attach channel pypod_default_shop_pause_0: lease and journal
-#2 start container pypod_default_shop_pause_0 (after #1): the sandbox was made but not started
-#3 create container pypod_default_shop_01234567_web_1: its sandbox changed
-#4 start container pypod_default_shop_01234567_web_1 (after #3, #2): its sandbox changed""",
+#1 attach channel pause_0: lease and journal
+#2 start container pause_0 (after #1): the sandbox was made but not started
+#3 start container web_0 (after #2): made but not started""",
         spec=only_web(),
     ),
     "the engine could not start the sandbox: not again in a hurry": Case(
@@ -384,100 +389,231 @@ CASES = {
         due=NOW + 7,
         waiting="the sandbox could not be started: port is taken",
     ),
-    "the engine could not start the sandbox, a while ago: another one": Case(
-        seen(made(pause(), exit_code=128, error="port is taken"), pause(0, id="older", name="older")),
+    "the engine could not start the sandbox that followed one that ran: it begins with the shortest wait": Case(
+        seen(made(pause(8, created_at=NOW), exit_code=128, error="port is taken"), dead(pause(7))),
+        "nothing to do: the sandbox could not be started: port is taken",
+        due=NOW + 1,
+        waiting="the sandbox could not be started: port is taken",
+    ),
+    "the engine could not start the sandbox, a while ago: another one, and what never ran goes at once": Case(
+        seen(
+            made(pause(2), exit_code=128, error="port is taken"),
+            made(pause(1), exit_code=128, error="port is taken"),
+            dead(pause(0), 137),
+        ),
         """\
-#1 create container pypod_default_shop_pause_1: sandbox pypod_default_shop_pause_0 is not running
-#2 attach channel pypod_default_shop_pause_1 (after #1): lease and journal
-#3 start container pypod_default_shop_pause_1 (after #2): sandbox pypod_default_shop_pause_0 is not running
-#4 remove container pypod_default_shop_pause_0 (after #3): an older sandbox
-#5 remove container older (after #3): an older sandbox
-#6 create container pypod_default_shop_01234567_web_0 (after #1): not there yet
-#7 start container pypod_default_shop_01234567_web_0 (after #6, #3): not there yet""",
+#1 create container pause_3: sandbox pause_2 is not running
+#2 attach channel pause_3 (after #1): lease and journal
+#3 start container pause_3 (after #2): sandbox pause_2 is not running
+#4 remove container pause_2 (after #3): an older sandbox
+#5 remove container pause_1: an older sandbox
+#6 remove container pause_0 (after #3): an older sandbox
+#7 create container web_0 (after #1): not there yet
+#8 start container web_0 (after #7, #3): not there yet""",
         spec=only_web(),
     ),
-    "Never: the pause died, and there is no second sandbox": Case(
-        seen(dead(pause(), 137), dead(member("web"), 137), dead(member("log"), 0)),
-        "nothing to do: the sandbox ended, and no container of the pod is started again",
-        waiting="the sandbox ended, and no container of the pod is started again",
-        spec=policy(RestartPolicy.NEVER),
-    ),
-    # Source: kuberuntime_manager.go computePodActions: no sandbox where no container would be started in it.
-    "OnFailure: the pause died after all had succeeded, and there is no second sandbox": Case(
-        seen(dead(pause(), 137), dead(member("web"), 0), dead(member("log"), 0)),
-        "nothing to do: the sandbox ended, and no container of the pod is started again",
-        waiting="the sandbox ended, and no container of the pod is started again",
-        spec=policy(RestartPolicy.ON_FAILURE),
+    "Never: the pause died before any member was made: a sandbox like the first": Case(
+        seen(dead(pause(), 137)), SECOND_SANDBOX, spec=lambda spec: policy(NEVER)(only_web()(spec))
     ),
     "OnFailure: the pause died, one had failed: a new sandbox for it alone": Case(
         seen(dead(pause(), 137), dead(member("web"), 137), dead(member("log"), 0)),
         """\
-#1 create container pypod_default_shop_pause_1: sandbox pypod_default_shop_pause_0 is not running
-#2 attach channel pypod_default_shop_pause_1 (after #1): lease and journal
-#3 start container pypod_default_shop_pause_1 (after #2): sandbox pypod_default_shop_pause_0 is not running
-#4 remove container pypod_default_shop_pause_0 (after #3): an older sandbox
-#5 create container pypod_default_shop_01234567_web_1 (after #1): exited with code 137, restart 1, policy OnFailure
-#6 start container pypod_default_shop_01234567_web_1 (after #5, #3): exited with code 137, restart 1, policy OnFailure""",
-        spec=policy(RestartPolicy.ON_FAILURE),
+#1 create container pause_1: sandbox pause_0 is not running
+#2 attach channel pause_1 (after #1): lease and journal
+#3 start container pause_1 (after #2): sandbox pause_0 is not running
+#4 remove container pause_0 (after #3): an older sandbox
+#5 create container web_1 (after #1): its sandbox changed
+#6 start container web_1 (after #5, #3): its sandbox changed""",
+        spec=policy(ON_FAILURE),
     ),
-    "Never: the pause died before any member was made: a sandbox like the first": Case(
-        seen(dead(pause(), 137)),
+    "the pause is just being removed: another one": Case(
+        seen(pause(state=ContainerState.REMOVING, started_at=None, addresses={})),
         """\
-#1 create container pypod_default_shop_pause_1: sandbox pypod_default_shop_pause_0 is not running
-#2 attach channel pypod_default_shop_pause_1 (after #1): lease and journal
-#3 start container pypod_default_shop_pause_1 (after #2): sandbox pypod_default_shop_pause_0 is not running
-#4 remove container pypod_default_shop_pause_0 (after #3): an older sandbox
-#5 create container pypod_default_shop_01234567_web_0 (after #1): not there yet
-#6 start container pypod_default_shop_01234567_web_0 (after #5, #3): not there yet""",
-        spec=lambda spec: policy(RestartPolicy.NEVER)(only_web()(spec)),
+#1 create container pause_1: sandbox pause_0 is not running
+#2 attach channel pause_1 (after #1): lease and journal
+#3 start container pause_1 (after #2): sandbox pause_0 is not running
+#4 create container web_0 (after #1): not there yet
+#5 start container web_0 (after #4, #3): not there yet""",
+        spec=only_web(),
     ),
-    # the end
+    # its network
+    "the sandbox has lost its network: members are ended in order first": Case(
+        seen(pause(addresses={}), member("web"), member("log")),
+        """\
+#1 note container web is stopped (SandboxChanged); event Killing: its sandbox changed
+#2 send SIGTERM to container web_0 (after #1): its sandbox changed
+#3 note container log is stopped (SandboxChanged); event Killing: its sandbox changed
+#4 send SIGTERM to container log_0 (after #3): its sandbox changed""",
+        due=NOW + 30,
+        waiting="grace for log, web",
+    ),
+    "the sandbox has lost its network, members have ended: it is killed": Case(
+        seen(pause(addresses={}), dead(member("web")), dead(member("log")), network=None, taken_subnets=()),
+        "#1 send SIGKILL to container pause_0: it has lost its network",
+    ),
+    "killed for want of a network that is not there: network first": Case(
+        seen(dead(pause(), 137), dead(member("web")), network=None, taken_subnets=()),
+        "#1 create network pypod 10.214.0.0/20: the engine has not got the pod network",
+        spec=only_web(),
+    ),
+    "somebody started the pause again: members that ran before have no network": Case(
+        seen(pause(started_at=NOW - 1), member("web"), member("log")),
+        """\
+#1 note container web is stopped (SandboxChanged); event Killing: its sandbox changed
+#2 send SIGTERM to container web_0 (after #1): its sandbox changed
+#3 note container log is stopped (SandboxChanged); event Killing: its sandbox changed
+#4 send SIGTERM to container log_0 (after #3): its sandbox changed""",
+        due=NOW + 30,
+        waiting="grace for log, web",
+    ),
+    "somebody started the pause again, and nothing runs any more: it is killed": Case(
+        seen(pause(started_at=NOW - 1), dead(member("web"), 137), dead(member("log"), 137)),
+        "#1 send SIGKILL to container pause_0: it was started again",
+    ),
+    "a member of an older sandbox still runs beside a new one: it is ended, and only then made again": Case(
+        seen(pause(1), member("web", 3, sandbox=0), member("log", 1, sandbox=1)),
+        """\
+#1 note container web is stopped (SandboxChanged); event Killing: its sandbox changed
+#2 send SIGTERM to container web_3 (after #1): its sandbox changed""",
+        due=NOW + 30,
+        waiting="container web: its sandbox changed",
+        history=steps(web=(3, 2)),
+    ),
+    "a member of an older sandbox has ended: made again at once": Case(
+        seen(pause(1), dead(member("web", 3, sandbox=0)), member("log", 1, sandbox=1)),
+        """\
+#1 create container web_4: its sandbox changed
+#2 start container web_4 (after #1): its sandbox changed""",
+        history=steps(web=(3, 3)),
+    ),
+    "an older sandbox is left: it goes": Case(
+        seen(pause(1), dead(pause(0)), member("web", sandbox=1), member("log", sandbox=1)),
+        "#1 remove container pause_0: an older sandbox",
+    ),
+    "an older sandbox is just being removed: nothing": Case(
+        seen(
+            pause(1),
+            pause(0, state=ContainerState.REMOVING),
+            member("web", sandbox=1),
+            member("log", sandbox=1),
+        ),
+        "nothing to do",
+    ),
+    # its address
+    "the address it had is somebody else's by now: another one, at once": Case(
+        seen(
+            made(pause(1, created_at=NOW), exit_code=128, error=IP_TAKEN), dead(pause(0)), dead(member("web"))
+        ),
+        """\
+#1 create container pause_2: sandbox pause_1 is not running
+#2 attach channel pause_2 (after #1): lease and journal
+#3 start container pause_2 (after #2): sandbox pause_1 is not running
+#4 remove container pause_1 (after #3): an older sandbox
+#5 remove container pause_0 (after #3): an older sandbox
+#6 create container web_1 (after #1): its sandbox changed
+#7 start container web_1 (after #6, #3): its sandbox changed""",
+        spec=only_web(),
+        history=told(Address(NOW, "10.214.0.9")),
+    ),
+    "a port that is taken reads nearly the same, and is tried again without hurry": Case(
+        seen(
+            made(pause(1, created_at=NOW), exit_code=128, error=PORT_TAKEN),
+            dead(pause(0)),
+            dead(member("web")),
+        ),
+        f"nothing to do: the sandbox could not be started: {PORT_TAKEN}",
+        due=NOW + 1,
+        waiting=f"the sandbox could not be started: {PORT_TAKEN}",
+        spec=only_web(),
+        history=told(Address(NOW, "10.214.0.9")),
+    ),
+    # deletion
     "marked as to go: nothing, even with a member that crashed": Case(
         seen(DELETING, dead(member("web"))),
         "nothing to do: the pod is being deleted",
         waiting="the pod is being deleted",
     ),
-    "the lease was lost: nothing, though members outlived it": Case(
-        seen(dead(pause(), 97), member("web")),
-        "nothing to do: the pod's lease was lost",
-        waiting="the pod's lease was lost",
-    ),
 }
 
 
-def sync(case: Case) -> Plan:
-    return planner.plan_sync(Desired(case.spec(BASE), IDENTITY), case.observed, case.history, NOW)
+def replace_policy(container: Container, value: str) -> Container:
+    return Container(container.name, container.image, restart_policy=value)
 
 
 @pytest.mark.parametrize("sentence", CASES)
 def test_plan_sync(sentence: str) -> None:
-    case = CASES[sentence]
-    plan = sync(case)
-    assert str(plan) == case.plan
-    assert plan.due == case.due
-    assert plan.waiting == case.waiting
+    CASES[sentence].check()
 
 
-@pytest.mark.parametrize("sentence", CASES)
-def test_steps_wait_only_for_earlier_ones(sentence: str) -> None:
-    plan = sync(CASES[sentence])
-    for index, step in enumerate(plan.steps):
-        assert all(before < index for before in step.after)
+ADDRESSES = {
+    "the first sandbox: the engine chooses": (seen(), "", ""),
+    "a second one: the address that the first had": (seen(dead(pause())), "10.214.0.9", "10.214.0.9"),
+    "it was somebody else's by then": (
+        seen(made(pause(1), exit_code=128, error=IP_TAKEN), dead(pause())),
+        "10.214.0.9",
+        "",
+    ),
+    "a port was taken: the address is asked for again": (
+        seen(made(pause(1), exit_code=128, error=PORT_TAKEN), dead(pause())),
+        "10.214.0.9",
+        "10.214.0.9",
+    ),
+    "the network was made again with another subnet": (
+        seen(dead(pause()), network=ELSEWHERE),
+        "10.214.0.9",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", ADDRESSES)
+def test_a_sandbox_asks_for_the_address_that_the_pod_had(sentence: str) -> None:
+    observed, had, asked = ADDRESSES[sentence]
+    history = told(Address(NOW, had)) if had else History()
+    plan = planner.plan_sync(Desired(BASE, IDENTITY), observed, history, NOW)
+    first = next(step.action for step in plan.steps if isinstance(step.action, CreateContainer))
+    assert first.container == ""
+    assert first.request.ipv4_address == asked
+    assert first.request.network_mode == (observed.network.id if observed.network else "")
+
+
+@pytest.mark.parametrize(
+    ("count", "delay"), [(1, 10), (2, 20), (3, 40), (4, 80), (5, 160), (6, 300), (99, 300)]
+)
+@pytest.mark.parametrize("reason", ["ErrImagePull", "InvalidImageName"])
+def test_an_image_is_asked_for_less_and_less_often(reason: str, count: int, delay: float) -> None:
+    observed = seen(pause(), member("log"), images={"nginx:1": None})
+
+    def plan_after(seconds: float) -> Plan:
+        history = told(failed(NOW - seconds, reason, count))
+        return planner.plan_sync(Desired(BASE, IDENTITY), observed, history, NOW)
+
+    early = plan_after(delay - 1)
+    assert not early
+    assert early.due == NOW + 1
+    assert short(plan_after(delay)).startswith("#1 pull image nginx:1")
 
 
 def test_planning_is_repeatable_and_changes_nothing() -> None:
     observed = seen(dead(pause(), 137), dead(member("web"), 137), dead(member("log"), 137))
     before = repr(observed)
     desired = Desired(BASE, IDENTITY)
-    assert planner.plan_sync(desired, observed, History(), NOW) == planner.plan_sync(
-        desired, observed, History(), NOW
-    )
+    first = planner.plan_sync(desired, observed, History(), NOW)
+    assert first == planner.plan_sync(desired, observed, History(), NOW)
     assert repr(observed) == before
 
 
+def test_a_plan_names_things_as_the_engine_knows_them() -> None:
+    plan = planner.plan_sync(Desired(BASE, IDENTITY), seen(pause(), member("log")), History(), NOW)
+    assert str(plan) == (
+        "#1 create container pypod_default_shop_01234567_web_0: not there yet\n"
+        "#2 start container pypod_default_shop_01234567_web_0 (after #1): not there yet"
+    )
+
+
 def test_an_image_is_used_by_id_once_it_is_here_and_by_name_after_a_pull() -> None:
-    here = sync(Case(seen(pause()), "", spec=only_web()))
-    pulled = sync(Case(seen(pause()), "", spec=only_web(PullPolicy.ALWAYS)))
+    here = Case(seen(pause()), "", spec=only_web()).run()
+    pulled = Case(seen(pause()), "", spec=only_web(PullPolicy.ALWAYS)).run()
     images = [
         step.action.request.image
         for plan in (here, pulled)
@@ -487,134 +623,31 @@ def test_an_image_is_used_by_id_once_it_is_here_and_by_name_after_a_pull() -> No
     assert images == ["sha256:nginx:1", "nginx:1"]
 
 
-def test_a_restart_carries_its_attempt_and_its_place_in_the_back_off() -> None:
-    crashed = seen(pause(), dead(member("web", 4), ago=100), member("log"))
-    plan = planner.plan_sync(Desired(BASE, IDENTITY), crashed, steps(web=2), NOW)
+def test_a_restart_carries_its_attempt_its_sandbox_and_its_place_in_the_back_off() -> None:
+    crashed = seen(pause(7), dead(member("web", 4, sandbox=7), ago=100), member("log", sandbox=7))
+    plan = planner.plan_sync(Desired(BASE, IDENTITY), crashed, steps(sandbox=7, web=(4, 2)), NOW)
     start = plan.steps[-1].action
     assert isinstance(start, StartContainer)
-    assert (start.attempt, start.backoff_step) == (5, 3)
+    assert (start.attempt, start.backoff_step, start.sandbox) == (5, 3, 7)
+
+
+def test_a_new_sandbox_keeps_the_place_in_the_back_off() -> None:
+    observed = seen(dead(pause(), 137), dead(member("web", 4), 137))
+    plan = planner.plan_sync(Desired(only_web()(BASE), IDENTITY), observed, steps(web=(4, 3)), NOW)
+    start = plan.steps[-1].action
+    assert isinstance(start, StartContainer)
+    assert (start.attempt, start.backoff_step, start.sandbox) == (5, 3, 1)
 
 
 def test_members_name_the_sandbox_that_is_there() -> None:
-    plan = planner.plan_sync(Desired(BASE, IDENTITY), seen(pause(2), member("log")), History(), NOW)
+    observed = seen(pause(2), member("log", sandbox=2))
+    plan = planner.plan_sync(Desired(BASE, IDENTITY), observed, History(), NOW)
     create = plan.steps[0].action
     assert isinstance(create, CreateContainer)
     assert create.request.network_mode == "container:pypod_default_shop_pause_2"
-
-
-# --- teardown --------------------------------------------------------------------------------------------------------
-
-END = NOW + 30
-MARK = "rename container pypod_default_shop_pause_0 to pypod_default_shop_01234567_pause_0_1030000.deleting"
-ISOLATED = replace(NETWORK, name="pypod_ci", labels=naming.network_labels("ci"))
-VOLUMES = (VolumeInfo("pypod_default_shop_01234567_html", {}, 0.0),)
-
-
-@dataclass(frozen=True)
-class End:
-    """A row: what is left of a pod, and how it goes."""
-
-    observed: PodObservation
-    plan: str
-    deadline: float = END
-    signalled: frozenset[str] = frozenset()
-    due: float | None = None
-
-
-ENDS = {
-    "grace begins: the mark, then the stop signals, each image's own": End(
-        seen(pause(), member("web", stop_signal="SIGQUIT"), member("log"), volumes=VOLUMES),
-        f"""\
-#1 {MARK}: the deletion mark
-#2 send SIGQUIT to container pypod_default_shop_01234567_web_0 (after #1): the pod is deleted
-#3 send SIGTERM to container pypod_default_shop_01234567_log_0 (after #1): the pod is deleted""",
-        due=END,
-    ),
-    "grace goes on: signals are not repeated": End(
-        seen(DELETING, member("web"), member("log")),
-        "nothing to do: grace for log, web",
-        signalled=frozenset({"web-0", "log-0"}),
-        due=END,
-    ),
-    "grace goes on for the one that has not ended": End(
-        seen(DELETING, dead(member("web"), 143), member("log")),
-        "nothing to do: grace for log",
-        signalled=frozenset({"web-0", "log-0"}),
-        due=END,
-    ),
-    "another process takes over: no second mark, its own signals": End(
-        seen(DELETING, member("web")),
-        "#1 send SIGTERM to container pypod_default_shop_01234567_web_0: the pod is deleted",
-        due=END,
-    ),
-    "all have ended before the deadline: everything goes, the pause first": End(
-        seen(DELETING, dead(member("web"), 143), dead(member("log"), 0), volumes=VOLUMES),
-        f"""\
-#1 send SIGKILL to container {DELETING.name}: the pod is deleted
-#2 remove container pypod_default_shop_01234567_web_0 (after #1): the pod is deleted
-#3 remove container pypod_default_shop_01234567_log_0 (after #1): the pod is deleted
-#4 remove container {DELETING.name} (after #1): the pod is deleted
-#5 remove volume pypod_default_shop_01234567_html (after #2, #3, #4): the pod is deleted""",
-    ),
-    "the deadline has passed: everything goes, live members too": End(
-        seen(DELETING, member("web")),
-        f"""\
-#1 send SIGKILL to container {DELETING.name}: the pod is deleted
-#2 remove container pypod_default_shop_01234567_web_0 (after #1): the pod is deleted
-#3 remove container {DELETING.name} (after #1): the pod is deleted""",
-        deadline=NOW,
-    ),
-    "no grace: mark, pause and all the rest in one go": End(
-        seen(pause(), member("web", 1), dead(member("web", 0)), volumes=VOLUMES),
-        """\
-#1 rename container pypod_default_shop_pause_0 to pypod_default_shop_01234567_pause_0_1000000.deleting: the deletion mark
-#2 send SIGKILL to container pypod_default_shop_pause_0 (after #1): the pod is deleted
-#3 remove container pypod_default_shop_01234567_web_1 (after #1, #2): the pod is deleted
-#4 remove container pypod_default_shop_01234567_web_0 (after #1, #2): the pod is deleted
-#5 remove container pypod_default_shop_pause_0 (after #1, #2): the pod is deleted
-#6 remove volume pypod_default_shop_01234567_html (after #3, #4, #5): the pod is deleted""",
-        deadline=NOW,
-    ),
-    "an isolated network goes with the pod; the default one stays (above)": End(
-        seen(DELETING, network=ISOLATED),
-        f"""\
-#1 send SIGKILL to container {DELETING.name}: the pod is deleted
-#2 remove container {DELETING.name} (after #1): the pod is deleted
-#3 remove network pypod_ci (after #2): its last pod may be gone""",
-    ),
-    "the lease was lost: what is dead is marked and removed, without a kill": End(
-        seen(dead(pause(), 97), dead(member("web"), 137)),
-        f"""\
-#1 {MARK}: the deletion mark
-#2 remove container pypod_default_shop_01234567_web_0 (after #1): the pod is deleted
-#3 remove container pypod_default_shop_pause_0 (after #1): the pod is deleted""",
-    ),
-    "only volumes are left": End(
-        seen(volumes=VOLUMES, network=None),
-        "#1 remove volume pypod_default_shop_01234567_html: the pod is deleted",
-    ),
-    "only members are left, and they live: signals, with nothing to mark": End(
-        seen(member("web")),
-        "#1 send SIGTERM to container pypod_default_shop_01234567_web_0: the pod is deleted",
-        due=END,
-    ),
-    "nothing is left": End(seen(network=None), "nothing to do"),
-}
-
-
-@pytest.mark.parametrize("sentence", ENDS)
-def test_plan_teardown(sentence: str) -> None:
-    end = ENDS[sentence]
-    plan = planner.plan_teardown(end.observed, deadline=end.deadline, signalled=end.signalled, now=NOW)
-    assert str(plan) == end.plan
-    assert plan.due == end.due
+    assert create.request.labels["io.pypod.sandbox"] == "2"
 
 
 def test_a_plan_is_true_when_there_is_something_to_do() -> None:
     assert planner.plan_sync(Desired(BASE, IDENTITY), seen(), History(), NOW)
     assert not planner.plan_sync(Desired(BASE, IDENTITY), seen(*BOTH_RUN), History(), NOW)
-
-
-def test_every_action_says_its_cause() -> None:
-    plan = sync(CASES["a fresh pod: sandbox first, members made at once and started after it"])
-    assert all(step.action.cause for step in plan.steps)

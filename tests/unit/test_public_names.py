@@ -11,7 +11,7 @@ import pytest
 
 import pypod
 from pypod.engine import pause
-from pypod.model import planner, requests
+from pypod.model import requests, state
 
 NAMES = [
     "CommandError",
@@ -19,16 +19,20 @@ NAMES = [
     "Container",
     "ContainerPort",
     "ContainerStatus",
+    "CopyError",
     "Engine",
     "EngineError",
     "EngineUnavailableError",
+    "Event",
     "ExecError",
     "ExecResult",
     "ExecTimeoutError",
+    "Hook",
     "ImageError",
     "ImagePullError",
     "InvalidNameError",
     "InvalidPortError",
+    "Lifecycle",
     "ManifestError",
     "NotFoundError",
     "Phase",
@@ -42,7 +46,9 @@ NAMES = [
     "PodStatus",
     "PodTimeoutError",
     "PortConflictError",
+    "Probe",
     "PypodError",
+    "Resources",
     "SpecError",
     "SubnetInUseError",
     "Swept",
@@ -112,5 +118,5 @@ def test_describing_a_pod_imports_no_docker() -> None:
 
 
 def test_numbers_that_two_layers_must_agree_on() -> None:
-    assert planner.LEASE_LOST == pause.LEASE_LOST_EXIT_CODE
+    assert state.LEASE_LOST == pause.LEASE_LOST_EXIT_CODE
     assert requests.MAX_VOLUMES == pause.VOLUME_SLOTS

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+from typing import Any
 
 from pypod.model import codec, naming, requests
 from pypod.model.naming import Owner, PodKey
+from pypod.model.resources import Resources
 from pypod.model.spec import Container, ContainerPort, PodSpec, Volume, VolumeMount
 
 IDENTITY = requests.PodIdentity(PodKey("default", "shop", "0123456789"), Owner("boot", 1, 2, 3), leased=True)
@@ -29,13 +31,17 @@ SPEC = PodSpec(
 )
 
 
+GIB = 2**30
+
+
 def pause(spec: PodSpec = SPEC, identity: requests.PodIdentity = IDENTITY) -> requests.ContainerRequest:
     return requests.pause_request(spec, identity, attempt=1, image="pause", network_id="net")
 
 
 def member(index: int, spec: PodSpec = SPEC) -> requests.ContainerRequest:
     container = spec.containers[index]
-    return requests.member_request(spec, container, IDENTITY, attempt=0, image="sha256:1", pause="p1")
+    sandbox = requests.Sandbox("p1", attempt=3, messages="/host/messages", node_memory=8 * GIB)
+    return requests.member_request(spec, container, IDENTITY, attempt=2, image="sha256:1", sandbox=sandbox)
 
 
 def test_pause_owns_what_is_shared() -> None:
@@ -107,3 +113,95 @@ def test_named_networks_begin_elsewhere() -> None:
     assert b is not None
     assert a.subnet != b.subnet
     assert ipaddress.IPv4Network(a.subnet).subnet_of(requests.NETWORK_SUBNETS)
+
+
+# --- resources -------------------------------------------------------------------------------------------------------
+
+
+def pod(*containers: Container, init: tuple[Container, ...] = ()) -> PodSpec:
+    return PodSpec("shop", containers, init_containers=init)
+
+
+def with_memory(name: str, memory: str | None = None, **fields: Any) -> Container:
+    return Container(
+        name, "x", resources=Resources(requests={"memory": memory} if memory else None), **fields
+    )
+
+
+def test_without_resources_a_member_has_a_kubelets_least() -> None:
+    request = member(0)
+    assert (request.cpu_shares, request.cpu_quota, request.memory) == (2, 0, 0)
+    assert request.oom_score_adj == 1000
+
+
+def test_resources_are_the_engines_figures() -> None:
+    limited = Resources(requests={"cpu": "250m", "memory": "1Gi"}, limits={"cpu": 1.5, "memory": "2Gi"})
+    request = member(0, pod(Container("a", "x", resources=limited)))
+    assert (request.cpu_shares, request.cpu_quota, request.memory) == (256, 150_000, 2 * GIB)
+    assert request.oom_score_adj == 875
+
+
+def test_a_request_that_is_missing_is_the_limit() -> None:
+    limited = Resources(limits={"cpu": "500m", "memory": "1Gi"})
+    request = member(0, pod(Container("a", "x", resources=limited)))
+    assert request.cpu_shares == 512
+    # Guaranteed: a kubelet's -997, cut to what every engine can set.
+    assert request.oom_score_adj == 0
+
+
+def test_a_sidecar_is_not_killed_before_those_it_serves() -> None:
+    sidecar = with_memory("side", restart_policy="Always")
+    plain = with_memory("init")
+    spec = pod(with_memory("a", "2Gi"), with_memory("b", "1Gi"), init=(sidecar, plain))
+    scores = [
+        requests.member_request(
+            spec, each, IDENTITY, attempt=0, image="i", sandbox=requests.Sandbox("p", node_memory=8 * GIB)
+        ).oom_score_adj
+        for each in spec.all_containers
+    ]
+    assert scores == [875, 999, 750, 875]
+
+
+# --- termination messages --------------------------------------------------------------------------------------------
+
+TALKING = dataclasses.replace(
+    SPEC, init_containers=(Container("init", "x", termination_message_path="/dev/termination-log"),)
+)
+
+
+def test_messages_have_a_volume_where_there_are_any() -> None:
+    assert not requests.keeps_messages(SPEC)
+    assert len(requests.volume_requests(SPEC, IDENTITY)) == len(pause().mounts) == 2
+    *_, volume = requests.volume_requests(TALKING, IDENTITY)
+    *_, mount = pause(TALKING).mounts
+    assert volume.name == mount.source == naming.volume_name(IDENTITY.key, naming.MESSAGES)
+    assert (volume.memory, volume.labels[naming.VOLUME]) == (False, naming.MESSAGES)
+    assert mount.target == requests.messages_directory(TALKING) == "/v/2"
+
+
+def test_a_member_has_its_own_message_file() -> None:
+    spec = pod(Container("a", "x", termination_message_path="/dev/termination-log"), Container("b", "x"))
+    (mount,) = member(0, spec).mounts
+    assert mount == requests.MountRequest("/host/messages/a_2", "/dev/termination-log", bind=True)
+    assert member(1, spec).mounts == ()
+
+
+# --- init containers -------------------------------------------------------------------------------------------------
+
+
+def test_ports_are_those_of_sidecars_and_containers() -> None:
+    init = Container("init", "x", ports=[ContainerPort(80, host_port=80)])
+    sidecar = Container("side", "x", ports=[ContainerPort(81, host_port=81)], restart_policy="Always")
+    spec = pod(Container("a", "x", ports=[ContainerPort(80, host_port=80)]), init=(init, sidecar))
+    assert [port.host_port for port in pause(spec).ports] == [81, 80]
+
+
+def test_a_pause_asks_for_the_address_that_it_is_told() -> None:
+    assert pause().ipv4_address == ""
+    again = requests.pause_request(SPEC, IDENTITY, attempt=2, image="p", network_id="net", ip="10.214.0.5")
+    assert again.ipv4_address == "10.214.0.5"
+
+
+def test_members_say_which_sandbox_they_were_made_for() -> None:
+    labels = member(0).labels
+    assert (naming.attempt_of(labels), naming.sandbox_of(labels)) == (2, 3)

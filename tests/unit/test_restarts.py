@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypod.model import restarts
-from pypod.model.restarts import CLASSIC, DEFAULT, Backoff, Restart
-from pypod.model.spec import RestartPolicy
+from pypod.model.restarts import CLASSIC, DEFAULT, IMAGE_PULL, PROFILES, Backoff, Restart
+from pypod.model.spec import BackoffProfile, RestartPolicy
+
+VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "crashloop.json").read_text())
 
 ALWAYS, ON_FAILURE, NEVER = RestartPolicy.ALWAYS, RestartPolicy.ON_FAILURE, RestartPolicy.NEVER
 
@@ -39,6 +44,31 @@ def test_the_policy_decides(policy: RestartPolicy, exit_code: int, expected: boo
 )
 def test_delays_double_up_to_the_cap(backoff: Backoff, delays: list[float]) -> None:
     assert [backoff.delay(step) for step in range(len(delays))] == delays
+
+
+def test_the_classic_figures_are_kubernetes_own() -> None:
+    expected = VECTOR["delays_before_restart_n"]
+    assert len(expected) == 9
+    assert [CLASSIC.delay(step) for step in range(9)] == expected
+    assert (CLASSIC.cap, CLASSIC.reset) == (VECTOR["cap"], VECTOR["reset_after_running_s"])
+    assert PROFILES == {BackoffProfile.FAST: DEFAULT, BackoffProfile.CLASSIC: CLASSIC}
+
+
+def test_restarts_one_after_the_other_start_when_kubernetes_starts_them() -> None:
+    """Upstream's test has it: 0s, 0s, 10s, 30s, 70s, 150s, 310s (test/e2e_node/container_restart_test.go)."""
+    starts, step, now = [0.0], 0, 0.0
+    for _ in range(6):
+        found = restarts.decide(
+            ALWAYS, exit_code=1, started_at=now, finished_at=now, step=step, backoff=CLASSIC
+        )
+        assert found is not None
+        now, step = found.due, found.step
+        starts.append(now)
+    assert starts == [0, 0, 10, 30, 70, 150, 310]
+
+
+def test_an_image_is_asked_for_again_ever_later() -> None:
+    assert [IMAGE_PULL.delay(count) for count in range(1, 8)] == [10, 20, 40, 80, 160, 300, 300]
 
 
 def test_a_step_may_be_as_large_as_it_likes() -> None:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from typing import Any, cast
 
 import pytest
 
+from pypod.model.handlers import (
+    ExecAction,
+    Hook,
+    HTTPGetAction,
+    Lifecycle,
+    Probe,
+    Scheme,
+    SleepAction,
+    TCPSocketAction,
+)
+from pypod.model.resources import Resources
 from pypod.model.spec import (
     Container,
     ContainerPort,
@@ -13,8 +26,10 @@ from pypod.model.spec import (
     HostPath,
     HostPathType,
     Medium,
+    MessagePolicy,
     PodSpec,
     PullPolicy,
+    RestartPolicy,
     Volume,
     VolumeMount,
     default_pull_policy,
@@ -108,3 +123,48 @@ def test_container_by_name() -> None:
     with pytest.raises(KeyError):
         spec.container("z")
     assert spec.full_name == "default/p"
+
+
+def test_init_containers_start_first_and_sidecars_are_those_that_stay() -> None:
+    side = Container("s", "x", restart_policy="Always")
+    spec = PodSpec("p", (Container("a", "x"),), init_containers=(Container("i", "x"), side))
+    assert [each.name for each in spec.all_containers] == ["i", "s", "a"]
+    assert spec.sidecars == (side,)
+    assert spec.container("s") is side
+
+
+def test_words_of_a_container_become_values() -> None:
+    container = Container(
+        "a", "b", restart_policy="OnFailure", termination_message_policy="FallbackToLogsOnError"
+    )
+    assert container.restart_policy is RestartPolicy.ON_FAILURE
+    assert container.termination_message_policy is MessagePolicy.FALLBACK_TO_LOGS_ON_ERROR
+    assert (container.lifecycle, container.resources) == (Lifecycle(), Resources())
+    assert (container.termination_message_path, container.startup_probe) == ("", None)
+
+
+def test_probes_and_hooks_have_short_forms() -> None:
+    get = HTTPGetAction("web", "/", "", Scheme.HTTPS, (("A", "1"), ("A", "2")))
+    assert Probe.http_get("", port="web", scheme="HTTPS", headers=[("A", "1"), ("A", "2")]) == Probe(get)
+    assert Hook.http_get(port=80, headers={"A": "1"}) == HTTPGetAction(80, http_headers=(("A", "1"),))
+    assert Hook.exec(["a"]) == ExecAction(("a",))
+    assert Hook.tcp_socket(80, host="h") == TCPSocketAction(80, "h")
+    assert Hook.sleep(0.5) == SleepAction(0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Probe.exec("sleep 1"), TypeError, "cannot take command='sleep 1' of a probe or hook"),
+        (lambda: Hook.exec(cast("Any", 5)), TypeError, "cannot take command=5 of a probe or hook"),
+        (lambda: Probe.http_get(port=80, scheme="ftp"), ValueError, "cannot take scheme='ftp': 'HTTP' or 'HTTPS'"),
+        (lambda: Probe.http_get(port=80, headers=cast("Any", 5)), TypeError, "cannot take headers=5: a mapping"),
+        (lambda: Probe.http_get(port=80, headers=cast("Any", "A: 1")), TypeError, "cannot take headers='A: 1'"),
+        (lambda: Probe.http_get(port=80, headers=cast("Any", [("A",)])), TypeError, "cannot take headers="),
+    ],
+)  # fmt: skip
+def test_what_makes_no_probe_or_hook_says_which_argument(
+    make: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        make()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import threading
+from collections.abc import Callable
 
 import pytest
 
 from pypod import starting
+from pypod.engine.api import Closable
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     CommandError,
@@ -18,37 +20,35 @@ from pypod.errors import (
     PodTimeoutError,
 )
 from pypod.model import naming
-from pypod.model.naming import Owner, PodKey
-from pypod.model.planner import Desired
+from pypod.model.desired import Desired
+from pypod.model.handlers import Hook, Lifecycle, Probe
+from pypod.model.naming import PodKey
 from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec, RestartPolicy
+from pypod.model.spec import Container, PodSpec, RestartPolicy, Volume
 from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 from pypod.testing import FakeEngine, Program
+from tests.unit.rig import IDENTITY, KEY, Loop, pause_of, says, starts, sync_of
 
-KEY = PodKey("default", "shop", "0123456789abcdef")
-IDENTITY = PodIdentity(KEY, Owner("boot", 1, 2, 3), leased=True)
 WEB = Container("web", "app:1")
 ALWAYS, ON_FAILURE, NEVER = RestartPolicy.ALWAYS, RestartPolicy.ON_FAILURE, RestartPolicy.NEVER
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+def engine() -> FakeEngine:
     fake = FakeEngine()
     fake.add_image("app:1")
-    told = SimpleNamespace(time=fake.clock.now, monotonic=fake.clock.now, sleep=fake.clock.sleep)
-    for module in ("pypod.engine.sync", "pypod.engine.observe", "pypod.starting"):
-        monkeypatch.setattr(f"{module}.time", told)
     return fake
 
 
 def start(
     engine: FakeEngine,
     *containers: Container,
+    init: tuple[Container, ...] = (),
     policy: RestartPolicy = ALWAYS,
     timeout: float = 60,
     min_ready_seconds: float = 0.1,
 ) -> PodSync:
-    pod = PodSync(engine, Desired(PodSpec("shop", containers, restart_policy=policy), IDENTITY))
+    pod = sync_of(engine, PodSpec("shop", containers, restart_policy=policy, init_containers=init))
     starting.start(pod, timeout=timeout, min_ready_seconds=min_ready_seconds)
     return pod
 
@@ -158,20 +158,22 @@ def test_a_sandbox_that_cannot_be_started(engine: FakeEngine) -> None:
 
 def test_a_name_that_is_taken(engine: FakeEngine) -> None:
     other = PodIdentity(PodKey("default", "shop", "another"), IDENTITY.owner, leased=True)
-    pod = PodSync(engine, Desired(PodSpec("shop", (WEB,)), other))
+    pod = PodSync(engine, Desired(PodSpec("shop", (WEB,)), other), clock=engine.clock)
     starting.start(pod, timeout=60, min_ready_seconds=0)
     with pytest.raises(PodExistsError, match=r"cannot start pod 'default/shop': the name is taken"):
         start(engine, WEB)
     assert pod.refresh().ready_count == 1
 
 
-def test_a_lease_that_is_lost_meanwhile(engine: FakeEngine) -> None:
-    pod = PodSync(engine, Desired(PodSpec("shop", (WEB,)), IDENTITY))
+def test_a_lease_that_is_lost_meanwhile_is_held_again(engine: FakeEngine) -> None:
+    """Its owner is this very process: it was the engine that ended it."""
+    pod = sync_of(engine, PodSpec("shop", (WEB,)))
     while pod.run_once():
         pass
     pod.channel.close()
-    with pytest.raises(PodStartError, match=r"its lease was lost while it started"):
-        starting.start(pod, timeout=60, min_ready_seconds=0)
+    starting.start(pod, timeout=60, min_ready_seconds=0)
+    assert pause_of(engine).attempt == 1
+    assert pod.status.ready_count == 1
 
 
 def test_an_engine_that_is_not_there(engine: FakeEngine) -> None:
@@ -187,6 +189,192 @@ def test_the_time_is_up(engine: FakeEngine) -> None:
         "cannot start pod 'default/shop' in 5 s: web is running\nthe last plan:\n#1 "
     )
     assert isinstance(caught.value, TimeoutError)
+
+
+# what a start waits for
+
+
+PATIENCE = 5.0
+
+
+def test_a_readiness_probe_says_when_it_is_up_and_not_how_long(engine: FakeEngine) -> None:
+    says(engine, "ready", 1)
+    engine.clock.call_at(engine.clock.now() + 3, lambda: says(engine, "ready", 0))
+    web = Container("web", "app:1", readiness_probe=Probe.exec(["ready"], period_seconds=10))
+    before = engine.clock.now()
+    start(engine, web, min_ready_seconds=3600)
+    assert engine.clock.now() - before == pytest.approx(3, abs=0.3)
+
+
+def test_a_readiness_probe_that_never_succeeds_is_waited_for_until_the_time_is_up(engine: FakeEngine) -> None:
+    says(engine, "ready", 1)
+    web = Container("web", "app:1", readiness_probe=Probe.exec(["ready"], period_seconds=1))
+    before = engine.clock.now()
+    with pytest.raises(
+        PodTimeoutError,
+        match=r"in 7 s: web is running, not ready \(Readiness probe failed: .*\)\nthe last plan:\n#1 ",
+    ):
+        start(engine, web, timeout=7)
+    assert engine.clock.now() - before == pytest.approx(7, abs=0.1)
+    assert starts(engine, "web") == 1
+
+
+def test_init_containers_are_waited_for_and_told_of(engine: FakeEngine) -> None:
+    with pytest.raises(PodTimeoutError) as caught:
+        start(engine, WEB, init=(does("sleep", "3600", name="setup"),), timeout=5)
+    assert "in 5 s: init container setup; setup is running, not ready; web is waiting: PodInit" in str(
+        caught.value
+    )
+    assert starts(engine, "web") == 0
+
+
+def test_an_init_container_that_failed_for_good(engine: FakeEngine) -> None:
+    with pytest.raises(PodStartError, match=r"container 'setup': Error: exited with code 4") as caught:
+        start(engine, WEB, init=(does("sh", "-c", "exit 4", name="setup"),), policy=NEVER)
+    assert (caught.value.container, caught.value.exit_code) == ("setup", 4)
+
+
+def test_one_that_dies_until_its_neighbour_is_ready_is_waited_for(engine: FakeEngine) -> None:
+    """As an application does until its database answers."""
+    says(engine, "ready", 1)
+    engine.program("app", Program(runs_for=0, exit_code=1))
+
+    def database_comes() -> None:
+        says(engine, "ready", 0)
+        engine.program("app", Program())
+
+    engine.clock.call_at(engine.clock.now() + 6, database_comes)
+    database = Container("db", "app:1", readiness_probe=Probe.exec(["ready"], period_seconds=1))
+    pod = start(engine, database, does("app", name="job"))
+    assert pod.status.container("job").restart_count >= 3
+
+
+def test_a_post_start_hook_that_fails_time_and_again_is_waited_for(engine: FakeEngine) -> None:
+    says(engine, "greets", 1)
+    engine.program("polite", Program())
+    engine.clock.call_at(engine.clock.now() + 2, lambda: says(engine, "greets", 0))
+    web = Container("web", "app:1", command=["polite"], lifecycle=Lifecycle(post_start=Hook.exec(["greets"])))
+    pod = start(engine, web)
+    assert pod.status.container("web").restart_count >= 1
+    assert "FailedPostStartHook" in [event.reason for event in pod.channel.history.events]
+
+
+def test_a_refusal_that_goes_on_is_not_asked_for_in_a_hurry(engine: FakeEngine) -> None:
+    full = EngineError("create volume", "x", "no space left", status=500)
+    engine.inject("create_volume", full, times=100_000)
+    spec = PodSpec("shop", (WEB,), volumes=(Volume.empty_dir("data"),))
+    pod = sync_of(engine, spec)
+    with pytest.raises(
+        PodTimeoutError, match=r"the engine last refused: cannot create volume 'x': no space left"
+    ):
+        starting.start(pod, timeout=20, min_ready_seconds=0)
+    assert [verb for verb, _ in engine.calls].count("create_volume") < 100
+
+
+class PullingEngine(FakeEngine):
+    """Says when a number of pulls have begun."""
+
+    def __init__(self, pulls: int) -> None:
+        super().__init__()
+        self.add_image("app:1")
+        self.left, self.begun = pulls, threading.Event()
+
+    def pull_image(
+        self,
+        reference: str,
+        progress: Callable[[str], None] | None = None,
+        register: Callable[[Closable], None] | None = None,
+    ) -> None:
+        def note(pull: Closable) -> None:
+            if register is not None:
+                register(pull)
+            self.left -= 1
+            if self.left == 0:
+                self.begun.set()
+
+        super().pull_image(reference, progress, note)
+
+
+def in_background(pod: PodSync, timeout: float) -> tuple[threading.Thread, list[Exception]]:
+    raised: list[Exception] = []
+
+    def run() -> None:
+        try:
+            starting.start(pod, timeout=timeout, min_ready_seconds=0)
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, raised
+
+
+def test_a_pull_is_given_up_when_the_time_is_up() -> None:
+    engine = PullingEngine(pulls=1)
+    engine.add_registry_image("far:1", takes=3600)
+    desired = Desired(PodSpec("shop", (Container("web", "far:1"),)), IDENTITY)
+    pod = PodSync(engine, desired, clock=engine.clock)
+    thread, raised = in_background(pod, timeout=10)
+    assert engine.begun.wait(PATIENCE)
+    engine.clock.advance(10.1)
+    thread.join(PATIENCE)
+    assert [type(error) for error in raised] == [PodTimeoutError]
+    assert dict(pod.channel.history.failures) == {}, "that says nothing of the image"
+
+
+def test_an_image_that_cannot_be_had_gives_up_the_pulls_of_others() -> None:
+    engine = PullingEngine(pulls=1)
+    engine.add_registry_image("far:1", takes=3600)
+    missing = Container("log", "missing:1")
+    desired = Desired(PodSpec("shop", (Container("web", "far:1"), missing)), IDENTITY)
+    pod = PodSync(engine, desired, clock=engine.clock)
+    thread, raised = in_background(pod, timeout=7200)
+    thread.join(PATIENCE)
+    assert [type(error) for error in raised] == [ImageError]
+    assert "container 'log': ErrImagePull" in str(raised[0])
+    assert set(pod.channel.history.failures) == {"log"}
+
+
+def test_what_cannot_heal_cancels_the_rest_of_the_plan(engine: FakeEngine) -> None:
+    name = naming.member_name(KEY, "web", 0)
+    engine.inject("create_container", EngineError("create container", name, "bad mount"), target=name)
+    with pytest.raises(PodStartError, match=r"container 'web': CreateContainerError"):
+        start(engine, WEB, Container("log", "app:1"))
+    assert starts(engine, "log") == 0
+
+
+def test_a_pod_that_is_looked_after_goes_on_with_the_rest(engine: FakeEngine) -> None:
+    name = naming.member_name(KEY, "web", 0)
+    engine.inject("create_container", EngineError("create container", name, "bad mount"), target=name)
+    pod: Loop = sync_of(engine, PodSpec("shop", (WEB, Container("log", "app:1"))))
+    while pod.run_once():
+        pass
+    assert starts(engine, "log") == 1
+
+
+def test_begin_makes_the_sandbox_and_leaves_the_rest(engine: FakeEngine) -> None:
+    pod = sync_of(engine, PodSpec("shop", (WEB,), init_containers=(does("sleep", "3600", name="setup"),)))
+    starting.begin(pod, timeout=10)
+    assert pause_of(engine).is_live
+    assert starts(engine, "web") == 0
+
+
+def test_begin_raises_for_a_sandbox_that_cannot_be_made(engine: FakeEngine) -> None:
+    name = naming.pause_name(KEY, 0)
+    engine.inject("start_container", EngineError("start container", name, "port is taken"), target=name)
+    pod = sync_of(engine, PodSpec("shop", (WEB,)))
+    with pytest.raises(PodStartError, match=r"its sandbox cannot be made: port is taken"):
+        starting.begin(pod, timeout=10)
+
+
+def test_a_container_that_crashes_beside_one_that_is_ready_already(engine: FakeEngine) -> None:
+    """It had its try with the other there."""
+    says(engine, "ready", 0)
+    database = Container("db", "app:1", readiness_probe=Probe.exec(["ready"], period_seconds=1))
+    before = engine.clock.now()
+    with pytest.raises(PodStartError, match=r"container 'job': CrashLoopBackOff"):
+        start(engine, database, does("sh", "-c", "sleep 1; exit 1"), min_ready_seconds=2)
+    assert engine.clock.now() - before < 7
 
 
 def test_a_log_tail_is_of_the_newest_instance_that_wrote_and_short(engine: FakeEngine) -> None:
@@ -217,7 +405,7 @@ def test_which_containers_are_where() -> None:
         ),
     )
     assert starting.describe_unready(status) == (
-        "a is running; b is waiting: ContainerCreating; c is waiting: ErrImagePull no such image; "
+        "a is running, not ready; b is waiting: ContainerCreating; c is waiting: ErrImagePull no such image; "
         "d ended with code 2 (Error)"
     )
     assert starting.describe_unready(PodStatus(Phase.UNKNOWN)) == "nothing of it is on the engine"

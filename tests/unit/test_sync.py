@@ -2,80 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pypod.engine import observe
-from pypod.engine.sync import MISSING, PodSync
-from pypod.errors import ConflictError, EngineError, EngineUnavailableError, ImagePullError
+from pypod.engine.sync import MISSING
+from pypod.errors import (
+    ConflictError,
+    EngineError,
+    EngineUnavailableError,
+    ImagePullError,
+    NotFoundError,
+)
 from pypod.model import naming
-from pypod.model.naming import Owner, PodKey
 from pypod.model.plan import Plan
-from pypod.model.planner import Desired
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec, PullPolicy, RestartPolicy
+from pypod.model.spec import Container, PullPolicy, Volume
 from pypod.model.state import ContainerInfo
 from pypod.model.status import Phase, Running, Waiting
-from pypod.testing import FakeClock, FakeEngine
-
-KEY = PodKey("default", "shop", "0123456789abcdef")
-IDENTITY = PodIdentity(KEY, Owner("boot", 1, 2, 3), leased=True)
-SPEC = PodSpec("shop", (Container("web", "app:1"), Container("log", "app:1")))
-UNAVAILABLE = EngineUnavailableError("start container", "x", "connection refused")
-
-
-def told_time(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
-    """Let the engine's clock be the time of all that looks at a pod."""
-    told = SimpleNamespace(time=clock.now, monotonic=clock.now, sleep=clock.sleep)
-    for module in ("sync", "observe"):
-        patch.setattr(f"pypod.engine.{module}.time", told)
+from pypod.testing import FakeEngine
+from tests.unit.rig import (
+    KEY,
+    SPEC,
+    UNAVAILABLE,
+    instances,
+    live,
+    look,
+    pause_of,
+    reasons,
+    settle,
+    step,
+    sync_of,
+)
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+def engine() -> FakeEngine:
     fake = FakeEngine()
     fake.add_image("app:1")
-    told_time(monkeypatch, fake.clock)
     return fake
-
-
-def sync_of(engine: FakeEngine, spec: PodSpec = SPEC, *, leased: bool = True) -> PodSync:
-    return PodSync(engine, Desired(spec, replace(IDENTITY, leased=leased)))
-
-
-def settle(pod: PodSync, passes: int = 40) -> Plan:
-    """Pass until there is nothing to do; the last plan."""
-    for _ in range(passes):
-        plan = pod.run_once()
-        if not plan:
-            return plan
-    raise AssertionError(f"it does not settle; the last plan:\n{plan}")
-
-
-def instances(engine: FakeEngine, container: str) -> list[ContainerInfo]:
-    """Newest first."""
-    return list(observe.observe(engine, KEY).members.get(container, ()))
-
-
-def live(engine: FakeEngine, container: str) -> ContainerInfo:
-    [info] = [info for info in instances(engine, container) if info.is_live]
-    return info
-
-
-def pause_of(engine: FakeEngine) -> ContainerInfo:
-    found = observe.observe(engine, KEY).pause
-    assert found is not None
-    return found
-
-
-def reasons(pod: PodSync) -> list[str]:
-    return [f"{event.reason} {event.container}".strip() for event in pod.channel.history.events]
 
 
 def test_a_pod_comes_up_from_nothing(engine: FakeEngine) -> None:
@@ -180,6 +146,7 @@ def test_an_image_that_cannot_be_had_is_tried_again_after_ten_seconds(engine: Fa
     assert pod.status.container("web").state == Waiting(
         "ErrImagePull",
         "cannot pull image 'far:1': pull access denied for far:1, repository does not exist",
+        until=engine.clock.now() + 10,
     )
     engine.add_registry_image("far:1")
     engine.clock.advance(9)
@@ -256,9 +223,9 @@ def test_a_sandbox_that_cannot_be_made_is_remembered_until_it_can(engine: FakeEn
     pod = sync_of(engine, leased=False)
     pod.run_once()
     pod.run_once()
-    assert pod.sandbox_error is None or "port is taken" in str(pod.sandbox_error)
+    assert pod.recorder.sandbox_error is None or "port is taken" in str(pod.recorder.sandbox_error)
     settle(pod)
-    assert pod.sandbox_error is None
+    assert pod.recorder.sandbox_error is None
     assert pod.refresh().phase is Phase.RUNNING
 
 
@@ -289,7 +256,7 @@ def test_a_restart_whose_start_got_no_answer_keeps_its_back_off(engine: FakeEngi
         engine.exit(live(engine, "web").id, 1)
         engine.clock.advance(60)
         settle(pod)
-    assert pod.channel.history.backoff_steps["web"] == 3
+    assert step(pod, "web") == 3
     engine.exit(live(engine, "web").id, 1)
     engine.clock.advance(60)
     engine.inject("start_container", UNAVAILABLE, target=naming.member_name(KEY, "web", 4))
@@ -297,27 +264,14 @@ def test_a_restart_whose_start_got_no_answer_keeps_its_back_off(engine: FakeEngi
         settle(pod)
     settle(pod)
     assert live(engine, "web").attempt == 4
-    assert pod.channel.history.backoff_steps["web"] == 4
+    assert step(pod, "web") == 4
 
 
 # two at once
 
 
-class Interrupted(PodSync):
-    """Between its look and its actions something else happens."""
-
-    between: Callable[[], object] | None = None
-
-    def plan(self) -> Plan:
-        plan = super().plan()
-        between, self.between = self.between, None
-        if between is not None:
-            between()
-        return plan
-
-
 def test_two_that_start_the_same_pod_at_once_make_it_once(engine: FakeEngine) -> None:
-    first, second = Interrupted(engine, Desired(SPEC, IDENTITY)), sync_of(engine)
+    first, second = sync_of(engine), sync_of(engine)
     first.between = lambda: settle(second)
     settle(first)
     assert len(engine.containers({naming.UID: KEY.uid})) == 3
@@ -327,7 +281,7 @@ def test_two_that_start_the_same_pod_at_once_make_it_once(engine: FakeEngine) ->
 
 
 def test_two_that_restart_the_same_container_do_it_once(engine: FakeEngine) -> None:
-    first, second = Interrupted(engine, Desired(SPEC, IDENTITY)), sync_of(engine)
+    first, second = sync_of(engine), sync_of(engine)
     settle(first)
     engine.exit(live(engine, "web").id, 1)
     first.between = second.run_once
@@ -335,97 +289,83 @@ def test_two_that_restart_the_same_container_do_it_once(engine: FakeEngine) -> N
     assert [info.attempt for info in instances(engine, "web")] == [1, 0]
 
 
-class PodMachine(RuleBasedStateMachine):
-    """Whatever happens to a pod that one or two processes look after, and in whatever order they look."""
-
-    @initialize(
-        policy=st.sampled_from(RestartPolicy),
-        shared=st.booleans(),
-        leased=st.booleans(),
-        racing=st.booleans(),
-    )
-    def start(self, policy: RestartPolicy, shared: bool, leased: bool, racing: bool) -> None:
-        self.patch = pytest.MonkeyPatch()
-        self.engine = FakeEngine()
-        self.engine.add_image("app:1")
-        told_time(self.patch, self.engine.clock)
-        self.patch.setattr("pypod.engine.sync.ACTIONS", None)  # on this thread: the same every time
-        spec = replace(SPEC, restart_policy=policy, share_process_namespace=shared)
-        desired = Desired(spec, replace(IDENTITY, leased=leased))
-        self.pods = [Interrupted(self.engine, desired), Interrupted(self.engine, desired)]
-        self.counts = {"web": 0, "log": 0}
-        self.final: Phase | None = None
-        if not racing:
-            self.settles(0)
-
-    def teardown(self) -> None:
-        if hasattr(self, "patch"):
-            self.patch.undo()
-
-    def _running(self, role: str) -> list[ContainerInfo]:
-        labels = {naming.UID: KEY.uid, naming.ROLE: role}
-        return [info for info in self.engine.containers(labels) if info.is_live]
-
-    @rule(index=st.integers(0, 5), code=st.sampled_from([0, 0, 1, 137]))
-    def ends(self, index: int, code: int) -> None:
-        members = self._running("member")
-        if members:
-            self.engine.exit(members[index % len(members)].id, code)
-
-    @rule()
-    def loses_its_pause(self) -> None:
-        for info in self._running("pause"):
-            self.engine.exit(info.id, 137)
-
-    @rule(seconds=st.sampled_from([0.5, 1.0, 10.0, 61.0, 700.0]))
-    def grows_older(self, seconds: float) -> None:
-        self.engine.clock.advance(seconds)
-
-    @rule(verb=st.sampled_from(["create_container", "start_container", "kill_container", "remove_container"]))
-    def is_refused_something(self, verb: str) -> None:
-        self.engine.inject(verb, EngineError(verb, "x", "server error", status=500))
-
-    @rule(who=st.integers(0, 1))
-    def is_looked_after(self, who: int) -> None:
-        self.pods[who].run_once()
-
-    @rule(who=st.integers(0, 1))
-    def is_looked_after_by_both(self, who: int) -> None:
-        self.pods[who].between = self.pods[1 - who].run_once
-        self.pods[who].run_once()
-
-    @rule(who=st.integers(0, 1))
-    def settles(self, who: int) -> None:
-        settle(self.pods[who])
-        lost = self.pods[who].status.reason == "LeaseLost"
-        assert lost or not self._running("member") or self._running("pause"), "members without a sandbox"
-
-    @invariant()
-    def no_container_runs_twice(self) -> None:
-        if not hasattr(self, "engine"):
-            return
-        names = [info.container for info in self._running("member")]
-        assert len(names) == len(set(names)), names
-        assert len(self._running("pause")) <= 1
-
-    @invariant()
-    def restart_counts_never_decrease(self) -> None:
-        if not hasattr(self, "pods"):
-            return
-        for status in self.pods[0].refresh().container_statuses:
-            assert status.restart_count >= self.counts[status.name]
-            self.counts[status.name] = status.restart_count
-
-    @invariant()
-    def a_final_phase_stays(self) -> None:
-        if not hasattr(self, "pods"):
-            return
-        for pod in self.pods:
-            phase = pod.refresh().phase
-            assert self.final in (None, phase), f"{self.final} became {phase}"
-            if phase in (Phase.SUCCEEDED, Phase.FAILED):
-                self.final = phase
+# what several threads do
 
 
-TestPodMachine = PodMachine.TestCase
-TestPodMachine.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+def test_a_look_that_was_overtaken_starts_nothing_twice(engine: FakeEngine) -> None:
+    """Another thread's look was made before the restart, and is noted after it."""
+    pod = sync_of(engine)
+    settle(pod)
+    engine.exit(live(engine, "web").id, 1)
+    before = look(engine)
+    settle(pod)
+    pod.noted = before
+    settle(pod)
+    assert [info.attempt for info in instances(engine, "web")] == [1, 0]
+
+
+class Looking(FakeEngine):
+    """Right after it has listed a pod's containers, something happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_image("app:1")
+        self.then: Callable[[], object] | None = None
+
+    def containers(self, labels: Mapping[str, str]) -> list[ContainerInfo]:
+        found = super().containers(labels)
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+        return found
+
+
+def test_what_is_started_during_a_look_is_not_told_of_as_removed() -> None:
+    """The history that a status is made of is the one from before the look."""
+    engine = Looking()
+    pod = sync_of(engine)
+    settle(pod)
+    engine.exit(live(engine, "web").id, 1)
+    engine.then = pod.run_once
+    web = pod.refresh().container("web")
+    assert live(engine, "web").attempt == 1
+    assert web.last_state is None or web.last_state.reason == "Error"
+    assert web.restart_count == 0
+
+
+# what is refused time and again
+
+
+def test_refusals_are_counted_until_a_plan_goes_through(engine: FakeEngine) -> None:
+    pod = sync_of(engine, replace(SPEC, volumes=(Volume.empty_dir("data"),)))
+    engine.inject("create_volume", EngineError("create volume", "x", "no space left"), times=3)
+    for count in (1, 2, 3):
+        assert pod.run_once()
+        assert pod.refusals == count
+    settle(pod)
+    assert pod.refusals == 0
+    assert pod.refresh().phase is Phase.RUNNING
+
+
+@pytest.mark.parametrize("verb", ["create_container", "pull_image"])
+def test_an_engine_that_goes_away_says_nothing_of_a_container(engine: FakeEngine, verb: str) -> None:
+    """Else it would be held back for ten seconds after the engine is there again."""
+    engine.add_registry_image("far:1")
+    target = "far:1" if verb == "pull_image" else naming.member_name(KEY, "web", 0)
+    engine.inject(verb, EngineUnavailableError(verb, "web", "connection refused"), target=target)
+    pod = sync_of(engine, replace(SPEC, containers=(Container("web", "far:1"),)))
+    with pytest.raises(EngineUnavailableError):
+        settle(pod)
+    assert dict(pod.channel.history.failures) == {}
+    settle(pod)
+    assert pod.refresh().phase is Phase.RUNNING
+
+
+def test_a_sandbox_that_goes_while_a_member_is_made_says_nothing_of_its_image(engine: FakeEngine) -> None:
+    name = naming.member_name(KEY, "web", 0)
+    gone = NotFoundError("create container", name, "No such container: 4711", status=404)
+    engine.inject("create_container", gone, target=name)
+    pod = sync_of(engine)
+    settle(pod)
+    assert pod.refresh().phase is Phase.RUNNING
+    assert dict(pod.channel.history.failures) == {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,37 +14,64 @@ from pypod.engine.sync import PodSync
 from pypod.engine.teardown import SLACK, Teardown
 from pypod.errors import EngineError, EngineUnavailableError, TeardownError
 from pypod.model import naming
-from pypod.model.naming import Owner, PodKey
-from pypod.model.planner import Desired
+from pypod.model.desired import Desired
+from pypod.model.handlers import Hook, Lifecycle
+from pypod.model.naming import PodKey
+from pypod.model.plan import KillContainer, RunHook
 from pypod.model.requests import PodIdentity
 from pypod.model.spec import Container, PodSpec, Volume
 from pypod.testing import FakeClock, FakeEngine, Program
+from tests.unit.rig import IDENTITY, KEY, live_for, says, sync_of
 
-KEY = PodKey("default", "shop", "0123456789abcdef")
-IDENTITY = PodIdentity(KEY, Owner("boot", 1, 2, 3), leased=True)
 SPEC = PodSpec(
     "shop", (Container("web", "app:1"), Container("log", "app:1")), volumes=(Volume.empty_dir("html"),)
 )
 STUBBORN = replace(SPEC, containers=(Container("web", "app:1", command=["stubborn"]),))
 
 
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine(FakeClock(1_700_000_000.75))  # no whole second
+def engine_of(clock: FakeClock) -> FakeEngine:
+    fake = FakeEngine(clock)
     fake.add_image("app:1")
     fake.program("stubborn", Program(ignores_sigterm=True))
     fake.program("polite", Program())
-    told = SimpleNamespace(time=fake.clock.now, sleep=fake.clock.sleep)
-    for module in ("sync", "observe", "teardown"):
-        monkeypatch.setattr(f"pypod.engine.{module}.time", told)
     return fake
 
 
+@pytest.fixture
+def engine() -> FakeEngine:
+    return engine_of(FakeClock(1_700_000_000.75))  # no whole second
+
+
 def up(engine: FakeEngine, spec: PodSpec = SPEC) -> PodSync:
-    pod = PodSync(engine, Desired(spec, IDENTITY))
-    while pod.run_once():
-        pass
+    pod = sync_of(engine, spec)
+    live_for(engine, pod, 1)
     return pod
+
+
+def teardown_of(
+    engine: FakeEngine,
+    spec: PodSpec | None = None,
+    *,
+    grace: float = 0.0,
+    pod: PodSync | None = None,
+    hook_takes: float = 0.0,
+    on_result: Callable[[ActionResult], None] | None = None,
+) -> Teardown:
+    """On the engine's clock, as are its hooks: one waits for so many seconds before it does anything."""
+
+    def spawn(task: Callable[[], None]) -> None:
+        engine.clock.call_at(engine.clock.now() + hook_takes, task)
+
+    return Teardown(
+        engine,
+        KEY,
+        grace=grace,
+        spec=spec,
+        channel=pod.channel if pod is not None else None,
+        clock=engine.clock,
+        on_result=on_result,
+        spawn=spawn,
+    )
 
 
 def names(engine: FakeEngine) -> list[str]:
@@ -68,18 +95,18 @@ def signals(heard: list[ActionResult]) -> list[str]:
 
 def test_without_grace_it_goes_at_once_and_the_default_network_stays(engine: FakeEngine) -> None:
     up(engine)
-    assert took(engine, Teardown(engine, KEY).run) == 0
+    assert took(engine, teardown_of(engine).run) == 0
     assert names(engine) == ["pypod"]
 
 
 def test_what_is_gone_is_fine(engine: FakeEngine) -> None:
-    Teardown(engine, KEY).run()
+    teardown_of(engine).run()
     assert names(engine) == []
 
 
 def test_members_that_end_are_not_waited_for_longer(engine: FakeEngine) -> None:
     up(engine, replace(SPEC, containers=(Container("web", "app:1", command=["polite"]),)))
-    assert took(engine, Teardown(engine, KEY, grace=30).run) < 1
+    assert took(engine, teardown_of(engine, grace=30).run) < 1
     assert names(engine) == ["pypod"]
 
 
@@ -87,7 +114,7 @@ def test_members_that_end_are_not_waited_for_longer(engine: FakeEngine) -> None:
 def test_members_have_their_grace_and_one_signal(engine: FakeEngine, grace: float) -> None:
     up(engine, STUBBORN)
     heard: list[ActionResult] = []
-    teardown = Teardown(engine, KEY, grace=grace, on_result=heard.append)
+    teardown = teardown_of(engine, grace=grace, on_result=heard.append)
     assert took(engine, teardown.run) == pytest.approx(grace, abs=0.1)
     assert len([line for line in signals(heard) if line.startswith("send SIGTERM")]) == 1
     assert names(engine) == ["pypod"]
@@ -97,7 +124,7 @@ def test_a_signal_is_the_images_own(engine: FakeEngine) -> None:
     engine.add_image("quit:1", stop_signal="SIGQUIT")
     up(engine, replace(SPEC, containers=(Container("web", "quit:1", command=["polite"]),)))
     heard: list[ActionResult] = []
-    Teardown(engine, KEY, grace=30, on_result=heard.append).run()
+    teardown_of(engine, grace=30, on_result=heard.append).run()
     assert signals(heard)[0] == "send SIGQUIT to container pypod_default_shop_01234567_web_0"
 
 
@@ -111,33 +138,33 @@ def test_the_mark_comes_first_and_stops_the_care_for_the_pod(engine: FakeEngine)
             assert str(pod.run_once()) == "nothing to do: the pod is being deleted"
             assert pod.status.terminating
 
-    Teardown(engine, KEY, grace=2, on_result=note).run()
+    teardown_of(engine, grace=2, on_result=note).run()
     assert heard[0].startswith("rename container pypod_default_shop_pause_0 to ")
 
 
 def test_another_process_keeps_to_the_deadline_that_was_set(engine: FakeEngine) -> None:
     up(engine, STUBBORN)
-    pause = observe.observe(engine, KEY).pause
+    pause = observe.observe(engine, KEY, clock=engine.clock).pause
     assert pause is not None
     engine.rename_container(pause.id, naming.deleting_name(KEY, 0, engine.clock.now() + 5))
-    assert took(engine, Teardown(engine, KEY, grace=30).run) <= 5.5
+    assert took(engine, teardown_of(engine, grace=30).run) <= 5.5
     assert names(engine) == ["pypod"]
 
 
 def test_another_process_finishes_what_was_begun_and_left(engine: FakeEngine) -> None:
     """An hour ago, say: the mark's deadline is long past."""
     up(engine, STUBBORN)
-    pause = observe.observe(engine, KEY).pause
+    pause = observe.observe(engine, KEY, clock=engine.clock).pause
     assert pause is not None
     engine.rename_container(pause.id, naming.deleting_name(KEY, 0, engine.clock.now()))
     engine.clock.advance(3600)
-    Teardown(engine, KEY).run()
+    teardown_of(engine).run()
     assert names(engine) == ["pypod"]
 
 
 def test_two_at_once_help_each_other(engine: FakeEngine) -> None:
     up(engine)
-    second = Teardown(engine, KEY)
+    second = teardown_of(engine)
     heard: list[ActionResult] = []
 
     def note(result: ActionResult) -> None:
@@ -145,14 +172,14 @@ def test_two_at_once_help_each_other(engine: FakeEngine) -> None:
         if len(heard) == 2:
             second.run()
 
-    Teardown(engine, KEY, pool=None, on_result=note).run()
+    Teardown(engine, KEY, pool=None, clock=engine.clock, on_result=note).run()
     assert names(engine) == ["pypod"]
 
 
 def test_an_isolated_network_goes_with_its_last_pod(engine: FakeEngine) -> None:
     up(engine, replace(SPEC, network="ci"))
     assert "pypod_ci" in names(engine)
-    Teardown(engine, KEY).run()
+    teardown_of(engine).run()
     assert names(engine) == []
 
 
@@ -160,7 +187,7 @@ def test_an_isolated_network_goes_with_a_pod_whose_sandbox_is_dead(engine: FakeE
     """What a lost lease leaves, and a sweep removes: a dead container has no address any more."""
     pod = up(engine, replace(SPEC, network="ci"))
     pod.channel.close()
-    Teardown(engine, KEY).run()
+    teardown_of(engine).run()
     assert names(engine) == []
 
 
@@ -168,10 +195,10 @@ def test_an_isolated_network_stays_while_another_pod_is_on_it(engine: FakeEngine
     spec = replace(SPEC, network="ci")
     up(engine, spec)
     other = PodIdentity(PodKey("default", "other", "fedcba9876543210"), IDENTITY.owner, leased=True)
-    pod = PodSync(engine, Desired(replace(spec, name="other"), other))
+    pod = PodSync(engine, Desired(replace(spec, name="other"), other), clock=engine.clock, actions=None)
     while pod.run_once():
         pass
-    Teardown(engine, KEY).run()
+    teardown_of(engine).run()
     assert "pypod_ci" in names(engine)
     assert pod.refresh().ready_count == 2
 
@@ -180,7 +207,7 @@ def test_volumes_that_a_dead_maker_left(engine: FakeEngine) -> None:
     up(engine)
     for info in engine.containers({}):
         engine.remove_container(info.id)
-    Teardown(engine, KEY).run()
+    teardown_of(engine).run()
     assert names(engine) == ["pypod"]
 
 
@@ -191,7 +218,7 @@ def test_what_cannot_be_removed_is_told_with_the_reason(engine: FakeEngine) -> N
     busy = EngineError("remove container", web, "device or resource busy", status=500)
     engine.inject("remove_container", busy, times=10_000, target=identity)
     with pytest.raises(TeardownError) as caught:
-        Teardown(engine, KEY).run()
+        teardown_of(engine).run()
     assert dict(caught.value.leftovers)[f"container {web}"] == str(busy)
     assert "default/shop" in str(caught.value)
 
@@ -200,7 +227,7 @@ def test_a_failure_is_tried_again_not_in_a_hurry(engine: FakeEngine) -> None:
     up(engine)
     busy = EngineError("remove volume", "html", "volume is in use")
     engine.inject("remove_volume", busy, times=5)
-    assert 0.1 < took(engine, Teardown(engine, KEY).run) < SLACK
+    assert 0.1 < took(engine, teardown_of(engine).run) < SLACK
     assert names(engine) == ["pypod"]
 
 
@@ -208,37 +235,224 @@ def test_an_engine_that_goes_away_is_raised(engine: FakeEngine) -> None:
     up(engine)
     engine.inject("remove_volume", EngineUnavailableError("remove volume", "html", "connection refused"))
     with pytest.raises(EngineUnavailableError):
-        Teardown(engine, KEY).run()
-    Teardown(engine, KEY).run()
+        teardown_of(engine).run()
+    teardown_of(engine).run()
     assert names(engine) == ["pypod"]
 
 
 def test_kill_now_ends_the_grace(engine: FakeEngine) -> None:
     up(engine, STUBBORN)
-    teardown = Teardown(engine, KEY, grace=3600, on_result=lambda result: teardown.kill_now())
+    teardown = teardown_of(engine, grace=3600, on_result=lambda result: teardown.kill_now())
     assert took(engine, teardown.run) < 1
     assert names(engine) == ["pypod"]
 
 
-def test_ctrl_c_ends_the_grace_finishes_and_is_raised_then(
-    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    up(engine, STUBBORN)
-    begun = engine.clock.now()
+class Pressed(FakeClock):
+    """Somebody presses Ctrl-C during the first wait that ends after a time."""
 
-    def pressed(seconds: float) -> None:
-        if engine.clock.now() > begun + 1:
+    def __init__(self) -> None:
+        super().__init__(1_700_000_000.75)
+        self.at: float | None = None
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        if self.at is not None and self.now() > self.at:
+            self.at = None
             raise KeyboardInterrupt
-        engine.clock.sleep(seconds)
+        return super().wait(event, seconds)
 
-    monkeypatch.setattr("pypod.engine.teardown.time", SimpleNamespace(time=engine.clock.now, sleep=pressed))
+
+def test_ctrl_c_ends_the_grace_finishes_and_is_raised_then() -> None:
+    clock = Pressed()
+    engine = engine_of(clock)
+    up(engine, STUBBORN)
+    begun = clock.now()
+    clock.at = begun + 1
     with pytest.raises(KeyboardInterrupt):
-        Teardown(engine, KEY, grace=3600).run()
+        teardown_of(engine, grace=3600).run()
     assert names(engine) == ["pypod"]
-    assert engine.clock.now() < begun + 2
+    assert clock.now() < begun + 2
 
 
 def test_other_pods_are_left_alone(engine: FakeEngine) -> None:
     up(engine)
-    Teardown(engine, replace(KEY, uid="another")).run()
+    Teardown(engine, replace(KEY, uid="another"), clock=engine.clock).run()
     assert len(engine.containers({})) == 3
+
+
+# the order of a stop
+
+
+def with_hooks(command: str = "polite", grace: float = 30.0, name: str = "web") -> PodSpec:
+    parts = Lifecycle(pre_stop=Hook.exec(["parts"]))
+    web = Container(name, "app:1", command=[command], lifecycle=parts)
+    return replace(SPEC, containers=(web,), termination_grace_period_seconds=grace)
+
+
+def with_sidecars(command: str = "polite", sidecar: str = "polite") -> PodSpec:
+    sidecars = tuple(
+        Container(name, "app:1", command=[sidecar], restart_policy="Always") for name in ("first", "second")
+    )
+    web = Container("web", "app:1", command=[command])
+    return replace(SPEC, containers=(web,), init_containers=sidecars)
+
+
+def execs(engine: FakeEngine) -> int:
+    return [verb for verb, _ in engine.calls].count("exec")
+
+
+def short(heard: list[ActionResult]) -> list[str]:
+    """Signals and hooks in their order: ``SIGTERM web``, ``preStop web``."""
+    found = []
+    for result in heard:
+        match result.action:
+            case KillContainer(container=name, signal=signal) if name:
+                found.append(f"{signal} {name}")
+            case RunHook(container=name, hook=hook):
+                found.append(f"{hook} {name}")
+    return found
+
+
+def test_pre_stop_runs_before_the_signal_and_its_time_counts(engine: FakeEngine) -> None:
+    spec = with_hooks("stubborn")
+    says(engine, "parts", 0)
+    pod = up(engine, spec)
+    heard: list[ActionResult] = []
+    times: dict[str, float] = {}
+    begun = engine.clock.now()
+
+    def note(result: ActionResult) -> None:
+        heard.append(result)
+        times.setdefault(str(result.action).split()[1], engine.clock.now() - begun)
+
+    teardown = teardown_of(engine, spec, grace=10, pod=pod, hook_takes=4, on_result=note)
+    assert took(engine, teardown.run) == pytest.approx(10, abs=0.2)
+    assert short(heard) == ["preStop web", "SIGTERM web"]
+    assert times["SIGTERM"] == pytest.approx(4, abs=0.2)
+    assert execs(engine) == 1
+    assert pod.channel.history.record("web", 0).hook("preStop") == "done"
+    assert names(engine) == ["pypod"]
+
+
+def test_a_pre_stop_that_takes_the_whole_grace_leaves_two_seconds(engine: FakeEngine) -> None:
+    spec = with_hooks("stubborn")
+    pod = up(engine, spec)
+    heard: list[ActionResult] = []
+    teardown = teardown_of(engine, spec, grace=5, pod=pod, hook_takes=3600, on_result=heard.append)
+    assert took(engine, teardown.run) == pytest.approx(7, abs=0.2)
+    assert short(heard)[:2] == ["preStop web", "SIGTERM web"]
+    assert names(engine) == ["pypod"]
+
+
+def test_a_pre_stop_that_fails_is_told_and_the_stop_goes_on(engine: FakeEngine) -> None:
+    spec = with_hooks()
+    says(engine, "parts", 1)
+    pod = up(engine, spec)
+    assert took(engine, teardown_of(engine, spec, grace=30, pod=pod).run) < 1
+    assert "FailedPreStopHook" in [event.reason for event in pod.channel.history.events]
+
+
+def test_without_grace_there_are_no_hooks(engine: FakeEngine) -> None:
+    spec = with_hooks()
+    says(engine, "parts", 0)
+    up(engine, spec)
+    assert took(engine, teardown_of(engine, spec, grace=0).run) == 0
+    assert execs(engine) == 0
+
+
+def test_who_comes_second_runs_no_hooks(engine: FakeEngine) -> None:
+    """And keeps to the grace that was given: whoever began waits for the hooks."""
+    spec = with_hooks("stubborn")
+    says(engine, "parts", 0)
+    up(engine, spec)
+    pause = observe.observe(engine, KEY, clock=engine.clock).pause
+    assert pause is not None
+    engine.rename_container(pause.id, naming.deleting_name(KEY, 0, engine.clock.now() + 5))
+    assert took(engine, teardown_of(engine, spec, grace=30).run) <= 5.5
+    assert execs(engine) == 0
+    assert names(engine) == ["pypod"]
+
+
+def test_kill_now_does_not_wait_for_a_hook(engine: FakeEngine) -> None:
+    spec = with_hooks("stubborn")
+    up(engine, spec)
+    teardown = teardown_of(
+        engine, spec, grace=3600, hook_takes=1800, on_result=lambda result: begun_hook(result, teardown)
+    )
+    assert took(engine, teardown.run) < 1
+    assert names(engine) == ["pypod"]
+
+
+def begun_hook(result: ActionResult, teardown: Teardown) -> None:
+    if isinstance(result.action, RunHook):
+        teardown.kill_now()
+
+
+def test_a_second_ctrl_c_while_a_hook_runs() -> None:
+    clock = Pressed()
+    engine = engine_of(clock)
+    spec = with_hooks("stubborn")
+    up(engine, spec)
+    begun = clock.now()
+    clock.at = begun + 3
+    with pytest.raises(KeyboardInterrupt):
+        teardown_of(engine, spec, grace=3600, hook_takes=1800).run()
+    assert clock.now() < begun + 4
+    assert names(engine) == ["pypod"]
+
+
+def test_sidecars_get_their_signal_after_the_containers_in_the_reverse_of_their_order(
+    engine: FakeEngine,
+) -> None:
+    spec = with_sidecars()
+    pod = up(engine, spec)
+    heard: list[ActionResult] = []
+    teardown = teardown_of(engine, spec, grace=30, pod=pod, on_result=heard.append)
+    assert took(engine, teardown.run) < 1
+    assert short(heard) == ["SIGTERM web", "SIGTERM second", "SIGTERM first"]
+
+
+def test_sidecars_wait_no_longer_than_the_grace(engine: FakeEngine) -> None:
+    spec = with_sidecars("stubborn", "stubborn")
+    pod = up(engine, spec)
+    heard: list[ActionResult] = []
+    teardown = teardown_of(engine, spec, grace=10, pod=pod, on_result=heard.append)
+    assert took(engine, teardown.run) == pytest.approx(12, abs=0.3), "two seconds of their own"
+    assert next(line for line in short(heard) if "SIGTERM" in line) == "SIGTERM web"
+    assert {line for line in short(heard) if "SIGTERM" in line} == {
+        f"SIGTERM {name}" for name in ("web", "second", "first")
+    }
+
+
+def test_a_spec_that_cannot_be_read_has_no_order(engine: FakeEngine) -> None:
+    up(engine, with_sidecars())
+    heard: list[ActionResult] = []
+    teardown_of(engine, None, grace=30, on_result=heard.append).run()
+    assert sorted(short(heard)) == ["SIGTERM first", "SIGTERM second", "SIGTERM web"]
+
+
+# what is refused
+
+
+def test_a_signal_that_is_refused_is_sent_again_not_in_a_hurry(engine: FakeEngine) -> None:
+    spec = replace(SPEC, containers=(Container("web", "app:1", command=["polite"]),))
+    pod = up(engine, spec)
+    engine.inject("kill_container", EngineError("kill container", "web", "server error"), times=3)
+    heard: list[ActionResult] = []
+    teardown = teardown_of(engine, spec, grace=30, pod=pod, on_result=heard.append)
+    assert 0.1 < took(engine, teardown.run) < 2
+    assert short(heard) == ["SIGTERM web"] * 4
+    assert names(engine) == ["pypod"]
+
+
+def test_a_signal_that_is_always_refused_does_not_keep_the_pod(engine: FakeEngine) -> None:
+    spec = with_hooks("stubborn", name="job")
+    up(engine, spec)
+    stuck = naming.member_name(KEY, "job", 0)
+    identity = engine.container(stuck).id
+    denied = EngineError("kill container", stuck, "permission denied", status=500)
+    engine.inject("kill_container", denied, times=10_000, target=identity)
+    heard: list[ActionResult] = []
+    teardown = teardown_of(engine, spec, grace=5, on_result=heard.append)
+    assert took(engine, teardown.run) < 5 + SLACK
+    assert len(heard) < 60, "it is not asked in a hurry"
+    assert names(engine) == ["pypod"]

@@ -6,8 +6,12 @@
  *       copies its stdin to its stdout: that copy, which the engine keeps as the log, is the pod's journal.
  *       With --lease, end-of-file on stdin means that the pod's owner is gone: leave with exit code 97.
  *
- *   pause relay [--wait MILLISECONDS] HOST PORT
+ *   pause relay [--check] [--wait MILLISECONDS] [--limit MILLISECONDS] HOST PORT
  *       Run through exec: joins stdin and stdout to a TCP port as seen from inside the pod.
+ *       --check: connect only, and leave with 0. A server may take a connection and say nothing, so a reader
+ *       of stdout cannot tell.
+ *       --limit: be gone after so long, whatever goes on. An engine cannot end an exec, and a server that hangs
+ *       would keep a relay for every try of a probe.
  *
  * Rules that hold throughout:
  *   - In the pause role nothing but journal bytes is ever written, to either stream: the log is the journal.
@@ -28,6 +32,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,8 +46,8 @@ enum {
     BUFFER_SIZE = 65536,        /* a Linux pipe's own capacity; pages never touched cost no memory */
 };
 
-static const char USAGE[] = "usage: pause [--lease] | pause relay [--wait MILLISECONDS] HOST PORT "
-                            "(HOST is an IPv4 or IPv6 address)\n";
+static const char USAGE[] = "usage: pause [--lease] | pause relay [--check] [--wait MILLISECONDS] "
+                            "[--limit MILLISECONDS] HOST PORT (HOST is an IPv4 or IPv6 address)\n";
 
 /* ---- small tools --------------------------------------------------------------------------------------- */
 
@@ -365,21 +370,54 @@ static int join(int sock, const struct target *target) {
     }
 }
 
-static int be_relay(int count, char **arguments) {
-    long wait_ms = -1;
-    if (count == 4 && strcmp(arguments[0], "--wait") == 0) {
-        wait_ms = parse_number(arguments[1], 100000000); /* a day and more */
-        if (wait_ms < 0) return usage();
-        count -= 2;
-        arguments += 2;
+/* What SIGALRM does by default is what is wanted: the exec ends, with an exit code that says so (142). */
+static void leave_in(long milliseconds) {
+    struct itimerval timer = {
+        .it_value = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000},
+    };
+    signal(SIGALRM, SIG_DFL); /* an ignored signal stays ignored across an exec */
+    (void)setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+struct options {
+    bool check;
+    long wait_ms, limit_ms; /* -1: not given */
+};
+
+/* Read the options. Answers how many words they took, or -1. */
+static int parse_options(struct options *options, int count, char **words) {
+    const long most = 100000000; /* a day and more */
+    int at = 0;
+    while (at < count && words[at][0] == '-') {
+        const char *word = words[at++];
+        if (strcmp(word, "--check") == 0) {
+            options->check = true;
+            continue;
+        }
+        long *number = strcmp(word, "--wait") == 0    ? &options->wait_ms
+                       : strcmp(word, "--limit") == 0 ? &options->limit_ms
+                                                      : NULL;
+        if (number == NULL || at == count) return -1;
+        *number = parse_number(words[at++], most);
+        if (*number < 0) return -1;
     }
+    return at;
+}
+
+static int be_relay(int count, char **arguments) {
+    struct options options = {.check = false, .wait_ms = -1, .limit_ms = -1};
     struct target target;
-    if (count != 2 || !parse_target(&target, arguments[0], arguments[1])) return usage();
+    int taken = parse_options(&options, count, arguments);
+    if (taken < 0 || count - taken != 2 || !parse_target(&target, arguments[taken], arguments[taken + 1])) {
+        return usage();
+    }
 
     signal(SIGPIPE, SIG_IGN);
+    if (options.limit_ms > 0) leave_in(options.limit_ms);
     int sock = -1;
-    int reason = connect_to(&target, wait_ms, &sock);
+    int reason = connect_to(&target, options.wait_ms, &sock);
     if (reason != 0) return fail("cannot connect to", &target, reason);
+    if (options.check) return 0;
     int on = 1;
     (void)setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* pass on, do not collect */
     make_nonblocking(STDIN_FILENO);

@@ -1,0 +1,96 @@
+"""The termination messages of containers: empty files before they start, and what stands in them when they have ended."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tarfile
+from collections.abc import Iterator
+
+from pypod.engine.api import Engine
+from pypod.errors import EngineError
+from pypod.model.plan import ReadMessage
+
+FILE_MODE = 0o666
+"""A process of any user must be able to write it."""
+MAX_BYTES = 4096
+"""Of a file, its last (pkg/kubelet/container/runtime.go, MaxContainerTerminationMessageLength)."""
+MAX_LOG_BYTES = 2048
+MAX_LOG_LINES = 80
+READ_DEADLINE = 5.0
+"""Seconds for a piece of a log to come."""
+
+
+def empty_files(names: tuple[str, ...]) -> bytes:
+    """An archive of empty files that anybody may write."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.mode = FILE_MODE
+            archive.addfile(info)
+    return buffer.getvalue()
+
+
+def read_message(engine: Engine, action: ReadMessage) -> str:
+    """The message that a container left; empty where there is none.
+
+    Raises:
+        EngineError: it cannot be read.
+    """
+    text = _from_file(engine, action.pause, action.path) if action.pause else ""
+    if not text and action.id:
+        text = _from_log(engine, action.id)
+    return text
+
+
+def _from_file(engine: Engine, container: str, path: str) -> str:
+    pieces = engine.get_archive(container, path)
+    data = b""
+    try:
+        with tarfile.open(fileobj=_Reader(pieces), mode="r|") as archive:
+            member = archive.next()
+            content = archive.extractfile(member) if member is not None and member.isfile() else None
+            while content is not None and (piece := content.read(65536)):
+                data = (data + piece)[-MAX_BYTES:]
+    except tarfile.TarError as error:
+        raise EngineError("read file of container", f"{container}:{path}", str(error)) from error
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+    return data.decode(errors="replace")
+
+
+class _Reader(io.RawIOBase):
+    """Pieces, as a file to be read in one go."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = bytearray()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while size < 0 or len(self._rest) < size:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            self._rest += piece
+        end = len(self._rest) if size < 0 else size
+        found = bytes(self._rest[:end])
+        del self._rest[:end]  # cheap at the front of a bytearray, however large the piece was
+        return found
+
+
+def _from_log(engine: Engine, container: str) -> str:
+    stream = engine.logs(container, tail=MAX_LOG_LINES)
+    data = b""
+    try:
+        with contextlib.suppress(TimeoutError):
+            while (frame := stream.read(READ_DEADLINE)) is not None:
+                data = (data + frame.data)[-MAX_LOG_BYTES:]
+    finally:
+        stream.close()
+    return data.decode(errors="replace")

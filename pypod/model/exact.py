@@ -1,0 +1,104 @@
+"""Numbers that a document's fields cannot say: Kubernetes has whole seconds, and a ``hostPort`` that is 0 is none.
+
+The field holds the number rounded up, which is what a cluster takes; the annotation ``io.pypod/exact``, a JSON object of
+field path to number, holds the number itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from pypod.model.document_fields import Fields, Reader
+from pypod.model.wording import show
+
+
+class WholeNumbers:
+    """Writing: makes numbers whole, and keeps those that were not.
+
+    Attributes:
+        exact: field path to number.
+    """
+
+    def __init__(self) -> None:
+        self.exact: dict[str, float] = {}
+
+    def of(self, path: str, number: float, *, least: int = 0) -> int:
+        """The number for the field at that path; ``least`` is 1 where Kubernetes takes 0 for its default."""
+        whole = max(least, math.ceil(number))
+        if whole != number:
+            self.exact[path] = float(number)
+        return whole
+
+    def any_free_port(self, path: str) -> None:
+        """The field is left out: Kubernetes has no such thing."""
+        self.exact[path] = 0
+
+
+class ExactNumbers:
+    """Reading: the numbers of a document, exact where the annotation has them.
+
+    Args:
+        reader: takes the problems.
+        where: the annotation's path.
+        given: its text; None: there is none.
+    """
+
+    def __init__(self, reader: Reader, where: str, given: str | None) -> None:
+        self._reader = reader
+        self._where = where
+        self._exact = {} if given is None else self._parse(given)
+        self._unused = set(self._exact)
+        self._contradictions: list[str] = []
+
+    def _parse(self, given: str) -> dict[str, float]:
+        try:
+            value = json.loads(given)
+            if isinstance(value, dict) and not any(isinstance(each, bool) for each in value.values()):
+                found = {
+                    path: float(number) for path, number in value.items() if isinstance(number, int | float)
+                }
+                if len(found) == len(value) and all(math.isfinite(number) for number in found.values()):
+                    return found
+        except (ValueError, RecursionError, OverflowError):
+            pass
+        self._refuse(f"a JSON object of field path to number is expected, not {show(given)}")
+        return {}
+
+    def _refuse(self, message: str) -> None:
+        self._reader.refuse(self._where, message)
+
+    def seconds(self, fields: Fields, name: str, default: float, *, zero_is_default: bool = False) -> float:
+        """A field that has a default, which 0 means too in most of Kubernetes' fields."""
+        whole = fields.integer(name)
+        if whole is None or (whole == 0 and zero_is_default):
+            return self._of(fields.at(name), default, least=int(zero_is_default))
+        return self._of(fields.at(name), whole, least=int(zero_is_default))
+
+    def optional_seconds(self, fields: Fields, name: str) -> float | None:
+        """A field that may be absent."""
+        return self.seconds(fields, name, 0) if fields.has(name) else None
+
+    def host_port(self, fields: Fields, name: str) -> int | None:
+        """0 where any free port is asked for, None where none is."""
+        number = fields.integer(name)
+        path = fields.at(name)
+        if path not in self._exact:
+            return number or None
+        if self._of(path, number or 0, least=0) != 0:
+            self._contradictions.append(f"{show(path)} can be 0 alone, for any free port")
+        return 0
+
+    def _of(self, path: str, whole: float, *, least: int) -> float:
+        self._unused.discard(path)
+        exact = self._exact.get(path, whole)
+        if path in self._exact and max(least, math.ceil(exact)) != whole:
+            self._contradictions.append(f"{exact!r} is not what {path} says, {show(whole)}")
+        return exact
+
+    def close(self) -> None:
+        """Refuses numbers that fields contradict, or that no field has asked for. Only where all fields could be read."""
+        for message in self._contradictions:
+            self._refuse(message)
+        for path in sorted(self._unused):
+            self._refuse(f"there is no number at {show(path)}")

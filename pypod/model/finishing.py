@@ -1,0 +1,90 @@
+"""Whether a pod is at its end: that is final, so it is written down, once, and believed from then on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pypod.model.desired import Desired
+from pypod.model.history import History
+from pypod.model.journal import Event, PodFinished
+from pypod.model.members import Kind, Member
+from pypod.model.spec import RestartPolicy
+from pypod.model.state import ContainerInfo, ContainerState, PodObservation
+
+DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What is to be written of a pod's end.
+
+    Attributes:
+        entry: None: it is not at its end.
+        cause: for people.
+        due: when it will be, by time alone; None: only what happens ends it.
+    """
+
+    entry: PodFinished | None = None
+    events: tuple[Event, ...] = ()
+    cause: str = ""
+    due: float | None = None
+
+
+def finish(
+    desired: Desired, members: tuple[Member, ...], observed: PodObservation, history: History, now: float
+) -> Finish:
+    """The end of a pod, where it has come to it.
+
+    1. An init container failed, and is not tried again: in a new sandbox it would be.
+    2. All containers have ended for good; sidecars do not count.
+    3. Its sandbox died, and its policy is Never (pkg/kubelet/kuberuntime/util/util.go, PodSandboxChanged).
+    4. It is active longer than its deadline. What has ended is not: a supervisor that comes late finds both.
+    """
+    if history.finished is not None:
+        return Finish()
+    for member in members if serving(observed) is not None else ():
+        if member.kind is Kind.INIT and _failed_for_good(desired, member):
+            return Finish(PodFinished(now, "Failed"), (), f"init container {member.name} failed")
+    regular = [member for member in members if member.kind is Kind.REGULAR]
+    if all(member.has_ended and member.restart(desired.backoff) is None for member in regular):
+        phase = "Succeeded" if all(member.exit_code == 0 for member in regular) else "Failed"
+        return Finish(PodFinished(now, phase), (), "all containers have ended for good")
+    if _lost_for_good(desired, members, observed):
+        return Finish(PodFinished(now, "Failed"), (), "its sandbox is not running, restartPolicy Never")
+    deadline = _deadline(desired, history)
+    if deadline is None or now < deadline:
+        return Finish(due=deadline)
+    entry = PodFinished(now, "Failed", "DeadlineExceeded", DEADLINE_MESSAGE)
+    event = Event(now, "Normal", "DeadlineExceeded", DEADLINE_MESSAGE)
+    return Finish(entry, (event,), "activeDeadlineSeconds is over")
+
+
+def serving(observed: PodObservation) -> ContainerInfo | None:
+    """The pause that members have their network from. One that was started after a member that joined it was started again:
+    it has a new network, and that member none (seen on 20.10; `docker restart`)."""
+    pause = observed.sandbox
+    if pause is None or pause.started_at is None:
+        return pause
+    joined = [info for info in observed.all_members if info.sandbox == pause.attempt]
+    is_older = any(info.started_at is not None and info.started_at < pause.started_at for info in joined)
+    return None if is_older else pause
+
+
+def _deadline(desired: Desired, history: History) -> float | None:
+    seconds = desired.spec.active_deadline_seconds
+    return None if seconds is None or history.began is None else history.began + seconds
+
+
+def _failed_for_good(desired: Desired, member: Member) -> bool:
+    ended = member.current and member.has_ended and not member.succeeded
+    return ended and member.restart(desired.backoff) is None
+
+
+def _lost_for_good(desired: Desired, members: tuple[Member, ...], observed: PodObservation) -> bool:
+    """Never means: no second sandbox, once anything has run in the first one."""
+    pause = observed.pause
+    if desired.spec.restart_policy is not RestartPolicy.NEVER or serving(observed) is not None:
+        return False
+    # One that is being removed is listed without its times.
+    began = pause is None or pause.started_at is not None or pause.state is ContainerState.REMOVING
+    return began and any(member.record.was_started or member.info is not None for member in members)

@@ -1,0 +1,149 @@
+"""What a container asks for and may use: QoS class, CPU shares and quota, and its score for the kernel's OOM killer.
+
+Sources: pkg/kubelet/cm/helpers_linux.go, pkg/apis/core/v1/helper/qos/qos.go, pkg/kubelet/qos/policy.go. Figures are
+whole: millicores of CPU, bytes of memory.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from pypod.model import quantity
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceList:
+    """Millicores and bytes; None where nothing is said.
+
+    Attributes:
+        cpu: thousandths of a core.
+        memory: bytes.
+    """
+
+    cpu: int | None = None
+    memory: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.cpu is not None or self.memory is not None
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Resources:
+    """What a container asks for, and what it may use at most.
+
+    Args:
+        requests: ``{"cpu": "250m", "memory": "64Mi"}``: Kubernetes' quantities, or numbers (cores, bytes). What is not said is
+            as in ``limits``.
+        limits: the same; a container that takes more memory is killed (OOMKilled), one that takes more CPU is slowed down.
+
+    Raises:
+        TypeError: something is of another type.
+        ValueError: an amount is no quantity, or of something else than ``cpu`` and ``memory``.
+    """
+
+    requests: ResourceList
+    limits: ResourceList
+
+    def __init__(
+        self,
+        *,
+        requests: Mapping[str, str | int | float] | ResourceList | None = None,
+        limits: Mapping[str, str | int | float] | ResourceList | None = None,
+    ) -> None:
+        object.__setattr__(self, "requests", _list_of(requests, "requests"))
+        object.__setattr__(self, "limits", _list_of(limits, "limits"))
+
+    @property
+    def effective_requests(self) -> ResourceList:
+        """Requests, with limits where a request is missing (pkg/apis/core/v1/defaults.go)."""
+        cpu = self.requests.cpu if self.requests.cpu is not None else self.limits.cpu
+        memory = self.requests.memory if self.requests.memory is not None else self.limits.memory
+        return ResourceList(cpu, memory)
+
+    def __bool__(self) -> bool:
+        return bool(self.requests) or bool(self.limits)
+
+
+def _list_of(given: Mapping[str, str | int | float] | ResourceList | None, what: str) -> ResourceList:
+    if given is None:
+        return ResourceList()
+    if isinstance(given, ResourceList):
+        return given
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"cannot take {what}={given!r}: a mapping like {{'cpu': '250m', 'memory': '64Mi'}} is expected"
+        )
+    for name in given:
+        if name not in ("cpu", "memory"):
+            raise ValueError(f"cannot take {what}[{name!r}]: 'cpu' or 'memory' is expected")
+    return ResourceList(
+        _amount(given, "cpu", quantity.parse_milli, what),
+        _amount(given, "memory", quantity.parse_quantity, what),
+    )
+
+
+def _amount(
+    given: Mapping[str, str | int | float], name: str, parse: Callable[[str], int], what: str
+) -> int | None:
+    value: object = given.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError(f"cannot take {what}[{name!r}]: a quantity or a number is expected, not {value!r}")
+    try:
+        return parse(value if isinstance(value, str) else repr(value))
+    except ValueError as exc:
+        raise ValueError(f"cannot take {what}[{name!r}]: {exc}") from None
+
+
+class QOSClass(enum.Enum):
+    """How a pod's claims to its machine are ranked."""
+
+    GUARANTEED = "Guaranteed"
+    BURSTABLE = "Burstable"
+    BEST_EFFORT = "BestEffort"
+
+
+def qos_class(every: Iterable[Resources]) -> QOSClass:
+    """Of a pod with containers (init containers included) of these resources."""
+    claims = [(resources.effective_requests, resources.limits) for resources in every]
+    amounts = [amount for lists in claims for each in lists for amount in (each.cpu, each.memory)]
+    if not any(amounts):
+        return QOSClass.BEST_EFFORT
+    if all(limits.cpu and limits.memory and requests == limits for requests, limits in claims):
+        return QOSClass.GUARANTEED
+    return QOSClass.BURSTABLE
+
+
+CPU_PERIOD = 100_000
+"""Microseconds."""
+MIN_MEMORY = 6 * 1024 * 1024
+"""Bytes: the engine refuses a smaller limit."""
+
+
+def cpu_shares(milli: int) -> int:
+    """The weight of a CPU request of so many millicores; no request is the least there is."""
+    return max(2, min(262144, milli * 1024 // 1000))
+
+
+def cpu_quota(milli: int) -> int:
+    """Microseconds per `CPU_PERIOD` for a CPU limit of so many millicores; 0: no limit."""
+    return max(1000, milli * CPU_PERIOD // 1000) if milli else 0
+
+
+def oom_score_adj(qos: QOSClass, memory_request: int, node_memory: int) -> int:
+    """How early the kernel's OOM killer takes a container: 1000 first, -997 last.
+
+    Args:
+        qos: of the pod.
+        memory_request: of the container, bytes.
+        node_memory: of the engine's host, bytes.
+    """
+    if qos is QOSClass.GUARANTEED:
+        return -997
+    if qos is QOSClass.BEST_EFFORT:
+        return 1000
+    score = 1000 - 1000 * memory_request // node_memory if node_memory else 999
+    return max(3, min(999, score))

@@ -1,0 +1,290 @@
+"""Which containers of a pod are started, restarted or stopped now, given a sandbox.
+
+Sources: pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions, kuberuntime_container.go computeInitContainerActions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pypod.model import restarts
+from pypod.model.desired import Desired
+from pypod.model.history import History
+from pypod.model.members import Kind, Member, has_initialized
+from pypod.model.plan import (
+    CreateContainer,
+    PlanBuilder,
+    PullImage,
+    PutFiles,
+    RemoveContainer,
+    RunHook,
+    StartContainer,
+)
+from pypod.model.requests import Sandbox, member_request, message_file, messages_directory
+from pypod.model.spec import Container, PullPolicy
+from pypod.model.state import ContainerInfo, ContainerState, PodObservation
+from pypod.model.stopping import Stop, StopSteps
+
+FAILURE_RETRY = 10.0
+"""Seconds until what the engine refused is tried again."""
+IMAGE_REASONS = ("ErrImagePull", "InvalidImageName")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The sandbox that members join, and the steps that make and start it; None: it runs already."""
+
+    sandbox: Sandbox
+    created: int | None
+    started: int | None
+
+
+class StartSteps:
+    """One walk over a pod's containers.
+
+    Attributes:
+        due: when something is due by time alone.
+        waiting: why there is nothing (more) to do, for people.
+    """
+
+    def __init__(
+        self,
+        desired: Desired,
+        observed: PodObservation,
+        history: History,
+        now: float,
+        builder: PlanBuilder,
+        place: Place,
+    ) -> None:
+        self._desired = desired
+        self._spec = desired.spec
+        self._observed = observed
+        self._history = history
+        self._now = now
+        self._builder = builder
+        self._place = place
+        self._pulls: dict[str, int] = {}
+        self.due: list[float] = []
+        self.waiting: list[str] = []
+
+    def walk(self, members: tuple[Member, ...]) -> None:
+        """Init containers and sidecars in their order, as far as they have come; then the containers, but none before the
+        postStart hook of the one before it has ended. What has outlived its sandbox is ended before all that."""
+        for member in members:
+            if member.info is not None and member.is_live and not member.current:
+                self._stop(member, member.info, "SandboxChanged", "its sandbox changed")
+        come = max(
+            (index for index, member in enumerate(members) if member.current and member.ran), default=-1
+        )
+        initialized = has_initialized(members)
+        for index, member in enumerate(members):
+            # What another was started after is not waited for again: a sidecar that crashed is restarted beside the others.
+            is_past = initialized or index < come
+            if member.kind is Kind.INIT and (is_past or (member.current and member.succeeded)):
+                continue
+            starts = self._keep(member)
+            if member.kind is Kind.INIT or (member.kind is Kind.SIDECAR and not is_past):
+                if member.kind is Kind.INIT or not member.is_started:
+                    self.waiting.append(f"init container {member.name}")
+                    return
+            elif self._hook_runs(member, starts) and _follows(members, member):
+                self.waiting.append(f"postStart hook of container {member.name}")
+                return
+
+    def _hook_runs(self, member: Member, starts: bool) -> bool:
+        """Its postStart has not returned; where it is only about to start, neither. One that cannot be started now holds
+        nobody up, as under a kubelet."""
+        if member.container.lifecycle.post_start is None:
+            return False
+        runs = member.is_live and member.current and member.record.hook("postStart") in ("", "began")
+        return starts or runs
+
+    def _keep(self, member: Member) -> bool:
+        """What is to be done for one container; whether it is being started."""
+        if member.is_live:
+            if member.current:
+                self._look_after(member)
+            return False
+        if member.attempt < 0:
+            return self._start_new(member, attempt=0, step=0, cause="not there yet")
+        if not member.current:
+            return self._move(member)
+        if member.has_ended:
+            return self._restart(member)
+        if member.info is not None and member.info.state is ContainerState.CREATED:
+            self._start_made(member, member.info)
+            return True
+        return False
+
+    # what runs
+
+    def _look_after(self, member: Member) -> None:
+        """Its postStart hook; its end where hook, startup or liveness probe has failed."""
+        info, record, container = member.info, member.record, member.container
+        if info is None:
+            return
+        hook = container.lifecycle.post_start
+        if hook is not None and not record.hook("postStart") and record.stopping is None:
+            self._builder.add(
+                RunHook(info.id, member.name, info.attempt, "postStart", hook, None, "it was started")
+            )
+        reason, cause = _why_stopped(member)
+        if reason:
+            self._stop(member, info, reason, cause)
+
+    def _stop(self, member: Member, info: ContainerInfo, reason: str, cause: str) -> None:
+        grace = _grace(member.container, reason, self._spec.termination_grace_period_seconds)
+        stop = Stop(
+            member.name,
+            info,
+            member.record,
+            self._now + grace,
+            reason,
+            cause,
+            member.container.lifecycle,
+        )
+        steps = StopSteps(self._builder, [stop], self._now)
+        self.due += steps.due
+        self.waiting.append(f"container {member.name}: {cause}")
+
+    # what does not
+
+    def _move(self, member: Member) -> bool:
+        """A container of an older sandbox; the new one waits for no back-off. What has succeeded for good stays so, but for
+        init containers."""
+        if member.kind is Kind.REGULAR and member.has_ended and member.restart(self._desired.backoff) is None:
+            return False
+        self._remove_older(member)
+        return self._start_new(
+            member, attempt=member.attempt + 1, step=member.record.step, cause="its sandbox changed"
+        )
+
+    def _start_made(self, member: Member, info: ContainerInfo) -> None:
+        step = member.record.step if member.record.was_started else min(info.attempt, 1)
+        self._builder.add(
+            StartContainer(
+                info.name,
+                member.name,
+                "made but not started",
+                info.attempt,
+                step,
+                self._place.sandbox.attempt,
+            ),
+            after=[self._place.started],
+        )
+
+    def _restart(self, member: Member) -> bool:
+        decision = member.restart(self._desired.backoff)
+        if decision is None:
+            return False
+        if decision.due > self._now:
+            self.due.append(decision.due)
+            self.waiting.append(f"container {member.name}: back-off {decision.delay:g}s")
+            return False
+        self._remove_older(member)
+        cause = (
+            f"exited with code {member.exit_code}, restart {member.attempt + 1}, policy {member.policy.value}"
+        )
+        if member.is_vanished:
+            cause = f"somebody removed it, restart {member.attempt + 1}, policy {member.policy.value}"
+        return self._start_new(member, attempt=member.attempt + 1, step=decision.step, cause=cause)
+
+    def _remove_older(self, member: Member) -> None:
+        for old in self._observed.members.get(member.name, ())[1:]:
+            self._builder.add(RemoveContainer(old.id, old.name, "only the last dead instance is kept"))
+
+    def _start_new(self, member: Member, *, attempt: int, step: int, cause: str) -> bool:
+        """Whether it is being started, in this pass or in the next one."""
+        container, sandbox = member.container, self._place.sandbox
+        if self._failure_holds(member.name):
+            return False
+        if container.termination_message_path and not sandbox.messages:
+            self.waiting.append(f"container {member.name}: the volume of its messages is being made")
+            return True
+        pull = self._pull(container)
+        image = self._observed.images.get(container.image)
+        if image is None and pull is None:
+            self.waiting.append(f"container {member.name}: image {container.image} is not on the engine")
+            return False
+        request = member_request(
+            self._spec,
+            container,
+            self._desired.identity,
+            attempt=attempt,
+            # By ID once it is here, so that a tag that moves meanwhile changes nothing; a pull decides the ID anew.
+            image=image.id if image is not None and pull is None else container.image,
+            sandbox=sandbox,
+        )
+        created = self._builder.add(
+            CreateContainer(request, member.name, cause),
+            after=[self._place.created, pull, self._message_file(member, attempt)],
+        )
+        start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
+        self._builder.add(start, after=[created, self._place.started])
+        return True
+
+    def _message_file(self, member: Member, attempt: int) -> int | None:
+        """It must be there before the member is made: the engine takes a missing source for a directory."""
+        if not member.container.termination_message_path:
+            return None
+        files = (message_file(member.name, attempt),)
+        action = PutFiles(
+            self._place.sandbox.pause, messages_directory(self._spec), files, "its termination message"
+        )
+        return self._builder.add(action, after=[self._place.created])
+
+    # images
+
+    def _pull(self, container: Container) -> int | None:
+        """The pull that the container must wait for, where its image may be, and is to be, asked for."""
+        cause = self._pull_cause(container)
+        if cause and container.image not in self._pulls:
+            self._pulls[container.image] = self._builder.add(PullImage(container.image, cause))
+        return self._pulls.get(container.image)
+
+    def _pull_cause(self, container: Container) -> str:
+        policy = container.pull_policy
+        if policy is PullPolicy.ALWAYS and container.image not in self._history.pulled:
+            return "imagePullPolicy Always"
+        if policy is not PullPolicy.NEVER and self._observed.images.get(container.image) is None:
+            return f"not on the engine, imagePullPolicy {policy.value}"
+        return ""
+
+    def _failure_holds(self, container: str) -> bool:
+        """What failed a moment ago is not tried again yet; notes when it will be."""
+        failure = self._history.failures.get(container)
+        if failure is None:
+            return False
+        is_image = failure.reason in IMAGE_REASONS
+        due = failure.at + (restarts.IMAGE_PULL.delay(failure.count) if is_image else FAILURE_RETRY)
+        if due <= self._now:
+            return False
+        self.due.append(due)
+        self.waiting.append(f"container {container}: {failure.reason}")
+        return True
+
+
+def _why_stopped(member: Member) -> tuple[str, str]:
+    """Reason and cause for which a running container is ended; empty: it is not."""
+    record = member.record
+    if record.stopping is not None:
+        return record.stopping.reason, f"it is being stopped: {record.stopping.reason}"
+    if record.hook("postStart") == "failed":
+        return "PostStartHookError", "its postStart hook failed"
+    for probe, reason in (("startup", "Startup"), ("liveness", "Liveness")):
+        if record.passed(probe) is False:
+            return reason, f"its {probe} probe failed"
+    return "", ""
+
+
+def _grace(container: Container, reason: str, default: float) -> float:
+    probe = {"Startup": container.startup_probe, "Liveness": container.liveness_probe}.get(reason)
+    if probe is None or probe.termination_grace_period_seconds is None:
+        return default
+    return probe.termination_grace_period_seconds
+
+
+def _follows(members: tuple[Member, ...], member: Member) -> bool:
+    """A container after this one was never started in this sandbox."""
+    later = members[members.index(member) + 1 :]
+    return any(not (each.current and each.ran) for each in later)

@@ -1,0 +1,155 @@
+"""The containers of a spec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pypod.model.quantity import format_bytes, format_milli
+from pypod.model.resources import MIN_MEMORY, ResourceList, Resources
+from pypod.model.spec import Container, MessagePolicy, PodSpec, PullPolicy, RestartPolicy
+from pypod.model.validation_check import LARGEST_SIZE, Check
+from pypod.model.validation_handlers import check_handlers, forbid_handlers
+from pypod.model.validation_ports import Ports
+from pypod.model.validation_volumes import check_mounts, check_target
+from pypod.model.wording import show
+
+_ENV_NAME = re.compile(r"[ -<>-~]+")
+_IMAGE = re.compile(
+    r"(?:(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9+._-]*:[0-9A-Fa-f]{32,})?"
+)
+
+ENV_RULE = "an environment variable name must consist only of printable ASCII characters other than '='"
+IMAGE_RULE = (
+    "is not an image reference; [registry[:port]/]name[:tag][@digest] is expected, the name in lower case and"
+    " without spaces"
+)
+
+
+def check_containers(check: Check, spec: PodSpec, volumes: Mapping[str, str], grace: float | None) -> None:
+    """Checks init containers and containers.
+
+    Args:
+        check: takes the problems.
+        spec: whose they are.
+        volumes: those that mounts may use, by name.
+        grace: of the pod, seconds; None where it is wrong.
+    """
+    names: dict[str, str] = {}
+    shared = Ports(check)
+    kinds: tuple[tuple[str, object], ...] = (
+        ("spec.initContainers", spec.init_containers),
+        ("spec.containers", spec.containers),
+    )
+    for kind, containers in kinds:
+        if not isinstance(containers, list | tuple):
+            check.add(kind, f"a tuple of Container is expected, not {show(containers)}")
+            continue
+        if kind == "spec.containers" and not containers:
+            check.add(kind, "at least one container is required")
+        for index, container in enumerate(containers):
+            path = f"{kind}[{index}]"
+            if not isinstance(container, Container):
+                check.add(path, f"a Container is expected, not {show(container)}")
+                continue
+            check.unique(f"{path}.name", check.name(f"{path}.name", container.name), names)
+            _container(check, path, container)
+            ends_first = (
+                kind == "spec.initContainers" and container.restart_policy is not RestartPolicy.ALWAYS
+            )
+            # Those that end before the next one starts share their ports with nobody.
+            (Ports(check) if ends_first else shared).declare(path, container)
+            mounted = check_mounts(check, path, container.mounts, volumes)
+            _termination_message(check, path, container, mounted)
+            if ends_first:
+                _init_container(check, path, container)
+            else:
+                check_handlers(check, path, container, grace)
+
+
+def _container(check: Check, path: str, container: Container) -> None:
+    image = check.text(f"{path}.image", container.image)
+    if image == "":
+        check.add(f"{path}.image", "is required: an image reference, as 'docker pull' takes it")
+    elif image is not None and (len(image) > 1024 or not _IMAGE.fullmatch(image)):
+        check.add(f"{path}.image", f"{show(image)} {IMAGE_RULE}")
+    for what, words in (("command", container.command), ("args", container.args)):
+        for index, word in enumerate(words):
+            check.text(f"{path}.{what}[{index}]", word)
+    _env(check, f"{path}.env", container.env)
+    directory = check.text(f"{path}.workingDir", container.working_dir)
+    if directory and not directory.startswith("/"):
+        check.add(f"{path}.workingDir", f"{show(directory)} must be an absolute path")
+    user = check.text(f"{path}.user", container.user)
+    if user and re.search(r"\s", user):
+        check.add(f"{path}.user", f"{show(user)} is not valid: uid[:gid] or a name is expected")
+    if container.image_pull_policy is not None:
+        check.is_a(f"{path}.imagePullPolicy", container.image_pull_policy, PullPolicy, "a PullPolicy")
+    check.is_a(f"{path}.ownPid", container.own_pid, bool, "True or False")
+    if container.restart_policy is not None:
+        check.is_a(f"{path}.restartPolicy", container.restart_policy, RestartPolicy, "a RestartPolicy")
+    _resources(check, f"{path}.resources", container.resources)
+
+
+def _env(check: Check, path: str, env: Mapping[str, str]) -> None:
+    for index, (name, value) in enumerate(env.items()):
+        text = check.text(f"{path}[{index}].name", name)
+        if text == "":
+            check.add(f"{path}[{index}].name", f"is required: {ENV_RULE}")
+        elif text is not None and not _ENV_NAME.fullmatch(text):
+            check.add(f"{path}[{index}].name", f"{show(text)} is not valid: {ENV_RULE}")
+        check.text(f"{path}[{index}].value", value)
+
+
+def _init_container(check: Check, path: str, container: Container) -> None:
+    """What holds for those that are no sidecars."""
+    if isinstance(container.restart_policy, RestartPolicy):
+        message = f"{show(container.restart_policy.value)} is not supported for init containers; 'Always', which makes a"
+        check.add(f"{path}.restartPolicy", f"{message} sidecar, is expected, or nothing")
+    forbid_handlers(check, path, container)
+
+
+def _termination_message(check: Check, path: str, container: Container, mounted: dict[str, str]) -> None:
+    if container.termination_message_path != "":
+        check_target(check, f"{path}.terminationMessagePath", container.termination_message_path, mounted)
+    policy = container.termination_message_policy
+    check.is_a(f"{path}.terminationMessagePolicy", policy, MessagePolicy, "a MessagePolicy")
+
+
+def _resources(check: Check, path: str, resources: object) -> None:
+    """Source: pkg/apis/core/validation/validation.go, ValidateContainerResourceRequirements."""
+    if not isinstance(resources, Resources):
+        check.add(path, f"a Resources is expected, not {show(resources)}")
+        return
+    limits = _amounts(check, f"{path}.limits", resources.limits)
+    requests = _amounts(check, f"{path}.requests", resources.requests)
+    for what, text in (("cpu", format_milli), ("memory", format_bytes)):
+        request, limit = requests.get(what), limits.get(what)
+        if request is not None and limit is not None and request > limit:
+            message = f"'{text(request)}' must be less than or equal to {what} limit of {text(limit)}"
+            check.add(f"{path}.requests", message)
+    memory = limits.get("memory", 0)
+    if 0 < memory < MIN_MEMORY:
+        message = f"'{format_bytes(memory)}' is too little: an engine takes {format_bytes(MIN_MEMORY)} or more, or 0 for no"
+        check.add(f"{path}.limits[memory]", f"{message} limit")
+
+
+def _amounts(check: Check, path: str, amounts: object) -> dict[str, int]:
+    """Those that are there and right."""
+    if not isinstance(amounts, ResourceList):
+        check.add(path, f"a ResourceList is expected, not {show(amounts)}")
+        return {}
+    found = {}
+    given = (
+        ("cpu", amounts.cpu, "a whole number of millicores"),
+        ("memory", amounts.memory, "a whole number of bytes"),
+    )
+    for name, value, what in given:
+        if value is None:
+            continue
+        amount = check.whole(f"{path}[{name}]", value, least=0, most=LARGEST_SIZE, what=what)
+        if amount is not None:
+            found[name] = amount
+    return found

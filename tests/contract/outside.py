@@ -1,0 +1,59 @@
+"""What happens to containers past pypod, on a real engine."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from typing import Any
+
+import docker
+
+
+class DockerOutside:
+    """`harness.Outside`, by docker-py."""
+
+    def __init__(self, url: str) -> None:
+        self._client: Any = docker.APIClient(base_url=url, version="auto")
+
+    def close(self) -> None:
+        self._client.close()
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._client.inspect_container(container)
+        return found
+
+    def pause(self, container: str) -> None:
+        self._client.pause(container)
+
+    def unpause(self, container: str) -> None:
+        self._client.unpause(container)
+
+    def disconnect_network(self, container: str) -> None:
+        (network,) = self.inspect(container)["NetworkSettings"]["Networks"]
+        self._client.disconnect_container_from_network(container, network, force=True)
+
+    def oom(self, container: str) -> None:
+        """A hungry one needs no help."""
+
+    def publish(self, image: str, reference: str) -> None:
+        """Push an image with one layer more, which the engine then has no more."""
+        repository, _, tag = reference.rpartition(":")
+        made = self._client.create_container(image, ["true"])["Id"]
+        try:
+            self._client.put_archive(made, "/", _random_file(1 << 20))
+            self._client.commit(made, repository=repository, tag=tag)
+        finally:
+            self._client.remove_container(made)
+        for line in self._client.push(repository, tag=tag, stream=True, decode=True):
+            assert "error" not in line, line
+        self._client.remove_image(reference)
+
+
+def _random_file(size: int) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo("random")
+        member.size = size
+        tar.addfile(member, io.BytesIO(os.urandom(size)))
+    return buffer.getvalue()

@@ -1,0 +1,488 @@
+"""What a pod's loop does about probes, hooks, ends, messages, and a sandbox or an engine that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pypod.engine import observe
+from pypod.errors import EngineError
+from pypod.model.handlers import Hook, HookHandler, Lifecycle, Probe
+from pypod.model.spec import Container, MessagePolicy, PodSpec, RestartPolicy
+from pypod.model.status import ContainerStatus, Phase, Running, Terminated, Waiting
+from pypod.testing import FakeEngine, Program
+from tests.unit.rig import (
+    SPEC,
+    Loop,
+    events,
+    instances,
+    live,
+    live_for,
+    look,
+    pause_of,
+    says,
+    settle,
+    starts,
+    sync_of,
+)
+
+GREETS = Hook.exec(["greets"])
+PARTS = Hook.exec(["parts"])
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    fake = FakeEngine()
+    fake.add_image("app:1")
+    fake.program("polite", Program())
+    fake.program("stubborn", Program(ignores_sigterm=True))
+    return fake
+
+
+def of(
+    *containers: Container,
+    init: tuple[Container, ...] = (),
+    policy: RestartPolicy = RestartPolicy.ALWAYS,
+    shared: bool = True,
+    grace: float = 30.0,
+    deadline: float | None = None,
+) -> PodSpec:
+    return replace(
+        SPEC,
+        containers=containers,
+        init_containers=init,
+        restart_policy=policy,
+        share_process_namespace=shared,
+        termination_grace_period_seconds=grace,
+        active_deadline_seconds=deadline,
+    )
+
+
+def every(command: str, seconds: float = 10, *, failures: int = 3, grace: float | None = None) -> Probe:
+    return Probe.exec(
+        [command], period_seconds=seconds, failure_threshold=failures, termination_grace_period_seconds=grace
+    )
+
+
+def web(
+    command: str = "polite",
+    *,
+    startup: Probe | None = None,
+    liveness: Probe | None = None,
+    readiness: Probe | None = None,
+    post_start: HookHandler | None = None,
+    pre_stop: HookHandler | None = None,
+) -> Container:
+    return Container(
+        "web",
+        "app:1",
+        command=[command],
+        startup_probe=startup,
+        liveness_probe=liveness,
+        readiness_probe=readiness,
+        lifecycle=Lifecycle(post_start, pre_stop),
+    )
+
+
+LOG = Container("log", "app:1")
+SETUP = Container("setup", "app:1", command=["true"])
+
+
+def up(engine: FakeEngine, spec: PodSpec, *, leased: bool = True, hook_takes: float = 0.0) -> Loop:
+    pod = sync_of(engine, spec, leased=leased, hook_takes=hook_takes)
+    live_for(engine, pod, 0.5)
+    return pod
+
+
+def status_of(pod: Loop, container: str = "web") -> ContainerStatus:
+    return pod.refresh().container(container)
+
+
+def waiting(pod: Loop, container: str = "web") -> str:
+    state = status_of(pod, container).state
+    assert isinstance(state, Waiting), state
+    return state.reason
+
+
+# probes
+
+
+def test_a_container_is_ready_when_its_readiness_probe_says_so(engine: FakeEngine) -> None:
+    says(engine, "ready", 1)
+    pod = up(engine, of(web(readiness=every("ready", 5))))
+    assert not status_of(pod).ready
+    assert events(pod, "Unhealthy")[0].message.startswith("Readiness probe failed: ")
+    says(engine, "ready", 0)
+    engine.clock.advance(1)  # a fast try: the next period is 4 s off
+    assert status_of(pod).ready
+    says(engine, "ready", 1)
+    live_for(engine, pod, 12)
+    assert status_of(pod).ready, "two failures are no three"
+    live_for(engine, pod, 5)
+    assert not status_of(pod).ready
+    assert starts(engine, "web") == 1
+
+
+def test_a_probe_that_fails_restarts_the_container_gracefully(engine: FakeEngine) -> None:
+    says(engine, "alive", 0)
+    probe = every("alive", 1, failures=2)
+    pod = up(engine, of(web(liveness=probe)))
+    live_for(engine, pod, 5)
+    assert starts(engine, "web") == 1
+    says(engine, "alive", 1)
+    live_for(engine, pod, 1.5)
+    says(engine, "alive", 0)
+    live_for(engine, pod, 2)
+    assert starts(engine, "web") == 2
+    [killing] = events(pod, "Killing")
+    assert killing.message == "Container web failed liveness probe, will be restarted"
+    record = pod.channel.history.record("web", 0)
+    assert record.stopping is not None
+    assert (record.stopping.reason, record.passed("liveness")) == ("Liveness", False)
+    assert record.signalled is not None
+    assert instances(engine, "web")[1].exit_code == 143
+    live_for(engine, pod, 60)
+    assert starts(engine, "web") == 2
+
+
+def test_one_whose_liveness_fails_and_that_ignores_its_signal_is_killed_at_the_end_of_its_grace(
+    engine: FakeEngine,
+) -> None:
+    says(engine, "alive", 1)
+    probe = every("alive", 1, failures=1, grace=7)
+    pod = sync_of(engine, of(web("stubborn", liveness=probe)))
+    live_for(engine, pod, 8)
+    end, record = instances(engine, "web")[-1], pod.channel.history.record("web", 0)
+    assert record.stopping is not None
+    assert record.signalled == record.stopping.at
+    assert end.exit_code == 137
+    assert end.finished_at == pytest.approx(record.stopping.at + 7, abs=0.01)
+    assert starts(engine, "web") == 2
+
+
+def test_a_startup_probe_holds_the_others_back(engine: FakeEngine) -> None:
+    for program in ("started", "alive", "ready"):
+        says(engine, program, 1)
+    probes = web(
+        startup=every("started", 1, failures=30), liveness=every("alive", 1), readiness=every("ready", 1)
+    )
+    pod = up(engine, of(probes))
+    live_for(engine, pod, 10)
+    assert (starts(engine, "web"), status_of(pod).started) == (1, False)
+    for program in ("started", "alive", "ready"):
+        says(engine, program, 0)
+    live_for(engine, pod, 1)
+    assert (status_of(pod).started, status_of(pod).ready) == (True, True)
+    says(engine, "started", 1)
+    live_for(engine, pod, 5)
+    assert status_of(pod).started, "it is asked no more"
+
+
+def test_a_startup_probe_that_fails_restarts_the_container(engine: FakeEngine) -> None:
+    says(engine, "started", 1)
+    probe = every("started", 1, failures=3)
+    pod = up(engine, of(web(startup=probe)))
+    live_for(engine, pod, 3)
+    assert starts(engine, "web") == 2
+    assert events(pod, "Killing")[0].message == "Container web failed startup probe, will be restarted"
+
+
+def test_what_was_released_is_not_probed(engine: FakeEngine) -> None:
+    says(engine, "ready", 0)
+    pod = up(engine, of(web(readiness=every("ready", 1))))
+    asked = [verb for verb, _ in engine.calls].count("exec")
+    pod.release()
+    engine.clock.advance(60)
+    assert [verb for verb, _ in engine.calls].count("exec") == asked > 0
+
+
+# hooks
+
+
+def test_a_post_start_hook_runs_once_beside_its_container_and_before_the_next(engine: FakeEngine) -> None:
+    says(engine, "greets", 0)
+    pod = sync_of(engine, of(web(post_start=GREETS), LOG), hook_takes=3)
+    live_for(engine, pod, 2.5)
+    assert isinstance(status_of(pod).state, Running)
+    assert (status_of(pod).started, starts(engine, "log")) == (False, 0)
+    assert pod.channel.history.record("web", 0).hook("postStart") == "began"
+    live_for(engine, pod, 1)
+    assert pod.channel.history.record("web", 0).hook("postStart") == "done"
+    assert (status_of(pod).ready, starts(engine, "log")) == (True, 1)
+    live_for(engine, pod, 20)
+    assert [verb for verb, _ in engine.calls].count("exec") == 1
+
+
+def test_a_post_start_hook_that_fails_stops_its_container(engine: FakeEngine) -> None:
+    says(engine, "greets", 1)
+    pod = sync_of(engine, of(web(post_start=GREETS)))
+    settle(pod)
+    assert waiting(pod) == "PostStartHookError"
+    [first, *_] = events(pod, "FailedPostStartHook")
+    assert (first.type, first.container) == ("Warning", "web")
+    assert first.message.startswith("PostStartHook failed: ")
+    assert "Container web failed its postStart hook" in [event.message for event in events(pod, "Killing")]
+    assert starts(engine, "web") == 2, "the first restart is at once"
+    says(engine, "greets", 0)
+    live_for(engine, pod, 2)
+    assert status_of(pod).ready
+    assert starts(engine, "web") == 3
+
+
+def test_a_pre_stop_hook_runs_before_the_signal_and_within_the_grace(engine: FakeEngine) -> None:
+    says(engine, "parts", 0)
+    says(engine, "alive", 0)
+    probe = every("alive", 1, failures=1)
+    one = web("stubborn", pre_stop=PARTS, liveness=probe)
+    pod = sync_of(engine, of(one, grace=10), hook_takes=4)
+    live_for(engine, pod, 2)
+    says(engine, "alive", 1)
+    begun = engine.clock.now()
+    live_for(engine, pod, 15)
+    record = pod.channel.history.record("web", 0)
+    assert record.hook("preStop") == "done"
+    assert record.stopping is not None
+    assert record.signalled == pytest.approx(record.stopping.at + 4, abs=0.1)
+    end = instances(engine, "web")[-1]
+    assert end.finished_at == pytest.approx(record.stopping.at + 10, abs=0.1)
+    assert begun <= record.stopping.at <= begun + 1.1
+
+
+def test_a_pre_stop_hook_that_takes_the_whole_grace_leaves_two_seconds(engine: FakeEngine) -> None:
+    says(engine, "parts", 0)
+    says(engine, "alive", 1)
+    probe = every("alive", 1, failures=1)
+    one = web("stubborn", pre_stop=PARTS, liveness=probe)
+    pod = sync_of(engine, of(one, grace=5), hook_takes=3600)
+    live_for(engine, pod, 9)
+    record = pod.channel.history.record("web", 0)
+    assert record.stopping is not None
+    assert record.signalled == pytest.approx(record.stopping.at + 5, abs=0.1)
+    end = instances(engine, "web")[-1]
+    assert end.finished_at == pytest.approx(record.stopping.at + 7, abs=0.1)
+
+
+def test_a_pre_stop_hook_that_fails_is_told_and_the_stop_goes_on(engine: FakeEngine) -> None:
+    says(engine, "parts", 3)
+    says(engine, "alive", 1)
+    one = web(pre_stop=PARTS, liveness=every("alive", 1, failures=1))
+    pod = up(engine, of(one))
+    assert events(pod, "FailedPreStopHook")[0].message.startswith("PreStopHook failed: ")
+    assert instances(engine, "web")[-1].exit_code == 143
+
+
+def test_one_that_ends_by_itself_has_no_pre_stop(engine: FakeEngine) -> None:
+    says(engine, "parts", 0)
+    pod = up(engine, of(web(pre_stop=PARTS)))
+    engine.exit(live(engine, "web").id, 1)
+    live_for(engine, pod, 5)
+    assert starts(engine, "web") == 2
+    assert [verb for verb, _ in engine.calls].count("exec") == 0
+
+
+# the sandbox
+
+
+FAULTS: dict[str, Callable[[FakeEngine], object]] = {
+    "killed": lambda engine: engine.kill_container(pause_of(engine).id),
+    "stopped": lambda engine: engine.kill_container(pause_of(engine).id, "SIGTERM"),
+    "off its network": lambda engine: engine.disconnect_network(pause_of(engine).id),
+    "removed": lambda engine: engine.remove_container(pause_of(engine).id),
+}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_sandbox_that_died_is_made_again_with_all_in_it(
+    engine: FakeEngine, fault: str, shared: bool
+) -> None:
+    pod = up(engine, of(web(), init=(SETUP,), shared=shared))
+    address = pod.status.pod_ip
+    FAULTS[fault](engine)
+    live_for(engine, pod, 5)
+    assert pod.refresh().phase is Phase.RUNNING
+    assert pause_of(engine).attempt == 1
+    assert live(engine, "web").sandbox == 1
+    assert starts(engine, "setup") == 2, "init containers run again"
+    assert starts(engine, "web") == 2
+    assert len(look(engine).pauses) == 1
+    assert pod.status.pod_ip == address
+    [changed] = events(pod, "SandboxChanged")
+    assert changed.message == "Pod sandbox changed, it will be killed and re-created."
+    assert observe.read_history(engine, pause_of(engine).id) == pod.channel.history
+
+
+@pytest.mark.parametrize("leased", [True, False])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_pause_that_somebody_restarted_is_a_sandbox_that_died(
+    engine: FakeEngine, shared: bool, leased: bool
+) -> None:
+    """Its members run without a network, and nobody holds its lease."""
+    pod = up(engine, of(web(), shared=shared), leased=leased)
+    pause = pause_of(engine).id
+    engine.clock.advance(1)
+    engine.kill_container(pause)
+    engine.start_container(pause)
+    live_for(engine, pod, 5)
+    assert pause_of(engine).attempt == 1
+    assert live(engine, "web").attempt == 1
+    assert len(events(pod, "SandboxChanged")) == 1
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_policy_never_has_no_second_sandbox(engine: FakeEngine, shared: bool) -> None:
+    pod = up(engine, of(web(), policy=RestartPolicy.NEVER, shared=shared))
+    engine.kill_container(pause_of(engine).id)
+    live_for(engine, pod, 5)
+    assert pod.refresh().phase is Phase.FAILED
+    assert not [info for info in engine.containers({}) if info.is_live]
+    assert starts(engine, "web") == 1
+
+
+def test_a_lease_that_was_lost_under_a_living_owner_is_made_again(engine: FakeEngine) -> None:
+    """As at the engine's own end."""
+    pod = up(engine, of(web()))
+    engine.break_streams()
+    pod.channel.close()
+    assert pause_of(engine).exit_code == 97
+    assert pod.refresh().reason == "LeaseLost"
+    live_for(engine, pod, 1)
+    assert (pod.refresh().phase, pod.status.reason) == (Phase.RUNNING, "")
+    assert len(events(pod, "SandboxChanged")) == 1
+    pod.channel.close()
+    assert pause_of(engine).exit_code == 97, "the new one holds the lease too"
+
+
+@pytest.mark.parametrize("kill", [True, False])
+@pytest.mark.parametrize("leased", [True, False])
+def test_a_restart_of_the_daemon_heals(engine: FakeEngine, leased: bool, kill: bool) -> None:
+    says(engine, "ready", 0)
+    pod = up(engine, of(web(readiness=every("ready", 1)), LOG, init=(SETUP,)), leased=leased)
+    engine.stop_daemon(kill=kill)
+    engine.clock.advance(3)
+    with pytest.raises(EngineError):
+        pod.run_once()
+    engine.start_daemon()
+    begun = engine.clock.now()
+    while not pod.status.conditions["Ready"].status or not pod.observed or pause_of(engine).attempt == 0:
+        live_for(engine, pod, 0.5)
+        assert engine.clock.now() < begun + 15, pod.status
+    assert {live(engine, name).attempt for name in ("web", "log")} == {1}
+    assert pod.refresh().restart_count == 3, "web, log and setup"
+    assert observe.read_history(engine, pause_of(engine).id) == pod.channel.history
+
+
+def test_a_member_that_somebody_removed_is_started_again(engine: FakeEngine) -> None:
+    pod = up(engine, of(web(), LOG))
+    engine.remove_container(live(engine, "web").id)
+    live_for(engine, pod, 1)
+    assert live(engine, "web").attempt == 1
+    assert starts(engine, "log") == 1
+    assert (pod.refresh().restart_count, pod.status.phase) == (1, Phase.RUNNING)
+
+
+# the end
+
+
+def test_a_pod_that_was_active_for_too_long_has_failed(engine: FakeEngine) -> None:
+    pod = sync_of(engine, of(web(), deadline=20))
+    live_for(engine, pod, 19)
+    assert pod.status.phase is Phase.RUNNING
+    live_for(engine, pod, 2)
+    assert (pod.refresh().phase, pod.status.reason) == (Phase.FAILED, "DeadlineExceeded")
+    assert not [info for info in look(engine).all_members if info.is_live]
+    live_for(engine, pod, 60)
+    assert starts(engine, "web") == 1
+    [event] = events(pod, "DeadlineExceeded")
+    assert event.count == 1
+
+
+def test_sidecars_end_after_the_containers_in_the_reverse_of_their_order(engine: FakeEngine) -> None:
+    sidecars = tuple(
+        Container(name, "app:1", command=["polite"], restart_policy="Always") for name in ("one", "two")
+    )
+    job = Container("job", "app:1", command=["sleep", "5"])
+    pod = sync_of(engine, of(job, init=sidecars, policy=RestartPolicy.NEVER))
+    live_for(engine, pod, 10)
+    assert pod.refresh().phase is Phase.SUCCEEDED
+    killed = [target for verb, target in engine.calls if verb == "kill_container"]
+    assert killed == [instances(engine, name)[0].id for name in ("two", "one")]
+
+
+# termination messages
+
+
+def message(pod: Loop, container: str = "job") -> str:
+    state = status_of(pod, container).state
+    assert isinstance(state, Terminated)
+    return state.message
+
+
+def job(
+    script: str, policy: MessagePolicy = MessagePolicy.FILE, path: str = "/dev/termination-log"
+) -> PodSpec:
+    container = Container(
+        "job",
+        "app:1",
+        command=["sh", "-c", script],
+        termination_message_path=path,
+        termination_message_policy=policy,
+    )
+    return of(container, policy=RestartPolicy.NEVER)
+
+
+FALLBACK = MessagePolicy.FALLBACK_TO_LOGS_ON_ERROR
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (job("echo bad luck > /dev/termination-log; exit 1"), "bad luck\n"),
+        (job("echo good luck > /dev/termination-log"), "good luck\n"),
+        (job("echo in the log; exit 1"), ""),
+        (job("echo in the log; exit 1", FALLBACK), "in the log\n"),
+        (job("echo in the log", FALLBACK), ""),
+        (job("echo log; echo file > /dev/termination-log; exit 1", FALLBACK), "file\n"),
+        (job("echo in the log; exit 1", FALLBACK, path=""), "in the log\n"),
+        (job("echo in the log; exit 1", path=""), ""),
+        (job("echo elsewhere > /tmp/last-words; exit 1", path="/tmp/last-words"), "elsewhere\n"),
+    ],
+)
+def test_a_termination_message_is_read_once(engine: FakeEngine, spec: PodSpec, expected: str) -> None:
+    pod = sync_of(engine, spec)
+    live_for(engine, pod, 20)
+    assert message(pod) == expected
+    wanted = bool(spec.containers[0].termination_message_path)
+    assert [verb for verb, _ in engine.calls].count("get_archive") == (1 if wanted else 0)
+
+
+def test_a_message_that_cannot_be_read_is_an_empty_one(engine: FakeEngine) -> None:
+    engine.inject("get_archive", EngineError("read file", "x", "no space left", status=500), times=9)
+    pod = sync_of(engine, job("echo words > /dev/termination-log; exit 1"))
+    live_for(engine, pod, 20)
+    assert message(pod) == ""
+    assert [verb for verb, _ in engine.calls].count("get_archive") == 1
+
+
+def test_each_instance_has_a_message_of_its_own(engine: FakeEngine) -> None:
+    spec = replace(job("echo words >> /dev/termination-log; exit 1"), restart_policy=RestartPolicy.ALWAYS)
+    pod = sync_of(engine, spec)
+    live_for(engine, pod, 2)
+    assert starts(engine, "job") >= 3
+    last = status_of(pod, "job").last_state
+    assert last is not None
+    assert last.message == "words\n"
+
+
+def test_a_journal_goes_on_through_a_stdin_that_broke_under_its_pause(engine: FakeEngine) -> None:
+    """As an engine with live-restore breaks it. A lease that ends so is lost, and is left."""
+    pod = up(engine, of(web()), leased=False)
+    engine.break_streams()
+    engine.exit(live(engine, "web").id, 1)
+    live_for(engine, pod, 1)
+    settle(pod)
+    assert pause_of(engine).attempt == 0
+    assert starts(engine, "web") == 2
+    assert observe.read_history(engine, pause_of(engine).id) == pod.channel.history
