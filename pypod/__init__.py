@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
     from pypod.model.handlers import Hook, Lifecycle, Probe
     from pypod.model.journal import Event
+    from pypod.model.references import Template
     from pypod.model.resources import Resources
     from pypod.model.results import ExecResult
     from pypod.model.spec import Container, ContainerPort, PodSpec, Volume, VolumeMount
@@ -88,6 +89,7 @@ __all__ = [
     "SubnetInUseError",
     "Swept",
     "TeardownError",
+    "Template",
     "UnknownVolumeError",
     "Volume",
     "VolumeMount",
@@ -137,6 +139,7 @@ _HOMES = {
         "Probe",
     ),
     "pypod.model.journal": ("Event",),
+    "pypod.model.references": ("Template",),
     "pypod.model.resources": ("Resources",),
     "pypod.model.results": ("ExecResult",),
     "pypod.model.spec": (

@@ -59,12 +59,14 @@ class Problem:
         message: the value that was rejected and what would be accepted.
         error: the class that is raised when every problem of a description has it.
         line: where a manifest says so, counted from 1; 0 where there is no manifest.
+        column: the same.
     """
 
     path: str
     message: str
     error: type[SpecError]
     line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
         where = f"line {self.line}: " if self.line else ""

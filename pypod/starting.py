@@ -13,6 +13,7 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
+from pypod.model import expansion
 from pypod.model.history import History
 from pypod.model.members import Kind
 from pypod.model.spec import HostPath, RestartPolicy
@@ -211,7 +212,8 @@ def _cannot_run(pod: PodSync, status: ContainerStatus, end: Terminated) -> PodSt
     kind = CommandError if end.exit_code in CANNOT_RUN else PodStartError
     words = end.message or f"exited with code {end.exit_code}"
     if end.exit_code in CANNOT_RUN:
-        command = pod.desired.spec.container(status.name).command
+        container = pod.desired.spec.container(status.name)
+        command = expansion.words(container.command, expansion.environment(container))
         shown = f"command {list(command)} " if command else "its image's command "
         words = f"{shown}cannot be run (exit code {end.exit_code}){': ' + end.message if end.message else ''}"
     return _failure(pod, status, kind, "RunContainerError", words, end)

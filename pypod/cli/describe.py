@@ -11,7 +11,7 @@ import pypod
 from pypod.cli import common, tables
 from pypod.cli.describe_container import Known, describe_container
 from pypod.errors import NotFoundError
-from pypod.model.spec import EmptyDir, Medium
+from pypod.model.spec import EmptyDir, HostPath, Medium
 
 if TYPE_CHECKING:
     from pypod import Pod
@@ -138,12 +138,14 @@ def _volumes(volumes: Sequence[Volume]) -> list[str]:
                 ("Medium", "Memory" if source.medium is Medium.MEMORY else ""),
                 ("SizeLimit", size),
             ]
-        else:
+        elif isinstance(source, HostPath):
             rows = [
                 ("Type", "HostPath (a path of the engine's host)"),
                 ("Path", source.path),
                 ("HostPathType", source.type.value),
             ]
+        else:
+            rows = [("Type", type(source).__name__)]
         shown += [f"    {key + ':':<15}{value}".rstrip() for key, value in rows]
     return shown
 

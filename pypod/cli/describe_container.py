@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pypod.model.handlers import HookHandler, Probe, ProbeHandler
     from pypod.model.history import History
     from pypod.model.resources import ResourceList
-    from pypod.model.spec import Container
+    from pypod.model.spec import Container, EnvVar
     from pypod.model.status import ContainerStatus
 
 COLUMN = 20
@@ -196,13 +196,11 @@ def _hook_result(name: str, record: Record) -> str:
     return f" ({hook.outcome}: {' '.join(hook.message.split())})" if hook.message else f" ({hook.outcome})"
 
 
-def _environment(env: Mapping[str, str]) -> list[str]:
+def _environment(env: Sequence[EnvVar]) -> list[str]:
     if not env:
         return [_line("Environment", "<none>")]
-    width = max(len(name) for name in env) + 3
-    rows = [
-        f"      {name + ':':<{width}}{' '.join(value.splitlines())}".rstrip() for name, value in env.items()
-    ]
+    width = max(len(each.name) for each in env) + 3
+    rows = [f"      {each.name + ':':<{width}}{' '.join(each.value.splitlines())}".rstrip() for each in env]
     return ["    Environment:", *rows]
 
 

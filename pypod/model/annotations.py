@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
-from pypod.model.document_fields import Fields, Reader
 from pypod.model.exact import ExactNumbers
-from pypod.model.spec import BackoffProfile, PodSpec
+from pypod.model.reading import Reader
+from pypod.model.spec import DEFAULT_TERMINATION_MESSAGE_PATH, BackoffProfile, Container, PodSpec
 from pypod.model.wording import did_you_mean, show
 
 PREFIX = "io.pypod/"
@@ -49,32 +52,39 @@ def to_annotations(spec: PodSpec, exact: Mapping[str, float]) -> dict[str, str]:
 class Annotations:
     """What pypod keeps where Kubernetes has no field.
 
+    Args:
+        reader: takes the problems.
+        path: of the annotations.
+        values: all of them.
+
     Attributes:
-        own_pid, no_message: names of containers; a dict for its order.
-        users: container name to user.
+        foreign: those of others.
         exact: the numbers of the document's fields.
     """
 
-    def __init__(self, reader: Reader, metadata: Fields) -> None:
+    def __init__(self, reader: Reader, path: str, values: Mapping[str, str]) -> None:
         self._reader = reader
-        self._path = metadata.at("annotations")
-        self._values = metadata.text_mapping("annotations")
-        self.own_pid = self._names(OWN_PID)
-        self.no_message = self._names(NO_TERMINATION_MESSAGE)
-        self.network = self._values.get(NETWORK, "")
-        self.users = self._users()
-        self.restart_backoff = self._restart_backoff()
-        self.exact = ExactNumbers(reader, f"{self._path}[{EXACT}]", self._values.get(EXACT))
+        self._path = path
+        self._values = {name: text for name, text in values.items() if name.startswith(PREFIX)}
+        self.foreign = MappingProxyType(
+            {name: text for name, text in values.items() if name not in self._values}
+        )
+        self._own_pid = self._names(OWN_PID)
+        self._no_message = self._names(NO_TERMINATION_MESSAGE)
+        self._users = self._read_users()
+        self._restart_backoff = self._read_backoff()
+        self.exact = ExactNumbers(self._values.get(EXACT), lambda message: self._refuse(EXACT, message))
 
-    def refuse(self, name: str, message: str) -> None:
+    def _refuse(self, name: str, message: str) -> None:
         """A problem of one annotation."""
         self._reader.refuse(f"{self._path}[{name[:320]}]", message)
 
     def _names(self, annotation: str) -> dict[str, None]:
+        """A dict for its order."""
         names = (name.strip() for name in self._values.get(annotation, "").split(","))
         return dict.fromkeys(name for name in names if name)
 
-    def _users(self) -> dict[str, str]:
+    def _read_users(self) -> dict[str, str]:
         given = self._values.get(USERS)
         if given is None:
             return {}
@@ -84,10 +94,10 @@ class Annotations:
             value = None
         if isinstance(value, dict) and all(isinstance(user, str) for user in value.values()):
             return value
-        self.refuse(USERS, f"a JSON object of container name to user is expected, not {show(given)}")
+        self._refuse(USERS, f"a JSON object of container name to user is expected, not {show(given)}")
         return {}
 
-    def _restart_backoff(self) -> BackoffProfile:
+    def _read_backoff(self) -> BackoffProfile:
         given = self._values.get(RESTART_BACKOFF)
         if given is None:
             return BackoffProfile.FAST
@@ -95,27 +105,50 @@ class Annotations:
             return BackoffProfile(given)
         except ValueError:
             words = ", ".join(f"'{profile.value}'" for profile in BackoffProfile)
-            self.refuse(RESTART_BACKOFF, f"{show(given)} is not supported; one of {words} is expected")
+            self._refuse(RESTART_BACKOFF, f"{show(given)} is not supported; one of {words} is expected")
             return BackoffProfile.FAST
 
-    def close(self, containers: set[str]) -> None:
-        """Refuses what means nothing: foreign annotations, and those of pypod about what is not there."""
+    def complete(self, values: Mapping[str, Any]) -> PodSpec:
+        """The spec of the values that its fields have, with what the annotations say; and what is wrong with those."""
+        spec = PodSpec(**values, network=self._values.get(NETWORK, ""), restart_backoff=self._restart_backoff)
+        found = replace(
+            spec,
+            init_containers=tuple(self._completed(each) for each in spec.init_containers),
+            containers=tuple(self._completed(each) for each in spec.containers),
+        )
+        self._close({container.name for container in found.all_containers})
+        return found
+
+    def _completed(self, container: Container) -> Container:
+        name, path = container.name, container.termination_message_path
+        if name in self._no_message:
+            if path != DEFAULT_TERMINATION_MESSAGE_PATH:
+                message = f"container {show(name)} has one: its terminationMessagePath is {show(path)}"
+                self._refuse(NO_TERMINATION_MESSAGE, message)
+            path = ""
+        return replace(
+            container,
+            own_pid=name in self._own_pid,
+            user=self._users.get(name, ""),
+            termination_message_path=path,
+        )
+
+    def _close(self, containers: set[str]) -> None:
+        """Refuses what means nothing: annotations of pypod that it does not know, and those about what is not there."""
         ours = (OWN_PID, NETWORK, USERS, EXACT, NO_TERMINATION_MESSAGE, RESTART_BACKOFF)
         for name in self._values:
-            if not name.startswith(PREFIX):
-                self.refuse(name, f"is not supported yet; only annotations {PREFIX}* are")
-            elif name not in ours:
-                self.refuse(name, "unknown annotation" + did_you_mean(name, ours))
+            if name not in ours:
+                self._refuse(name, "unknown annotation" + did_you_mean(name, ours))
         about: tuple[tuple[str, Iterable[str]], ...] = (
-            (OWN_PID, self.own_pid),
-            (USERS, self.users),
-            (NO_TERMINATION_MESSAGE, self.no_message),
+            (OWN_PID, self._own_pid),
+            (USERS, self._users),
+            (NO_TERMINATION_MESSAGE, self._no_message),
         )
         for annotation, names in about:
             for name in names:
                 if name not in containers and not self._reader.full:
                     message = f"there is no container {show(name)}{did_you_mean(name, containers)}"
-                    self.refuse(annotation, message)
+                    self._refuse(annotation, message)
         if not self._reader.problems:
             # That a field which could not be read does not fit its exact number is no second mistake.
             self.exact.close()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
-from pypod.model.document_fields import Fields, Reader
 from pypod.model.wording import show
 
 
@@ -39,14 +39,12 @@ class ExactNumbers:
     """Reading: the numbers of a document, exact where the annotation has them.
 
     Args:
-        reader: takes the problems.
-        where: the annotation's path.
-        given: its text; None: there is none.
+        given: the annotation's text; None: there is none.
+        refuse: takes what is wrong with it.
     """
 
-    def __init__(self, reader: Reader, where: str, given: str | None) -> None:
-        self._reader = reader
-        self._where = where
+    def __init__(self, given: str | None = None, refuse: Callable[[str], None] = lambda _: None) -> None:
+        self._refuse = refuse
         self._exact = {} if given is None else self._parse(given)
         self._unused = set(self._exact)
         self._contradictions: list[str] = []
@@ -65,36 +63,21 @@ class ExactNumbers:
         self._refuse(f"a JSON object of field path to number is expected, not {show(given)}")
         return {}
 
-    def _refuse(self, message: str) -> None:
-        self._reader.refuse(self._where, message)
-
-    def seconds(self, fields: Fields, name: str, default: float, *, zero_is_default: bool = False) -> float:
-        """A field that has a default, which 0 means too in most of Kubernetes' fields."""
-        whole = fields.integer(name)
-        if whole is None or (whole == 0 and zero_is_default):
-            return self._of(fields.at(name), default, least=int(zero_is_default))
-        return self._of(fields.at(name), whole, least=int(zero_is_default))
-
-    def optional_seconds(self, fields: Fields, name: str) -> float | None:
-        """A field that may be absent."""
-        return self.seconds(fields, name, 0) if fields.has(name) else None
-
-    def host_port(self, fields: Fields, name: str) -> int | None:
-        """0 where any free port is asked for, None where none is."""
-        number = fields.integer(name)
-        path = fields.at(name)
-        if path not in self._exact:
-            return number or None
-        if self._of(path, number or 0, least=0) != 0:
-            self._contradictions.append(f"{show(path)} can be 0 alone, for any free port")
-        return 0
-
-    def _of(self, path: str, whole: float, *, least: int) -> float:
+    def of(self, path: str, whole: float, *, least: int = 0) -> float:
+        """The number of the field at that path, which holds, or stands for, the whole one."""
         self._unused.discard(path)
         exact = self._exact.get(path, whole)
         if path in self._exact and max(least, math.ceil(exact)) != whole:
             self._contradictions.append(f"{exact!r} is not what {path} says, {show(whole)}")
         return exact
+
+    def host_port(self, path: str, number: int | None) -> int | None:
+        """0 where any free port is asked for, None where none is."""
+        if path not in self._exact:
+            return number or None
+        if self.of(path, number or 0) != 0:
+            self._contradictions.append(f"{show(path)} can be 0 alone, for any free port")
+        return 0
 
     def close(self) -> None:
         """Refuses numbers that fields contradict, or that no field has asked for. Only where all fields could be read."""

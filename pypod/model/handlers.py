@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from pypod.model.compounds import Pairs
+from pypod.model.kinds import Integer, IntOrString, Seconds
+from pypod.model.levels import Level
+from pypod.model.references import Text
+from pypod.model.schema import k8s
+from pypod.model.structs import Alternative, OneOf, Struct
+
+PORT = IntOrString()
+FROM_1 = Integer(zero_is_absent=True)
+SECONDS_FROM_1 = Seconds(zero_is_absent=True)
+SECONDS, LONG_SECONDS = Seconds(), Seconds(64)
 
 
 class Scheme(enum.Enum):
@@ -17,9 +29,13 @@ class Scheme(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ExecAction:
-    """A command in the container; no shell is put in between. Success: it ends with 0."""
+    """A command in the container; no shell is put in between. Success: it ends with 0.
 
-    command: tuple[str, ...]
+    Attributes:
+        command: the words. In a probe a `Template` refers to the container's variables as they are written; a hook has none.
+    """
+
+    command: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +48,18 @@ class HTTPGetAction:
         http_headers: name and value; a name may be there twice.
     """
 
-    port: int | str
-    path: str = "/"
+    port: int | str = field(metadata=k8s(kind=PORT))
+    path: str = field(default="/", metadata=k8s(always=True))
     host: str = ""
     scheme: Scheme = Scheme.HTTP
-    http_headers: tuple[tuple[str, str], ...] = ()
+    http_headers: tuple[tuple[str, str], ...] = field(default=(), metadata=k8s(kind=Pairs()))
 
 
 @dataclass(frozen=True, slots=True)
 class TCPSocketAction:
     """A connection to a port, closed at once. As a hook it always fails, as under Kubernetes."""
 
-    port: int | str
+    port: int | str = field(metadata=k8s(kind=PORT))
     host: str = ""
 
 
@@ -59,11 +75,31 @@ class GRPCAction:
 class SleepAction:
     """A pause, in seconds: for a ``preStop`` that lets others notice that the container goes."""
 
-    seconds: float
+    seconds: float = field(metadata=k8s(kind=LONG_SECONDS))
 
 
 ProbeHandler = ExecAction | HTTPGetAction | TCPSocketAction | GRPCAction
 HookHandler = ExecAction | HTTPGetAction | TCPSocketAction | SleepAction
+
+PROBE_HANDLERS = OneOf(
+    "handler type",
+    {
+        "exec": Alternative(Struct(ExecAction)),
+        "httpGet": Alternative(Struct(HTTPGetAction)),
+        "tcpSocket": Alternative(Struct(TCPSocketAction)),
+        "grpc": Alternative(Struct(GRPCAction)),
+    },
+)
+HOOK_HANDLERS = OneOf(
+    "handler type",
+    {
+        # A kubelet passes the commands of hooks on as they are (pkg/kubelet/lifecycle/handlers.go).
+        "exec": Alternative(Struct(ExecAction, literal=True)),
+        "httpGet": Alternative(Struct(HTTPGetAction)),
+        "tcpSocket": Alternative(Struct(TCPSocketAction)),
+        "sleep": Alternative(Struct(SleepAction)),
+    },
+)
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
@@ -104,13 +140,13 @@ class Probe:
         termination_grace_period_seconds: of a container that this probe gets killed; None: the pod's. Not for readiness.
     """
 
-    handler: ProbeHandler
-    initial_delay_seconds: float = 0.0
-    timeout_seconds: float = 1.0
-    period_seconds: float = 10.0
-    success_threshold: int = 1
-    failure_threshold: int = 3
-    termination_grace_period_seconds: float | None = None
+    handler: ProbeHandler = field(metadata=k8s(kind=PROBE_HANDLERS, inline=True))
+    initial_delay_seconds: float = field(default=0.0, metadata=k8s(kind=SECONDS))
+    timeout_seconds: float = field(default=1.0, metadata=k8s(kind=SECONDS_FROM_1))
+    period_seconds: float = field(default=10.0, metadata=k8s(kind=SECONDS_FROM_1))
+    success_threshold: int = field(default=1, metadata=k8s(kind=FROM_1))
+    failure_threshold: int = field(default=3, metadata=k8s(kind=FROM_1))
+    termination_grace_period_seconds: float | None = field(default=None, metadata=k8s(kind=LONG_SECONDS))
 
     @classmethod
     def http_get(
@@ -260,7 +296,9 @@ class Lifecycle:
             fails, the container is stopped and restarted by its policy.
         pre_stop: before the stop signal, within the grace period; not where the container ended by itself. Where it fails,
             the stop goes on.
+        stop_signal: ``SIGUSR1``: sent instead of the image's own, or SIGTERM; empty: as the image says.
     """
 
-    post_start: HookHandler | None = None
-    pre_stop: HookHandler | None = None
+    post_start: HookHandler | None = field(default=None, metadata=k8s(kind=HOOK_HANDLERS))
+    pre_stop: HookHandler | None = field(default=None, metadata=k8s(kind=HOOK_HANDLERS))
+    stop_signal: str = field(default="", metadata=k8s(level=Level.PLANNED))

@@ -10,16 +10,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 
 from pypod.errors import ManifestError, Problem, spec_error
 from pypod.model import validation
-from pypod.model.document import to_document
-from pypod.model.document_fields import ROOT, line_of
-from pypod.model.document_reader import read_document
+from pypod.model.document import read_document, to_document
+from pypod.model.positions import ROOT, Position, Positions, position_of
+from pypod.model.reading import Strictness
 from pypod.model.spec import PodSpec
 from pypod.model.wording import show
 
@@ -34,6 +34,19 @@ _LONGEST_PATH = 500
 _RESOURCES = (".resources.requests", ".resources.limits")
 
 
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """What a manifest describes.
+
+    Attributes:
+        spec: of the pod.
+        warnings: what is accepted and has no effect, or would not have been under a stricter look.
+    """
+
+    spec: PodSpec
+    warnings: tuple[Problem, ...]
+
+
 def load(text: str, source: str = "manifest") -> PodSpec:
     """The pod that a manifest of one document describes.
 
@@ -45,26 +58,37 @@ def load(text: str, source: str = "manifest") -> PodSpec:
         ManifestError: when it cannot be read as a Pod; with every problem, each with its line where there is one.
         SpecError: or a subclass, when the pod that it describes cannot be one (`pypod.model.validation.validate`).
     """
+    return read(text, source).spec
+
+
+def read(text: str, source: str = "manifest", strictness: Strictness = Strictness.STRICT) -> Loaded:
+    """As `load`, with the warnings. ``strictness``: about fields that Kubernetes does not have."""
     try:
         value, lines = _parse(text)
     except _UnreadableError as exc:
         raise ManifestError(source, [exc.problem]) from None
-    spec, problems = read_document(value, lines)
-    refused = {problem.path for problem in problems}
-    found = list(problems)
-    if spec is not None:
-        # What could not be read stands in the spec as empty, which is no second mistake of the user.
-        found += [
-            dataclasses.replace(problem, line=line_of(lines, problem.path))
-            for problem in validation.problems(spec)
-            if not any(_within(problem.path, path) for path in refused)
-        ]
-    found.sort(key=lambda problem: problem.line)
-    if spec is None or problems:
+    positions = {path: Position(line) for path, line in lines.items()}
+    reading = read_document(value, positions, strictness)
+    found = [*reading.problems, *_misfits(reading.spec, reading.problems, positions)]
+    found.sort(key=lambda problem: (problem.line, problem.column))
+    if reading.spec is None or reading.problems:
         raise ManifestError(source, found)
     if found:
         raise spec_error(source, found)
-    return spec
+    return Loaded(reading.spec, reading.warnings)
+
+
+def _misfits(spec: PodSpec | None, refused: Sequence[Problem], positions: Positions) -> list[Problem]:
+    """What is wrong with the pod that could be read. What could not be read stands in it as empty, which is no second mistake of
+    the user."""
+    if spec is None:
+        return []
+    found = []
+    for problem in validation.problems(spec):
+        if not any(_within(problem.path, other.path) for other in refused):
+            line, column = position_of(positions, problem.path)
+            found.append(dataclasses.replace(problem, line=line, column=column))
+    return found
 
 
 def dump(spec: PodSpec) -> str:

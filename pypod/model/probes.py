@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pypod.model import expansion
 from pypod.model.handlers import Probe
 from pypod.model.history import History
 from pypod.model.members import Member, members_of
@@ -157,7 +158,8 @@ def wanted(
         started_at = member.info.started_at if member.info.started_at is not None else observed.at
         for kind, probe in _probes_of(member, terminating):
             key = ProbeKey(member.name, member.info.attempt, kind)
-            found[key] = Wanted(probe, started_at, member.record.passed(kind.value))
+            made = expansion.probe(member.container, probe)
+            found[key] = Wanted(made, started_at, member.record.passed(kind.value))
     return found
 
 

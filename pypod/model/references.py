@@ -1,13 +1,54 @@
-"""References to variables, ``$(NAME)``, as a kubelet expands them in commands and environments."""
+"""References to variables, ``$(NAME)``, as a kubelet expands them in commands and environments.
+
+A spec holds two kinds of text: a plain ``str`` is what the container gets, letter for letter; a `Template` refers to variables,
+which are known only when the container is made. A document has one spelling for both, where ``$$`` stands for ``$``.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Self
 
 _MOST_BYTES = 128 * 1024
 """Of one argument or environment string: what Linux takes (MAX_ARG_STRLEN). Bounds what references can blow up."""
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
+
+
+class Template(str):
+    """Text that refers to variables of its container: ``Template("http://$(POD_IP):80")``; ``$$`` stands for ``$``.
+
+    Text that refers to nothing is no template: ``Template("a$$b")`` is the ``str`` ``"a$b"``. So a template and a plain string
+    are never equal, though both are strings.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if not _refers(text):
+            return expand(text, {})  # type: ignore[return-value]
+        return super().__new__(cls, text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Template) and str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((Template, str.__hash__(self)))
+
+    def __repr__(self) -> str:
+        return f"Template({str.__repr__(self)})"
+
+
+Text = str | Template
+"""Of a field in which references are expanded."""
+
+
+def written(value: str) -> str:
+    """As a document has it: plain text is escaped, a template stands as it is."""
+    return str.__str__(value) if isinstance(value, Template) else escape(value)
 
 
 def escape(value: str) -> str:
@@ -36,3 +77,8 @@ def expand(value: str, env: Mapping[str, str]) -> str:
             raise ValueError(f"is longer than {_MOST_BYTES} bytes with its references expanded")
     parts += [value[at:last], value[last:].replace("$$", "$")]
     return "".join(parts)
+
+
+def _refers(value: str) -> bool:
+    last = value.rfind(")") + 1
+    return any(match[1] for match in _REFERENCE.finditer(value, 0, last))

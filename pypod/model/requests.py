@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pypod.model import codec, naming, resources
+from pypod.model import codec, expansion, naming, resources
 from pypod.model.naming import Owner, PodKey
 from pypod.model.spec import Container, ContainerPort, EmptyDir, HostPath, HostPathType, Medium, PodSpec
 
@@ -251,13 +251,14 @@ def member_request(
     pause = sandbox.pause
     shared = f"container:{pause}"
     shares_pid = spec.share_process_namespace and not container.own_pid
+    variables = expansion.environment(container)
     return ContainerRequest(
         name=naming.member_name(identity.key, container.name, attempt),
         image=image,
         labels=naming.member_labels(identity.labels, container.name, attempt, sandbox.attempt),
-        entrypoint=container.command,
-        command=container.args,
-        env=container.env,
+        entrypoint=expansion.words(container.command, variables),
+        command=expansion.words(container.args, variables),
+        env=variables,
         working_dir=container.working_dir,
         user=container.user,
         network_mode=shared,

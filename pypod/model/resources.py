@@ -7,10 +7,21 @@ whole: millicores of CPU, bytes of memory.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from pypod.model import quantity
+from pypod.model import quantity, shapes
+from pypod.model.kinds import BAD, Kind, Quantity, Standing
+from pypod.model.levels import Level, objection, warning
+from pypod.model.schema import also, k8s, nothing
+from pypod.model.wording import did_you_mean, show
+
+if TYPE_CHECKING:
+    from pypod.model.reading import Reader
+    from pypod.model.validation_check import Check
+    from pypod.model.writing import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +31,100 @@ class ResourceList:
     Attributes:
         cpu: thousandths of a core.
         memory: bytes.
+        others: ``ephemeral-storage`` and ``hugepages-...``, bytes, which are kept and have no effect.
     """
 
     cpu: int | None = None
     memory: int | None = None
+    others: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     def __bool__(self) -> bool:
-        return self.cpu is not None or self.memory is not None
+        return self.cpu is not None or self.memory is not None or bool(self.others)
+
+    @property
+    def named(self) -> dict[str, object]:
+        """Every amount by Kubernetes' name of it."""
+        found: dict[str, object] = {"cpu": self.cpu, "memory": self.memory, **self.others}
+        return {name: amount for name, amount in found.items() if amount is not None}
 
 
+class Amounts(Kind):
+    """A mapping of resources to quantities, in a spec a `ResourceList`."""
+
+    expected = "a ResourceList"
+    keyed = True
+
+    def read(self, reader: Reader, path: str, value: object) -> object:
+        if not isinstance(value, Mapping):
+            reader.refuse(path, f"a mapping of fields is expected, not {show(value)}")
+            return BAD
+        found: dict[str, Any] = {}
+        for name, each in value.items():
+            if each is None or reader.full:
+                continue
+            inner = f"{path}[{str(name)[:80]}]"
+            level, reason = standing_of(name) if isinstance(name, str) else (None, "")
+            if level is None:
+                reader.unknown(inner, "unknown field" + did_you_mean(str(name), KNOWN))
+            elif reader.refuses(level):
+                reader.refuse(inner, objection(level, reason))
+            elif (amount := _kind(name).read(reader, inner, each)) is not BAD:
+                found[name] = amount
+                if amount and (said := warning(level, reason)):
+                    reader.warn(inner, said)
+        return ResourceList(found.pop("cpu", None), found.pop("memory", None), MappingProxyType(found))
+
+    def write(self, writer: Writer, path: str, value: Any) -> object:
+        return {
+            name: _kind(name).write(writer, f"{path}[{name}]", amount) for name, amount in value.named.items()
+        }
+
+    def check(self, check: Check, path: str, value: object) -> None:
+        if check.is_a(path, value, ResourceList, self.expected):
+            for name, amount in value.named.items():  # type: ignore[attr-defined]
+                _kind(name).check(check, f"{path}[{name}]", amount)
+
+    def standings(self, path: str, value: object) -> Iterator[Standing]:
+        if isinstance(value, ResourceList):
+            for name, amount in value.named.items():
+                level, reason = standing_of(name)
+                if amount and level is not None and level is not Level.DONE:
+                    yield f"{path}[{name}]", level, reason
+
+
+def _kind(name: str) -> Quantity:
+    return Quantity(1000) if name == "cpu" else Quantity()
+
+
+KNOWN = ("cpu", "memory", "ephemeral-storage")
+STANDINGS: Mapping[str, tuple[Level, str]] = {
+    "cpu": (Level.DONE, ""),
+    "memory": (Level.DONE, ""),
+    "ephemeral-storage": (Level.NO_EFFECT, "nobody measures what a container writes, and nothing is evicted"),
+    "hugepages-*": (Level.NO_EFFECT, "an engine has no limit of huge pages"),
+    "DOMAIN/NAME": (
+        Level.REFUSED,
+        "nothing on an engine hands out such a resource; only cpu and memory are shared out",
+    ),
+}
+"""Of every resource."""
+
+
+def standing_of(name: str) -> tuple[Level, str] | tuple[None, str]:
+    """How far a resource is carried out, and why no farther; None: there is none of that name."""
+    if "/" in name:
+        return STANDINGS["DOMAIN/NAME"]
+    if name.startswith("hugepages-"):
+        return STANDINGS["hugepages-*"]
+    return STANDINGS.get(name, (None, "")) if name in KNOWN else (None, "")
+
+
+AMOUNTS = Amounts()
+
+
+@also(
+    claims=nothing(shapes.CLAIMS, Level.REFUSED, "there is nobody who would allocate devices for it"),
+)
 @dataclass(frozen=True, slots=True, init=False)
 class Resources:
     """What a container asks for, and what it may use at most.
@@ -43,8 +139,8 @@ class Resources:
         ValueError: an amount is no quantity, or of something else than ``cpu`` and ``memory``.
     """
 
-    requests: ResourceList
-    limits: ResourceList
+    requests: ResourceList = field(default=ResourceList(), metadata=k8s(kind=AMOUNTS))
+    limits: ResourceList = field(default=ResourceList(), metadata=k8s(kind=AMOUNTS))
 
     def __init__(
         self,
@@ -75,12 +171,21 @@ def _list_of(given: Mapping[str, str | int | float] | ResourceList | None, what:
         raise TypeError(
             f"cannot take {what}={given!r}: a mapping like {{'cpu': '250m', 'memory': '64Mi'}} is expected"
         )
+    others = {}
     for name in given:
-        if name not in ("cpu", "memory"):
-            raise ValueError(f"cannot take {what}[{name!r}]: 'cpu' or 'memory' is expected")
+        if name in ("cpu", "memory"):
+            continue
+        level, reason = standing_of(name)
+        if level is not Level.NO_EFFECT:
+            why = reason or "'cpu' or 'memory' is expected"
+            raise ValueError(f"cannot take {what}[{name!r}]: {why}")
+        amount = _amount(given, name, quantity.parse_quantity, what)
+        if amount is not None:
+            others[name] = amount
     return ResourceList(
         _amount(given, "cpu", quantity.parse_milli, what),
         _amount(given, "memory", quantity.parse_quantity, what),
+        MappingProxyType(others),
     )
 
 

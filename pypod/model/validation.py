@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pypod.errors import Problem, spec_error
+from pypod.errors import Problem, SpecError, spec_error
 from pypod.model.annotations import NETWORK, RESTART_BACKOFF
+from pypod.model.document import standings_of
 from pypod.model.handlers import GRPCAction, Probe
+from pypod.model.levels import objection, warning
 from pypod.model.spec import BackoffProfile, PodSpec, RestartPolicy
 from pypod.model.validation_check import LARGEST_SIZE, SUBDOMAIN, SUBDOMAIN_RULE, Check
 from pypod.model.validation_containers import check_containers
@@ -43,7 +45,24 @@ def problems(spec: PodSpec) -> list[Problem]:
     grace = _pod(check, spec)
     volumes = check_volumes(check, spec)
     check_containers(check, spec, volumes, grace)
+    _levels(check, spec)
     return check.problems
+
+
+def warnings(spec: PodSpec) -> list[Problem]:
+    """What of a spec has no effect, and why."""
+    return [
+        Problem(path, said, SpecError)
+        for path, level, reason in standings_of(spec)
+        if (said := warning(level, reason))
+    ]
+
+
+def _levels(check: Check, spec: PodSpec) -> None:
+    """What is not carried out is refused here too: not every spec comes from a document, whose reader refuses it."""
+    for path, level, reason in standings_of(spec):
+        if said := objection(level, reason):
+            check.add(path, said)
 
 
 def needs_grpc(spec: PodSpec) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from pypod.errors import InvalidNameError, InvalidPortError, Problem, SpecError
-from pypod.model.document_fields import MOST_PROBLEMS
+from pypod.model.reading import MOST_PROBLEMS
 from pypod.model.wording import show
 
 LARGEST_SIZE = 2**63 - 1

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from pypod.model import expansion
+from pypod.model.env import EnvVar
+from pypod.model.handlers import Probe
 from pypod.model.quantity import format_bytes, format_milli
 from pypod.model.resources import MIN_MEMORY, ResourceList, Resources
 from pypod.model.spec import Container, MessagePolicy, PodSpec, PullPolicy, RestartPolicy
 from pypod.model.validation_check import LARGEST_SIZE, Check
-from pypod.model.validation_handlers import check_handlers, forbid_handlers
+from pypod.model.validation_handlers import check_handlers, forbid_handlers, probes_of
 from pypod.model.validation_ports import Ports
 from pypod.model.validation_volumes import check_mounts, check_target
 from pypod.model.wording import show
@@ -78,7 +81,10 @@ def _container(check: Check, path: str, container: Container) -> None:
     for what, words in (("command", container.command), ("args", container.args)):
         for index, word in enumerate(words):
             check.text(f"{path}.{what}[{index}]", word)
+    before = len(check.problems)
     _env(check, f"{path}.env", container.env)
+    if len(check.problems) == before:
+        _references(check, path, container)
     directory = check.text(f"{path}.workingDir", container.working_dir)
     if directory and not directory.startswith("/"):
         check.add(f"{path}.workingDir", f"{show(directory)} must be an absolute path")
@@ -93,14 +99,41 @@ def _container(check: Check, path: str, container: Container) -> None:
     _resources(check, f"{path}.resources", container.resources)
 
 
-def _env(check: Check, path: str, env: Mapping[str, str]) -> None:
-    for index, (name, value) in enumerate(env.items()):
-        text = check.text(f"{path}[{index}].name", name)
+def _env(check: Check, path: str, env: Sequence[object]) -> None:
+    for index, variable in enumerate(env):
+        where = f"{path}[{index}]"
+        if not isinstance(variable, EnvVar):
+            check.add(where, f"an EnvVar is expected, not {show(variable)}")
+            continue
+        text = check.text(f"{where}.name", variable.name)
         if text == "":
-            check.add(f"{path}[{index}].name", f"is required: {ENV_RULE}")
+            check.add(f"{where}.name", f"is required: {ENV_RULE}")
         elif text is not None and not _ENV_NAME.fullmatch(text):
-            check.add(f"{path}[{index}].name", f"{show(text)} is not valid: {ENV_RULE}")
-        check.text(f"{path}[{index}].value", value)
+            check.add(f"{where}.name", f"{show(text)} is not valid: {ENV_RULE}")
+        value = check.text(f"{where}.value", variable.value)
+        if value and variable.value_from is not None:
+            check.add(f"{where}.valueFrom", "may not be specified when `value` is not empty")
+
+
+def _references(check: Check, path: str, container: Container) -> None:
+    """What references blow up to has a bound, which a kernel sets."""
+    try:
+        variables = expansion.environment(container)
+    except ValueError as exc:
+        check.add(f"{path}.env", f"a value {exc}")
+        return
+    for what, words in (("command", container.command), ("args", container.args)):
+        for index, word in enumerate(words):
+            try:
+                expansion.words([word], variables)
+            except ValueError as exc:
+                check.add(f"{path}.{what}[{index}]", str(exc))
+    for name, probe in probes_of(container):
+        if isinstance(probe, Probe):
+            try:
+                expansion.probe(container, probe)
+            except ValueError as exc:
+                check.add(f"{path}.{name}.exec.command", str(exc))
 
 
 def _init_container(check: Check, path: str, container: Container) -> None:

@@ -81,7 +81,7 @@ def test_one_of_many_starts_of_a_name_wins(namespace: str, look: Look, detach: b
         assert len(won) == 1
         assert all(str(error).startswith(f"cannot start pod '{namespace}/same'") for error in lost)
         assert len(look.left(namespace)) == len(look.containers(namespace, running=True)) == 2
-        who = won[0].spec.containers[0].env["WHO"]
+        who = won[0].spec.containers[0].env[0].value
         assert won[0].exec(["sh", "-c", "echo $WHO"]).stdout == f"{who}\n"
     finally:
         for pod in won:

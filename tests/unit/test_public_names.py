@@ -53,6 +53,7 @@ NAMES = [
     "SubnetInUseError",
     "Swept",
     "TeardownError",
+    "Template",
     "UnknownVolumeError",
     "Volume",
     "VolumeMount",

@@ -23,6 +23,7 @@ from pypod.model.spec import (
     Container,
     ContainerPort,
     EmptyDir,
+    EnvVar,
     HostPath,
     HostPathType,
     Medium,
@@ -82,9 +83,7 @@ def test_container_is_frozen_and_does_not_follow_its_makers_dict() -> None:
     env = {"A": "1"}
     container = Container("a", "b", env=env)
     env["A"] = "2"
-    assert container.env == {"A": "1"}
-    with pytest.raises(TypeError):
-        container.env["A"] = "3"  # type: ignore[index]
+    assert container.env == (EnvVar("A", "1"),)
     with pytest.raises(dataclasses.FrozenInstanceError):
         container.name = "c"  # type: ignore[misc]
 

@@ -1,0 +1,160 @@
+"""What a pod and its containers may do, and as whom, as their user describes it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from pypod.model.compounds import ListOf, Pairs, Shape
+from pypod.model.kinds import INT64, STRING, Integer, Word
+from pypod.model.levels import Level
+from pypod.model.schema import also, k8s, nothing
+
+_PLANNED = k8s(level=Level.PLANNED)
+_ID = k8s(kind=Integer(64), level=Level.PLANNED)
+_WINDOWS = nothing(
+    Shape(
+        dict.fromkeys(
+            ["gmsaCredentialSpec", "gmsaCredentialSpecName", "hostProcess", "runAsUserName"], STRING
+        )
+    ),
+    Level.REFUSED,
+    "the containers are Linux ones",
+)
+
+
+class ProfileType(enum.Enum):
+    """Which profile a container is confined by."""
+
+    RUNTIME_DEFAULT = "RuntimeDefault"
+    """The engine's own."""
+    UNCONFINED = "Unconfined"
+    LOCALHOST = "Localhost"
+    """One of the engine's host, by its name."""
+
+
+class ProcMount(enum.Enum):
+    """Whether parts of ``/proc`` are hidden or read-only."""
+
+    DEFAULT = "Default"
+    UNMASKED = "Unmasked"
+
+
+class FSGroupChangePolicy(enum.Enum):
+    """When the files of a volume are given to the ``fs_group``."""
+
+    ALWAYS = "Always"
+    ON_ROOT_MISMATCH = "OnRootMismatch"
+
+
+class SupplementalGroupsPolicy(enum.Enum):
+    """Whether a user's groups of the image's ``/etc/group`` count too."""
+
+    MERGE = "Merge"
+    STRICT = "Strict"
+
+
+@dataclass(frozen=True, slots=True)
+class SeccompProfile:
+    """Which system calls are allowed.
+
+    Attributes:
+        localhost_profile: with the type ``Localhost``: a file's path.
+    """
+
+    type: ProfileType
+    localhost_profile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AppArmorProfile:
+    """Which AppArmor profile holds; attributes as of `SeccompProfile`, the profile being the name of a loaded one."""
+
+    type: ProfileType
+    localhost_profile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SELinuxOptions:
+    """The SELinux label of a container's processes."""
+
+    user: str = ""
+    role: str = ""
+    type: str = ""
+    level: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Linux capabilities, beside the engine's default set: names without ``CAP_``, or ``ALL``."""
+
+    add: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+@also(windowsOptions=_WINDOWS)
+@dataclass(frozen=True, slots=True)
+class SecurityContext:
+    """What one container may do. None: as its pod says, else as the image does.
+
+    Attributes:
+        run_as_user, run_as_group: numbers.
+        run_as_non_root: refuse to start as root.
+        allow_privilege_escalation: False: no process gains more than its parent has (setuid).
+    """
+
+    run_as_user: int | None = field(default=None, metadata=_ID)
+    run_as_group: int | None = field(default=None, metadata=_ID)
+    run_as_non_root: bool | None = field(default=None, metadata=_PLANNED)
+    privileged: bool | None = field(default=None, metadata=k8s(level=Level.PLANNED, quiet=(False,)))
+    allow_privilege_escalation: bool | None = field(
+        default=None, metadata=k8s(level=Level.PLANNED, quiet=(True,))
+    )
+    read_only_root_filesystem: bool | None = field(
+        default=None, metadata=k8s(level=Level.PLANNED, quiet=(False,))
+    )
+    capabilities: Capabilities = field(default=Capabilities(), metadata=_PLANNED)
+    seccomp_profile: SeccompProfile | None = field(default=None, metadata=_PLANNED)
+    app_armor_profile: AppArmorProfile | None = field(default=None, metadata=_PLANNED)
+    se_linux_options: SELinuxOptions | None = field(default=None, metadata=_PLANNED)
+    proc_mount: ProcMount = field(default=ProcMount.DEFAULT, metadata=_PLANNED)
+
+
+@also(windowsOptions=_WINDOWS)
+@dataclass(frozen=True, slots=True)
+class PodSecurityContext:
+    """What holds for all containers of a pod that do not say otherwise themselves.
+
+    Attributes:
+        fs_group: the group that the files of the pod's volumes are given to.
+        supplemental_groups: further groups of every process.
+        sysctls: kernel parameters of the pod's namespaces, name and value.
+    """
+
+    run_as_user: int | None = field(default=None, metadata=_ID)
+    run_as_group: int | None = field(default=None, metadata=_ID)
+    run_as_non_root: bool | None = field(default=None, metadata=_PLANNED)
+    fs_group: int | None = field(default=None, metadata=_ID)
+    fs_group_change_policy: FSGroupChangePolicy = field(default=FSGroupChangePolicy.ALWAYS, metadata=_PLANNED)
+    supplemental_groups: tuple[int, ...] = field(
+        default=(), metadata=k8s(kind=ListOf(INT64), level=Level.PLANNED)
+    )
+    supplemental_groups_policy: SupplementalGroupsPolicy = field(
+        default=SupplementalGroupsPolicy.MERGE,
+        metadata=k8s(
+            level=Level.REFUSED,
+            reason="an engine always adds the groups of the image's /etc/group; 'Merge' says so",
+        ),
+    )
+    sysctls: tuple[tuple[str, str], ...] = field(default=(), metadata=k8s(kind=Pairs(), level=Level.PLANNED))
+    seccomp_profile: SeccompProfile | None = field(default=None, metadata=_PLANNED)
+    app_armor_profile: AppArmorProfile | None = field(default=None, metadata=_PLANNED)
+    se_linux_options: SELinuxOptions | None = field(default=None, metadata=_PLANNED)
+    se_linux_change_policy: str = field(
+        default="",
+        metadata=k8s(
+            kind=Word("MountOption", "Recursive"),
+            level=Level.NO_EFFECT,
+            reason="an engine labels volumes in one way only",
+        ),
+    )
