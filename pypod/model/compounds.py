@@ -189,7 +189,7 @@ class Named(Kind):
     expected = "a name"
 
     def __init__(self, name: Kind) -> None:
-        self._name = name
+        self.name = name
         self._shape = Shape({"name": name}, required=("name",))
 
     def read(self, reader: Reader, path: str, value: object) -> object:
@@ -200,7 +200,7 @@ class Named(Kind):
         return {"name": value}
 
     def check(self, check: Check, path: str, value: object) -> None:
-        self._name.check(check, f"{path}.name", value)
+        self.name.check(check, f"{path}.name", value)
 
 
 STRINGS = ListOf(STRING)

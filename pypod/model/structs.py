@@ -109,7 +109,7 @@ class Struct(Kind):
 
     def __init__(self, cls: type, *, literal: bool = False) -> None:
         self.cls = cls
-        self._literal = literal
+        self.literal = literal
         self.expected = f"{'an' if cls.__name__[0] in 'AEIOU' else 'a'} {cls.__name__}"
 
     @functools.cached_property
@@ -126,14 +126,14 @@ class Struct(Kind):
         if not isinstance(value, Mapping):
             reader.refuse(path or ROOT, f"a mapping of fields is expected, not {show(value)}")
             return BAD
-        if self._literal and not reader.literal:
+        if self.literal and not reader.literal:
             with reader.literally():
                 return self.read(reader, path, value)
         found = read_fields(reader, path, value, self.fields)
         return BAD if any(each is BAD for each in found.values()) else self.cls(**found)
 
     def write(self, writer: Writer, path: str, value: Any) -> object:
-        if self._literal:
+        if self.literal:
             with writer.literally():
                 return write_fields(writer, path, value, self.fields)
         return write_fields(writer, path, value, self.fields)
