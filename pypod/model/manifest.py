@@ -18,7 +18,7 @@ import yaml
 from pypod.errors import ManifestError, Problem, spec_error
 from pypod.model import validation
 from pypod.model.document import read_document, to_document
-from pypod.model.positions import ROOT, Position, Positions, position_of
+from pypod.model.positions import ROOT, Position, Positions, position_of, within
 from pypod.model.reading import Strictness
 from pypod.model.spec import PodSpec
 from pypod.model.wording import show
@@ -85,7 +85,7 @@ def _misfits(spec: PodSpec | None, refused: Sequence[Problem], positions: Positi
         return []
     found = []
     for problem in validation.problems(spec):
-        if not any(_within(problem.path, other.path) for other in refused):
+        if not any(within(problem.path, other.path) for other in refused):
             line, column = position_of(positions, problem.path)
             found.append(dataclasses.replace(problem, line=line, column=column))
     return found
@@ -102,10 +102,6 @@ def dump(spec: PodSpec) -> str:
         width=110,
     )
     return text
-
-
-def _within(path: str, around: str) -> bool:
-    return path.startswith(around) and path[len(around) :][:1] in ("", ".", "[")
 
 
 class _UnreadableError(Exception):

@@ -35,3 +35,8 @@ def position_of(positions: Positions, path: str) -> Position:
             return positions.get(ROOT, NOWHERE)
         path = path[:cut]
     return positions[path]
+
+
+def within(path: str, around: str) -> bool:
+    """A path is another one, or below it."""
+    return path.startswith(around) and path[len(around) :][:1] in ("", ".", "[")

@@ -140,13 +140,19 @@ class Struct(Kind):
 
     def check(self, check: Check, path: str, value: object) -> None:
         if check.is_a(path, value, self.cls, self.expected):
-            for field, inner, each in parts(path, value, self.fields):
-                if each is not None or field.required:
-                    field.kind.check(check, inner, each)
+            check_fields(check, path, value, self.fields)
 
     def standings(self, path: str, value: object) -> Iterator[Standing]:
         if isinstance(value, self.cls):
             yield from standings(path, value, self.fields)
+
+
+def check_fields(check: Check, path: str, value: object, fields: Sequence[Field]) -> None:
+    """Tells which of these fields of an object hold what is not of their kinds."""
+    for field, inner, each in parts(path, value, fields):
+        as_absent = type(each) is type(field.default) and each == field.default
+        if not as_absent and (each is not None or field.required):
+            field.kind.check(check, inner, each)
 
 
 def standings(path: str, value: object, fields: Sequence[Field]) -> Iterator[Standing]:

@@ -6,26 +6,27 @@ later. What a Python caller can put anywhere (a number as a name) is a problem h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from pypod.errors import Problem, SpecError, spec_error
-from pypod.model.annotations import NETWORK, RESTART_BACKOFF
-from pypod.model.document import standings_of
+from pypod.model.annotations import NETWORK, PREFIX, RESTART_BACKOFF
+from pypod.model.compounds import TEXT_MAP
+from pypod.model.document import pod_fields, standings_of
 from pypod.model.handlers import GRPCAction, Probe
 from pypod.model.levels import objection, warning
+from pypod.model.positions import within
 from pypod.model.spec import BackoffProfile, PodSpec, RestartPolicy
-from pypod.model.validation_check import LARGEST_SIZE, SUBDOMAIN, SUBDOMAIN_RULE, Check
+from pypod.model.structs import check_fields, path_of
+from pypod.model.validation_check import LARGEST_SIZE, QUALIFIED, QUALIFIED_RULE, Check, check_qualified
 from pypod.model.validation_containers import check_containers
 from pypod.model.validation_handlers import probes_of
+from pypod.model.validation_network import check_network
+from pypod.model.validation_security import check_pod_security
 from pypod.model.validation_volumes import check_volumes
 from pypod.model.wording import show
 
-_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-QUALIFIED_RULE = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-    " (e.g. 'MyName', or 'my.name')"
-)
+MOST_ANNOTATIONS = 256 * 1024
+"""Bytes, of a pod's annotations (apimachinery pkg/api/validation TotalAnnotationSizeLimitB)."""
 
 
 def validate(spec: PodSpec) -> None:
@@ -45,6 +46,7 @@ def problems(spec: PodSpec) -> list[Problem]:
     grace = _pod(check, spec)
     volumes = check_volumes(check, spec)
     check_containers(check, spec, volumes, grace)
+    _types(check, spec)
     _levels(check, spec)
     return check.problems
 
@@ -84,7 +86,9 @@ def _pod(check: Check, spec: PodSpec) -> float | None:
     """Checks what the pod has of its own, and answers with its grace period where that is right."""
     check.name("metadata.name", spec.name, subdomain=True)
     check.name("metadata.namespace", spec.namespace)
-    _labels(check, spec.labels)
+    _labels(check, "metadata.labels", spec.labels)
+    _annotations(check, spec.annotations)
+    _labels(check, "spec.nodeSelector", spec.node_selector)
     if spec.network != "":
         check.name(f"metadata.annotations[{NETWORK}]", spec.network)
     backoff = f"metadata.annotations[{RESTART_BACKOFF}]"
@@ -93,6 +97,13 @@ def _pod(check: Check, spec: PodSpec) -> float | None:
         check.name("spec.hostname", spec.hostname)
     check.is_a("spec.restartPolicy", spec.restart_policy, RestartPolicy, "a RestartPolicy")
     check.is_a("spec.shareProcessNamespace", spec.share_process_namespace, bool, "true or false")
+    check_network(check, spec)
+    security = path_of("spec", PodSpec, "security_context")
+    shared = {"host_network": spec.host_network is True, "host_ipc": spec.host_ipc is True}
+    check_pod_security(check, security, spec.security_context, **shared)
+    secrets: object = spec.image_pull_secrets
+    for index, name in enumerate(secrets if isinstance(secrets, tuple) else ()):
+        check.name(f"spec.imagePullSecrets[{index}].name", name, subdomain=True)
     if spec.active_deadline_seconds is not None:
         deadline = "spec.activeDeadlineSeconds"
         check.seconds(deadline, spec.active_deadline_seconds, above_zero=True)
@@ -100,25 +111,42 @@ def _pod(check: Check, spec: PodSpec) -> float | None:
     return check.seconds(grace, spec.termination_grace_period_seconds, most=LARGEST_SIZE)
 
 
-def _labels(check: Check, labels: object) -> None:
+def _labels(check: Check, path: str, labels: object) -> None:
     if not isinstance(labels, Mapping):
-        check.add("metadata.labels", f"a mapping is expected, not {show(labels)}")
+        check.add(path, f"a mapping is expected, not {show(labels)}")
         return
     for key, value in labels.items():
-        path = f"metadata.labels[{str(key)[:320]}]"
-        if (name := check.text(path, key)) is not None:
-            _label_key(check, path, name)
-        text = check.text(path, value)
-        if text and (len(text) > 63 or not _QUALIFIED.fullmatch(text)):
+        where = f"{path}[{str(key)[:320]}]"
+        if (name := check.text(where, key)) is not None:
+            check_qualified(check, where, name, "label key")
+        text = check.text(where, value)
+        if text and (len(text) > 63 or not QUALIFIED.fullmatch(text)):
             rule = f"a label's value may be empty, else it is no more than 63 characters and {QUALIFIED_RULE}"
-            check.add(path, f"the value {show(text)} is not valid: {rule}")
+            check.add(where, f"the value {show(text)} is not valid: {rule}")
 
 
-def _label_key(check: Check, path: str, key: str) -> None:
-    prefix, slash, name = key.rpartition("/")
-    if slash and (len(prefix) > 253 or not SUBDOMAIN.fullmatch(prefix)):
-        rule = f"before '/' no more than 253 characters; {SUBDOMAIN_RULE}"
-        check.add(path, f"the label key {show(key)} is not valid: {rule}")
-    elif len(name) > 63 or not _QUALIFIED.fullmatch(name):
-        rule = f"its name is no more than 63 characters and {QUALIFIED_RULE}"
-        check.add(path, f"the label key {show(key)} is not valid: {rule}")
+def _annotations(check: Check, annotations: object) -> None:
+    path = "metadata.annotations"
+    if not check.fits(path, TEXT_MAP, annotations):
+        return
+    assert isinstance(annotations, Mapping)
+    for key in annotations:
+        where = f"{path}[{key[:320]}]"
+        if key.startswith(PREFIX):
+            check.add(where, f"is made by pypod itself: annotations {PREFIX}* are its own")
+        else:
+            check_qualified(check, where, key.lower(), "annotation key")
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    if size > MOST_ANNOTATIONS:
+        check.add(path, f"may not be more than {MOST_ANNOTATIONS} bytes in all, not {size}")
+
+
+def _types(check: Check, spec: PodSpec) -> None:
+    """What is of another type than its field's, where nothing has been said of it yet: a spec that Python made may hold anything."""
+    others = Check()
+    for place, path in (("metadata", "metadata"), ("", "spec")):
+        check_fields(others, path, spec, pod_fields(place))
+    said = [problem.path for problem in check.problems]
+    for problem in others.problems:
+        if not any(within(problem.path, path) or within(path, problem.path) for path in said):
+            check.add(problem.path, problem.message, problem.error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from pypod.errors import InvalidNameError, InvalidPortError, Problem, SpecError
+from pypod.model.kinds import Kind
 from pypod.model.reading import MOST_PROBLEMS
 from pypod.model.wording import show
 
@@ -18,6 +19,11 @@ LARGEST_NUMBER = 2**31 - 1
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
+LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+"""Of a Service's name, which becomes part of variables' names."""
+KEY = re.compile(r"[-._a-zA-Z0-9]+")
+QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+
 LABEL_RULE = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end"
     " with an alphanumeric character (e.g. 'my-name', or '123-abc')"
@@ -25,6 +31,14 @@ LABEL_RULE = (
 SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start"
     " and end with an alphanumeric character (e.g. 'example.com')"
+)
+KEY_RULE = (
+    "a key of a ConfigMap or Secret is no more than 253 alphanumeric characters, '-', '_' or '.', and neither '.' nor"
+    " begins with '..' (e.g. 'key.name')"
+)
+QUALIFIED_RULE = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+    " (e.g. 'MyName', or 'my.name')"
 )
 
 
@@ -80,6 +94,35 @@ class Check:
             return text
         return None
 
+    def fits_name(self, text: str) -> bool:
+        """Whether the text is a DNS subdomain."""
+        return len(text) <= 253 and SUBDOMAIN.fullmatch(text) is not None
+
+    def key(self, path: str, value: str) -> None:
+        """Checks the key of a ConfigMap or Secret."""
+        if not value:
+            self.add(path, f"is required: {KEY_RULE}")
+        elif not is_key(value):
+            self.add(path, f"{show(value)} is not valid: {KEY_RULE}")
+
+    def relative(self, path: str, value: str) -> bool:
+        """Checks a path in a volume, and says whether it is one."""
+        if not value:
+            self.add(path, "is required: a relative path")
+        elif value.startswith("/"):
+            self.add(path, f"{show(value)} must be a relative path")
+        elif ".." in value.split("/"):
+            self.add(path, f"{show(value)} must not contain '..'")
+        else:
+            return True
+        return False
+
+    def fits(self, path: str, kind: Kind, value: object) -> bool:
+        """Checks that a value, with all that it is made of, is of a kind; and says so."""
+        before = len(self.problems)
+        kind.check(self, path, value)
+        return len(self.problems) == before and not self.full
+
     def seconds(
         self, path: str, value: object, *, above_zero: bool = False, most: int = LARGEST_NUMBER
     ) -> float | None:
@@ -127,3 +170,19 @@ class Check:
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in text) if not text.isascii() else True
+
+
+def is_key(text: str) -> bool:
+    """Whether it can be the key of a ConfigMap or Secret (apimachinery pkg/util/validation IsConfigMapKey)."""
+    return len(text) <= 253 and text != "." and not text.startswith("..") and KEY.fullmatch(text) is not None
+
+
+def check_qualified(check: Check, path: str, key: str, what: str) -> None:
+    """Checks the key of a label or annotation; ``what``: what it is called in the message."""
+    prefix, slash, name = key.rpartition("/")
+    if slash and not check.fits_name(prefix):
+        rule = f"before '/' no more than 253 characters; {SUBDOMAIN_RULE}"
+        check.add(path, f"the {what} {show(key)} is not valid: {rule}")
+    elif len(name) > 63 or not QUALIFIED.fullmatch(name):
+        rule = f"its name is no more than 63 characters and {QUALIFIED_RULE}"
+        check.add(path, f"the {what} {show(key)} is not valid: {rule}")

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pypod.model import expansion
-from pypod.model.env import EnvVar
 from pypod.model.handlers import Probe
 from pypod.model.quantity import format_bytes, format_milli
 from pypod.model.resources import MIN_MEMORY, ResourceList, Resources
 from pypod.model.spec import Container, MessagePolicy, PodSpec, PullPolicy, RestartPolicy
 from pypod.model.validation_check import LARGEST_SIZE, Check
+from pypod.model.validation_env import check_env, check_env_from
 from pypod.model.validation_handlers import check_handlers, forbid_handlers, probes_of
 from pypod.model.validation_ports import Ports
-from pypod.model.validation_volumes import check_mounts, check_target
+from pypod.model.validation_security import check_security
+from pypod.model.validation_volumes import check_mounts, check_target, containers_of
 from pypod.model.wording import show
 
-_ENV_NAME = re.compile(r"[ -<>-~]+")
 _IMAGE = re.compile(
     r"(?:(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?"
     r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9+._-]*:[0-9A-Fa-f]{32,})?"
 )
 
-ENV_RULE = "an environment variable name must consist only of printable ASCII characters other than '='"
 IMAGE_RULE = (
     "is not an image reference; [registry[:port]/]name[:tag][@digest] is expected, the name in lower case and"
     " without spaces"
@@ -59,12 +58,14 @@ def check_containers(check: Check, spec: PodSpec, volumes: Mapping[str, str], gr
                 continue
             check.unique(f"{path}.name", check.name(f"{path}.name", container.name), names)
             _container(check, path, container)
+            _environment(check, path, container, spec, volumes)
+            check_security(check, f"{path}.securityContext", container.security_context)
             ends_first = (
                 kind == "spec.initContainers" and container.restart_policy is not RestartPolicy.ALWAYS
             )
             # Those that end before the next one starts share their ports with nobody.
             (Ports(check) if ends_first else shared).declare(path, container)
-            mounted = check_mounts(check, path, container.mounts, volumes)
+            mounted = check_mounts(check, path, container, volumes)
             _termination_message(check, path, container, mounted)
             if ends_first:
                 _init_container(check, path, container)
@@ -81,10 +82,6 @@ def _container(check: Check, path: str, container: Container) -> None:
     for what, words in (("command", container.command), ("args", container.args)):
         for index, word in enumerate(words):
             check.text(f"{path}.{what}[{index}]", word)
-    before = len(check.problems)
-    _env(check, f"{path}.env", container.env)
-    if len(check.problems) == before:
-        _references(check, path, container)
     directory = check.text(f"{path}.workingDir", container.working_dir)
     if directory and not directory.startswith("/"):
         check.add(f"{path}.workingDir", f"{show(directory)} must be an absolute path")
@@ -99,20 +96,15 @@ def _container(check: Check, path: str, container: Container) -> None:
     _resources(check, f"{path}.resources", container.resources)
 
 
-def _env(check: Check, path: str, env: Sequence[object]) -> None:
-    for index, variable in enumerate(env):
-        where = f"{path}[{index}]"
-        if not isinstance(variable, EnvVar):
-            check.add(where, f"an EnvVar is expected, not {show(variable)}")
-            continue
-        text = check.text(f"{where}.name", variable.name)
-        if text == "":
-            check.add(f"{where}.name", f"is required: {ENV_RULE}")
-        elif text is not None and not _ENV_NAME.fullmatch(text):
-            check.add(f"{where}.name", f"{show(text)} is not valid: {ENV_RULE}")
-        value = check.text(f"{where}.value", variable.value)
-        if value and variable.value_from is not None:
-            check.add(f"{where}.valueFrom", "may not be specified when `value` is not empty")
+def _environment(
+    check: Check, path: str, container: Container, spec: PodSpec, volumes: Mapping[str, str]
+) -> None:
+    before = len(check.problems)
+    names = [each.name for each in containers_of(spec)]
+    check_env(check, path, container.env, names, volumes)
+    check_env_from(check, path, container.env_from)
+    if len(check.problems) == before:
+        _references(check, path, container)
 
 
 def _references(check: Check, path: str, container: Container) -> None:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pypod.errors import UnknownVolumeError
 from pypod.model.requests import MAX_VOLUMES, keeps_messages
-from pypod.model.spec import Container, EmptyDir, HostPath, HostPathType, Medium, PodSpec, Volume, VolumeMount
+from pypod.model.spec import (
+    Container,
+    EmptyDir,
+    HostPath,
+    HostPathType,
+    Medium,
+    MountPropagation,
+    PodSpec,
+    RecursiveReadOnly,
+    Volume,
+    VolumeMount,
+)
 from pypod.model.validation_check import LARGEST_SIZE, Check
+from pypod.model.validation_sources import check_source
+from pypod.model.volumes import VOLUME_SOURCES
 from pypod.model.wording import did_you_mean, show
 
 
@@ -20,6 +33,7 @@ def check_volumes(check: Check, spec: PodSpec) -> dict[str, str]:
     if not isinstance(volumes, list | tuple):
         check.add("spec.volumes", f"a tuple of Volume is expected, not {show(volumes)}")
         return seen
+    names = [container.name for container in containers_of(spec)]
     count = 0
     for index, volume in enumerate(volumes):
         path = f"spec.volumes[{index}]"
@@ -31,21 +45,14 @@ def check_volumes(check: Check, spec: PodSpec) -> dict[str, str]:
         if name is None and isinstance(volume.name, str):
             seen.setdefault(volume.name, f"{path}.name")
         count += isinstance(volume.source, EmptyDir)
-        _source(check, path, volume.source)
+        _source(check, path, volume.source, names)
     _count(check, spec, count)
     return seen
 
 
 def _count(check: Check, spec: PodSpec, count: int) -> None:
     """The pause has a mount point for each, and for the messages of the containers."""
-    given: tuple[object, ...] = (spec.init_containers, spec.containers)
-    containers = tuple(
-        container
-        for each in given
-        if isinstance(each, list | tuple)
-        for container in each
-        if isinstance(container, Container)
-    )
+    containers = containers_of(spec)
     messages = keeps_messages(dataclasses.replace(spec, init_containers=(), containers=containers))
     most = MAX_VOLUMES - messages
     if count > most:
@@ -53,7 +60,19 @@ def _count(check: Check, spec: PodSpec, count: int) -> None:
         check.add("spec.volumes", f"{count} emptyDir volumes are too many: a pod can have {most}{why}")
 
 
-def _source(check: Check, path: str, source: object) -> None:
+def containers_of(spec: PodSpec) -> tuple[Container, ...]:
+    """Those of a spec that are some."""
+    given: tuple[object, ...] = (spec.init_containers, spec.containers)
+    return tuple(
+        container
+        for each in given
+        if isinstance(each, list | tuple)
+        for container in each
+        if isinstance(container, Container)
+    )
+
+
+def _source(check: Check, path: str, source: object, names: Collection[str]) -> None:
     if isinstance(source, EmptyDir):
         check.is_a(f"{path}.emptyDir.medium", source.medium, Medium, "a Medium")
         _size(check, f"{path}.emptyDir.sizeLimit", source.size_limit)
@@ -69,7 +88,9 @@ def _source(check: Check, path: str, source: object) -> None:
         elif ".." in host_path.split("/"):
             check.add(f"{path}.hostPath.path", f"{show(host_path)} must not contain '..'")
     else:
-        check.add(path, f"an EmptyDir or a HostPath is expected, not {show(source)}")
+        name = VOLUME_SOURCES.name_of(source)
+        if check.fits(path, VOLUME_SOURCES, source):
+            check_source(check, f"{path}.{name}", source, names)
 
 
 def _size(check: Check, path: str, size: object) -> None:
@@ -77,32 +98,54 @@ def _size(check: Check, path: str, size: object) -> None:
         check.whole(path, size, least=1, most=LARGEST_SIZE, what="a whole number of bytes")
 
 
-def check_mounts(
-    check: Check, container: str, mounts: tuple[object, ...], volumes: Mapping[str, str]
-) -> dict[str, str]:
+def check_mounts(check: Check, path: str, container: Container, volumes: Mapping[str, str]) -> dict[str, str]:
     """Checks where a container has which volumes.
 
     Args:
         check: takes the problems.
-        container: its path.
-        mounts: its own.
+        path: of the container.
+        container: whose mounts they are.
         volumes: the pod's, by name.
 
     Returns:
         Where in the container something is mounted, and the field that says so.
     """
     seen: dict[str, str] = {}
+    privileged = getattr(container.security_context, "privileged", None) is True
+    mounts: tuple[object, ...] = container.mounts
     for index, mount in enumerate(mounts):
-        path = f"{container}.volumeMounts[{index}]"
+        where = f"{path}.volumeMounts[{index}]"
         if not isinstance(mount, VolumeMount):
-            check.add(path, f"a VolumeMount is expected, not {show(mount)}")
+            check.add(where, f"a VolumeMount is expected, not {show(mount)}")
             continue
-        name = check.text(f"{path}.name", mount.name)
+        name = check.text(f"{where}.name", mount.name)
         if name is not None and name not in volumes and not check.full:
-            check.add(f"{path}.name", _unknown_volume(name, volumes), UnknownVolumeError)
-        check.is_a(f"{path}.readOnly", mount.read_only, bool, "true or false")
-        check_target(check, f"{path}.mountPath", mount.mount_path, seen)
+            check.add(f"{where}.name", _unknown_volume(name, volumes), UnknownVolumeError)
+        check.is_a(f"{where}.readOnly", mount.read_only, bool, "true or false")
+        check_target(check, f"{where}.mountPath", mount.mount_path, seen)
+        _how(check, where, mount, privileged=privileged)
     return seen
+
+
+def _how(check: Check, path: str, mount: VolumeMount, *, privileged: bool) -> None:
+    """Which part of the volume, and how it is mounted (ValidateVolumeMounts, validateMountPropagation)."""
+    part = check.text(f"{path}.subPath", mount.sub_path)
+    if part:
+        check.relative(f"{path}.subPath", part)
+    expression = check.text(f"{path}.subPathExpr", mount.sub_path_expr)
+    if expression:
+        if part:
+            check.add(f"{path}.subPathExpr", "subPathExpr and subPath are mutually exclusive")
+        check.relative(f"{path}.subPathExpr", expression)
+    propagation = mount.mount_propagation
+    if propagation is MountPropagation.BIDIRECTIONAL and not privileged:
+        message = "Bidirectional mount propagation is available only to privileged containers"
+        check.add(f"{path}.mountPropagation", message)
+    if mount.recursive_read_only in (RecursiveReadOnly.IF_POSSIBLE, RecursiveReadOnly.ENABLED):
+        if mount.read_only is not True:
+            check.add(f"{path}.recursiveReadOnly", "may only be specified when readOnly is true")
+        if propagation is not MountPropagation.NONE:
+            check.add(f"{path}.recursiveReadOnly", "may only be specified when mountPropagation is None")
 
 
 def _unknown_volume(name: str, volumes: Mapping[str, str]) -> str:

@@ -1,0 +1,102 @@
+"""What the volumes of a spec are made of, beside empty directories and host paths.
+
+Source: pkg/apis/core/validation/validation.go, validateVolumeSource and those after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from pypod.model.env import FieldRef
+from pypod.model.validation_check import Check
+from pypod.model.validation_env import FILE_FIELDS, check_field_ref, check_resource_ref
+from pypod.model.volumes import (
+    PROJECTIONS,
+    ClaimSource,
+    ConfigMapProjection,
+    ConfigMapSource,
+    DownwardAPIFile,
+    DownwardAPIProjection,
+    DownwardAPISource,
+    ImageSource,
+    KeyToPath,
+    NFSSource,
+    ProjectedSource,
+    SecretProjection,
+    SecretSource,
+)
+from pypod.model.wording import show
+
+
+def check_source(check: Check, path: str, source: object, names: Collection[str]) -> None:
+    """Checks the source of a volume, whose parts are of the right types.
+
+    Args:
+        check: takes the problems.
+        path: of the source.
+        source: it.
+        names: of the pod's containers.
+    """
+    match source:
+        case ConfigMapSource():
+            check.name(f"{path}.name", source.name, subdomain=True)
+            _items(check, path, source.items, {})
+        case SecretSource():
+            check.name(f"{path}.secretName", source.secret_name, subdomain=True)
+            _items(check, path, source.items, {})
+        case DownwardAPISource():
+            _files(check, path, source.items, names, {})
+        case ProjectedSource():
+            _projected(check, path, source, names)
+        case ClaimSource():
+            check.name(f"{path}.claimName", source.claim_name, subdomain=True)
+        case ImageSource():
+            if not source.reference:
+                check.add(f"{path}.reference", "is required: an image reference, as 'docker pull' takes it")
+        case NFSSource():
+            if not source.server:
+                check.add(f"{path}.server", "is required: the name or address of an NFS server")
+            if not source.path.startswith("/"):
+                check.add(f"{path}.path", f"{show(source.path)} must be an absolute path of the NFS server")
+
+
+def _projected(check: Check, path: str, source: ProjectedSource, names: Collection[str]) -> None:
+    taken: dict[str, str] = {}
+    for index, each in enumerate(source.sources):
+        where = f"{path}.sources[{index}].{PROJECTIONS.name_of(each)}"
+        match each:
+            case ConfigMapProjection() | SecretProjection():
+                check.name(f"{where}.name", each.name, subdomain=True)
+                _items(check, where, each.items, taken)
+            case DownwardAPIProjection():
+                _files(check, where, each.items, names, taken)
+
+
+def _items(check: Check, path: str, items: Sequence[KeyToPath], taken: dict[str, str]) -> None:
+    """Checks which keys are which files; ``taken``: the files of the volume so far."""
+    for index, item in enumerate(items):
+        where = f"{path}.items[{index}]"
+        check.key(f"{where}.key", item.key)
+        _file(check, f"{where}.path", item.path, taken)
+
+
+def _files(
+    check: Check, path: str, items: Sequence[DownwardAPIFile], names: Collection[str], taken: dict[str, str]
+) -> None:
+    for index, item in enumerate(items):
+        where = f"{path}.items[{index}]"
+        _file(check, f"{where}.path", item.path, taken)
+        if isinstance(item.source, FieldRef):
+            check_field_ref(check, f"{where}.fieldRef", item.source, FILE_FIELDS)
+        else:
+            check_resource_ref(check, f"{where}.resourceFieldRef", item.source, names, of_volume=True)
+
+
+def _file(check: Check, path: str, value: str, taken: dict[str, str]) -> None:
+    if not check.relative(path, value):
+        return
+    if value.startswith(".."):
+        check.add(path, f"{show(value)} must not start with '..'")
+    elif value in taken:
+        check.add(path, f"conflicting duplicate paths: {show(value)} is the path at {taken[value]} already")
+    taken.setdefault(value, path)
