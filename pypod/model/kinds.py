@@ -97,7 +97,11 @@ class String(Kind):
         return value == ""
 
     def check(self, check: Check, path: str, value: object) -> None:
-        check.text(path, value)
+        if check.text(path, value) is not None and isinstance(value, Template):
+            check.add(
+                path,
+                f"{value!r} refers to variables, which this field does not know: a plain string is expected",
+            )
 
 
 class Expanded(String):
@@ -109,6 +113,9 @@ class Expanded(String):
 
     def write(self, writer: Writer, path: str, value: Any) -> object:
         return str(value) if writer.literal else written(value)
+
+    def check(self, check: Check, path: str, value: object) -> None:
+        check.text(path, value)
 
 
 class Word(String):

@@ -21,12 +21,58 @@ from pypod.model.handlers import (
     SleepAction,
     TCPSocketAction,
 )
+from pypod.model.references import Template
 from pypod.model.spec import Container
 from pypod.model.validation_check import LARGEST_NUMBER, LARGEST_SIZE, Check
 from pypod.model.wording import did_you_mean, show
 
 ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 HEADER_RULE = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name')"
+SIGNALS = (
+    frozenset(
+        [
+            "SIGABRT",
+            "SIGALRM",
+            "SIGBUS",
+            "SIGCHLD",
+            "SIGCLD",
+            "SIGCONT",
+            "SIGFPE",
+            "SIGHUP",
+            "SIGILL",
+            "SIGINT",
+            "SIGIO",
+            "SIGIOT",
+            "SIGKILL",
+            "SIGPIPE",
+            "SIGPOLL",
+            "SIGPROF",
+            "SIGPWR",
+            "SIGQUIT",
+            "SIGSEGV",
+            "SIGSTKFLT",
+            "SIGSTOP",
+            "SIGSYS",
+            "SIGTERM",
+            "SIGTRAP",
+            "SIGTSTP",
+            "SIGTTIN",
+            "SIGTTOU",
+            "SIGURG",
+            "SIGUSR1",
+            "SIGUSR2",
+            "SIGVTALRM",
+            "SIGWINCH",
+            "SIGXCPU",
+            "SIGXFSZ",
+            "SIGRTMIN",
+            "SIGRTMAX",
+        ]
+    )
+    | {f"SIGRTMIN+{number}" for number in range(1, 16)}
+    | {f"SIGRTMAX-{number}" for number in range(1, 15)}
+)
+"""Source: pkg/apis/core/types.go, Signal."""
 _HEADER = re.compile(r"[-A-Za-z0-9]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -105,6 +151,12 @@ def _lifecycle(
     if not isinstance(lifecycle, Lifecycle):
         check.add(path, f"a Lifecycle is expected, not {show(lifecycle)}")
         return
+    signal = check.text(f"{path}.stopSignal", lifecycle.stop_signal)
+    if signal and signal not in SIGNALS:
+        hint = did_you_mean(signal, SIGNALS)
+        check.add(
+            f"{path}.stopSignal", f"{show(signal)} is no signal; a name like 'SIGTERM' is expected{hint}"
+        )
     hooks: tuple[tuple[str, object], ...] = (
         ("postStart", lifecycle.post_start),
         ("preStop", lifecycle.pre_stop),
@@ -115,6 +167,11 @@ def _lifecycle(
             _sleep(check, f"{where}.sleep.seconds", hook.seconds, grace)
         elif isinstance(hook, HookHandler):
             _handler(check, where, hook, ports)
+            if isinstance(hook, ExecAction) and any(isinstance(word, Template) for word in hook.command):
+                message = (
+                    "the command of a hook knows no variables: plain strings are expected; 'sh -c' knows them"
+                )
+                check.add(f"{where}.exec.command", message)
         elif hook is not None:
             kinds = "exec, httpGet, tcpSocket, sleep"
             check.add(where, f"must specify a handler type: one of {kinds} is expected, not {show(hook)}")
