@@ -220,7 +220,7 @@ def _read_field(reader: Reader, path: str, raw: object, field: Field) -> object:
         return field.kind.blank if field.required else BAD
     level, reason = field.standing(value)
     if reader.refuses(level):
-        reader.refuse(path, f"{show(raw)} {objection(level, reason)}")
+        reader.refuse(path, f"{show(getattr(value, 'value', value))} {objection(level, reason)}")
     elif said := warning(level, reason):
         reader.warn(path, said)
     return value

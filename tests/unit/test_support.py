@@ -1,0 +1,41 @@
+"""The table of what is supported, made from the schema."""
+
+from __future__ import annotations
+
+from pypod.model.levels import Level
+from pypod.model.support import Row, rows
+
+ROWS = {(row.path, row.value): row for row in rows()}
+
+
+def test_every_row_is_there_once_and_says_why() -> None:
+    assert len(ROWS) == len(rows()) > 250
+    silent = [
+        row.path
+        for row in rows()
+        if row.level in (Level.NO_EFFECT, Level.REFUSED, Level.PARTLY) and not row.reason
+    ]
+    assert silent == []
+
+
+def test_some_rows() -> None:
+    for row in (
+        Row("metadata.name", Level.DONE),
+        Row("spec.containers[].env[].value", Level.DONE),
+        Row("spec.containers[].livenessProbe.grpc.port", Level.DONE),
+        Row("spec.volumes[].emptyDir.sizeLimit", Level.PARTLY, "enforced in memory, not on disk"),
+        Row("spec.tolerations", Level.NO_EFFECT, "there is one node, and nothing to choose from"),
+    ):
+        assert ROWS[row.path, row.value] == row
+    assert ROWS["spec.volumes[].csi", ""].level is Level.REFUSED
+    assert ROWS["spec.volumes[].emptyDir.medium", "HugePages"].level is Level.REFUSED
+    assert ROWS["spec.containers[].resources.limits[DOMAIN/NAME]", ""].level is Level.REFUSED
+    assert "spec.initContainers[].image" not in {path for path, _ in ROWS}
+    assert ROWS["spec.initContainers", ""].level is Level.DONE
+
+
+def test_what_is_within_a_field_is_no_better_off() -> None:
+    for row in rows():
+        for around in rows():
+            if row.path.startswith(f"{around.path}.") and around.level is Level.PLANNED and not around.value:
+                assert row.level in (Level.PLANNED, Level.REFUSED), row
