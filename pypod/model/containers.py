@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pypod.model import shapes
@@ -12,6 +12,7 @@ from pypod.model.env import Env, EnvFrom, EnvVar, env_of
 from pypod.model.handlers import Lifecycle, Probe
 from pypod.model.kinds import HostPort
 from pypod.model.levels import Level
+from pypod.model.records import record
 from pypod.model.references import Text
 from pypod.model.resources import Resources
 from pypod.model.schema import also, k8s, nothing
@@ -49,7 +50,7 @@ class PullPolicy(enum.Enum):
     NEVER = "Never"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContainerPort:
     """A port that a container listens on. Listening needs no declaration: declaring it makes collisions an error early.
 
@@ -75,7 +76,7 @@ class ContainerPort:
         "an engine's volumes are directories; a device of its host is there for a privileged container with a hostPath",
     ),
 )
-@dataclass(frozen=True, slots=True, init=False)
+@record(frozen=True, slots=True, init=False)
 class Container:
     """One member of a pod.
 

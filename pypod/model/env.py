@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pypod.model.kinds import QuantityText
 from pypod.model.levels import Level
+from pypod.model.records import record
 from pypod.model.references import Text
 from pypod.model.schema import k8s
 from pypod.model.structs import Alternative, OneOf, Struct
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FieldRef:
     """A field of the pod: ``metadata.name``, ``status.podIP``, ``metadata.labels['app']`` ..."""
 
@@ -20,7 +21,7 @@ class FieldRef:
     api_version: str = "v1"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ResourceFieldRef:
     """A request or limit of a container, divided and rounded up: ``limits.memory`` in ``1Mi``.
 
@@ -35,7 +36,7 @@ class ResourceFieldRef:
     divisor: str = field(default="1", metadata=k8s(kind=QuantityText()))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ConfigMapKeyRef:
     """One key of a ConfigMap of the pod's namespace. ``optional``: where it is missing there is no variable."""
 
@@ -44,7 +45,7 @@ class ConfigMapKeyRef:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SecretKeyRef:
     """One key of a Secret of the pod's namespace. ``optional``: where it is missing there is no variable."""
 
@@ -53,7 +54,7 @@ class SecretKeyRef:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FileKeyRef:
     """One variable of a file ``NAME=value`` in an `EmptyDir`, which an init container wrote."""
 
@@ -77,7 +78,7 @@ ENV_SOURCES = OneOf(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EnvVar:
     """A variable. Of two with one name the last holds.
 
@@ -91,7 +92,7 @@ class EnvVar:
     value_from: EnvVarSource | None = field(default=None, metadata=k8s(kind=ENV_SOURCES))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ConfigMapEnvSource:
     """Every key of a ConfigMap's ``data``. ``optional``: it may be missing."""
 
@@ -99,7 +100,7 @@ class ConfigMapEnvSource:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SecretEnvSource:
     """Every key of a Secret. ``optional``: it may be missing."""
 
@@ -107,7 +108,7 @@ class SecretEnvSource:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EnvFrom:
     """Variables of a whole ConfigMap or Secret, below those of ``env``; a later source wins.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pypod.model.compounds import Pairs
 from pypod.model.kinds import Integer, IntOrString, Seconds
 from pypod.model.levels import Level
+from pypod.model.records import record
 from pypod.model.references import Text
 from pypod.model.schema import k8s
 from pypod.model.structs import Alternative, OneOf, Struct
@@ -27,7 +28,7 @@ class Scheme(enum.Enum):
     """Its certificate is not verified, as with a kubelet."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExecAction:
     """A command in the container; no shell is put in between. Success: it ends with 0.
 
@@ -38,7 +39,7 @@ class ExecAction:
     command: tuple[Text, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HTTPGetAction:
     """A GET request. As a probe it succeeds with a status from 200 to 399; as a hook with any answer.
 
@@ -55,7 +56,7 @@ class HTTPGetAction:
     http_headers: tuple[tuple[str, str], ...] = field(default=(), metadata=k8s(kind=Pairs()))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TCPSocketAction:
     """A connection to a port, closed at once. As a hook it always fails, as under Kubernetes."""
 
@@ -63,7 +64,7 @@ class TCPSocketAction:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GRPCAction:
     """The standard ``grpc.health.v1.Health/Check``; needs the extra ``pypod[grpc]``."""
 
@@ -71,7 +72,7 @@ class GRPCAction:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SleepAction:
     """A pause, in seconds: for a ``preStop`` that lets others notice that the container goes."""
 
@@ -126,7 +127,7 @@ def _exec(command: Sequence[str]) -> ExecAction:
     return ExecAction(tuple(command))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Probe:
     """A check that is made again and again. Use `Probe.http_get`, `Probe.tcp_socket`, `Probe.exec`, `Probe.grpc`.
 
@@ -287,7 +288,7 @@ class Hook:
         return SleepAction(seconds)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Lifecycle:
     """What is done when a container has started, and before it is stopped.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pypod.model.compounds import Pairs
+from pypod.model.records import record
 from pypod.model.schema import k8s
 
 
@@ -21,7 +22,7 @@ class DNSPolicy(enum.Enum):
     """Those of ``dns_config`` alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HostAlias:
     """A line in every container's ``/etc/hosts``."""
 
@@ -29,7 +30,7 @@ class HostAlias:
     hostnames: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DNSConfig:
     """What is put into every container's ``/etc/resolv.conf``, beside what the policy puts there.
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pypod.model import quantity, shapes
 from pypod.model.kinds import BAD, Kind, Quantity, Standing
 from pypod.model.levels import Level, objection, warning
+from pypod.model.records import record
 from pypod.model.schema import also, k8s, nothing
 from pypod.model.wording import did_you_mean, show
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pypod.model.writing import Writer
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ResourceList:
     """Millicores and bytes; None where nothing is said.
 
@@ -125,7 +126,7 @@ AMOUNTS = Amounts()
 @also(
     claims=nothing(shapes.CLAIMS, Level.REFUSED, "there is nobody who would allocate devices for it"),
 )
-@dataclass(frozen=True, slots=True, init=False)
+@record(frozen=True, slots=True, init=False)
 class Resources:
     """What a container asks for, and what it may use at most.
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pypod.model.kinds import BAD, Kind
 from pypod.model.levels import Level
+from pypod.model.records import record
 
 KEY = "pypod"
 """Of the metadata of a dataclass' field."""
@@ -27,7 +27,7 @@ _ACRONYMS = {"ip": "IP", "ipc": "IPC", "pid": "PID", "fqdn": "FQDN", "api": "API
 ClassT = TypeVar("ClassT", bound=type)
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Meta:
     """What a field's metadata says; see `k8s`."""
 
@@ -79,7 +79,7 @@ def k8s(
     return {KEY: found}
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Field:
     """One field of Kubernetes, as a class declares it.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pypod.model.compounds import ListOf, Pairs, Shape
 from pypod.model.kinds import INT64, STRING, Integer, Word
 from pypod.model.levels import Level
+from pypod.model.records import record
 from pypod.model.schema import also, k8s, nothing
 
 _PLANNED = k8s(level=Level.PLANNED)
@@ -54,7 +55,7 @@ class SupplementalGroupsPolicy(enum.Enum):
     STRICT = "Strict"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SeccompProfile:
     """Which system calls are allowed.
 
@@ -66,7 +67,7 @@ class SeccompProfile:
     localhost_profile: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AppArmorProfile:
     """Which AppArmor profile holds; attributes as of `SeccompProfile`, the profile being the name of a loaded one."""
 
@@ -74,7 +75,7 @@ class AppArmorProfile:
     localhost_profile: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SELinuxOptions:
     """The SELinux label of a container's processes."""
 
@@ -84,7 +85,7 @@ class SELinuxOptions:
     level: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Capabilities:
     """Linux capabilities, beside the engine's default set: names without ``CAP_``, or ``ALL``."""
 
@@ -93,7 +94,7 @@ class Capabilities:
 
 
 @also(windowsOptions=_WINDOWS)
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SecurityContext:
     """What one container may do. None: as its pod says, else as the image does.
 
@@ -121,7 +122,7 @@ class SecurityContext:
 
 
 @also(windowsOptions=_WINDOWS)
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodSecurityContext:
     """What holds for all containers of a pod that do not say otherwise themselves.
 

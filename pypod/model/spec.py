@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from pypod.model import shapes
@@ -38,6 +38,7 @@ from pypod.model.env import (
 from pypod.model.kinds import INT64, STRING, Anything, Seconds, Word
 from pypod.model.levels import Level
 from pypod.model.network import DNSConfig, DNSPolicy, HostAlias
+from pypod.model.records import record
 from pypod.model.references import Template
 from pypod.model.resources import Resources
 from pypod.model.schema import also, k8s, nothing
@@ -185,7 +186,7 @@ _PLANNED = k8s(level=Level.PLANNED)
         shapes.RESOURCE_CLAIMS, Level.REFUSED, "there is nobody who would allocate devices for it"
     ),
 )
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodSpec:
     """A whole pod, as asked for. Its name is settled: `Pod` makes one where the user gave none.
 

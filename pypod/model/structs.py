@@ -9,7 +9,6 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pypod.model import kinds
@@ -17,6 +16,7 @@ from pypod.model.compounds import ListOf, MapOf, below, refuse_unknown
 from pypod.model.kinds import BAD, Kind, Standing
 from pypod.model.levels import Level, objection, warning
 from pypod.model.positions import ROOT
+from pypod.model.records import record
 from pypod.model.references import Template
 from pypod.model.schema import KEY, SAME, Field, Meta, camel
 from pypod.model.wording import show
@@ -245,7 +245,7 @@ def write_fields(writer: Writer, path: str, value: object, fields: Sequence[Fiel
 # --- one of several --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class Alternative:
     """One of the fields of which only one may be there.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pypod.model.compounds import ListOf
 from pypod.model.env import FieldRef, ResourceFieldRef
 from pypod.model.kinds import Mode, Quantity, Word
 from pypod.model.levels import Level
+from pypod.model.records import record
 from pypod.model.schema import k8s
 from pypod.model.structs import Alternative, OneOf, Struct
 
@@ -60,7 +61,7 @@ class RecursiveReadOnly(enum.Enum):
     ENABLED = "Enabled"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VolumeMount:
     """Where a container sees a volume of its pod.
 
@@ -86,7 +87,7 @@ class VolumeMount:
 # --- what a volume can be --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EmptyDir:
     """A directory that begins empty, is shared by the members that mount it, and ends with the pod.
 
@@ -109,7 +110,7 @@ class EmptyDir:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HostPath:
     """A file or directory of the **engine's** host, which is not always the machine or container that pypod runs in."""
 
@@ -126,7 +127,7 @@ class HostPath:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class KeyToPath:
     """One key of a ConfigMap or Secret as a file.
 
@@ -140,7 +141,7 @@ class KeyToPath:
     mode: int | None = field(default=None, metadata=k8s(kind=MODE))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ConfigMapSource:
     """The keys of a ConfigMap as files.
 
@@ -156,7 +157,7 @@ class ConfigMapSource:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SecretSource:
     """The keys of a Secret as files, in memory; attributes as of `ConfigMapSource`."""
 
@@ -175,7 +176,7 @@ FILE_SOURCES = OneOf(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DownwardAPIFile:
     """A field of the pod, or a resource of a container, as a file."""
 
@@ -184,7 +185,7 @@ class DownwardAPIFile:
     mode: int | None = field(default=None, metadata=k8s(kind=MODE))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DownwardAPISource:
     """Fields of the pod as files."""
 
@@ -192,7 +193,7 @@ class DownwardAPISource:
     default_mode: int = field(default=DEFAULT_MODE, metadata=k8s(kind=MODE))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ConfigMapProjection:
     """A ConfigMap's part of a `ProjectedSource`."""
 
@@ -201,7 +202,7 @@ class ConfigMapProjection:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SecretProjection:
     """A Secret's part of a `ProjectedSource`."""
 
@@ -210,7 +211,7 @@ class SecretProjection:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DownwardAPIProjection:
     """The pod's own part of a `ProjectedSource`."""
 
@@ -233,7 +234,7 @@ PROJECTIONS = OneOf(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProjectedSource:
     """Several sources in one directory; of two files at one path the later one holds."""
 
@@ -241,7 +242,7 @@ class ProjectedSource:
     default_mode: int = field(default=DEFAULT_MODE, metadata=k8s(kind=MODE))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ClaimSource:
     """What a PersistentVolumeClaim of the pod's namespace stands for: it outlives pods."""
 
@@ -249,7 +250,7 @@ class ClaimSource:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ImageSource:
     """The files of an image, read-only.
 
@@ -261,7 +262,7 @@ class ImageSource:
     pull_policy: str = field(default="", metadata=k8s(kind=Word("Always", "IfNotPresent", "Never")))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NFSSource:
     """A directory of an NFS server, which the engine's host mounts."""
 
@@ -320,7 +321,7 @@ VOLUME_SOURCES = OneOf(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Volume:
     """What members can mount, by name. Use `Volume.empty_dir`, `Volume.host_path` and the others."""
 
