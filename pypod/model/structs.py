@@ -150,16 +150,12 @@ class Struct(Kind):
 def check_fields(check: Check, path: str, value: object, fields: Sequence[Field]) -> None:
     """Tells which of these fields of an object hold what is not of their kinds."""
     for field, inner, each in parts(path, value, fields):
-        as_absent = type(each) is type(field.default) and each == field.default
-        if not as_absent and (each is not None or field.required):
-            field.kind.check(check, inner, each)
+        field.kind.check(check, inner, each)
 
 
 def standings(path: str, value: object, fields: Sequence[Field]) -> Iterator[Standing]:
     """Every one of these fields of an object, and of what it is made of, that says something and is not wholly carried out."""
     for field, inner, each in parts(path, value, fields):
-        if each is None:
-            continue
         level, reason = field.standing(each)
         if level is not Level.DONE:
             yield inner, level, reason
@@ -167,13 +163,17 @@ def standings(path: str, value: object, fields: Sequence[Field]) -> Iterator[Sta
             yield from field.kind.standings(inner, each)
 
 
-def parts(path: str, value: object, fields: Sequence[Field]) -> list[tuple[Field, str, object]]:
-    """Each field of an object that is kept in an attribute, with its path and value."""
-    return [
-        (field, path if field.meta.inline else below(path, field.name), getattr(value, field.attribute))
-        for field in fields
-        if field.attribute and field.meta.place != "annotation"
-    ]
+def parts(path: str, value: object, fields: Sequence[Field]) -> Iterator[tuple[Field, str, Any]]:
+    """Each field of an object that is kept in an attribute, with its path and value, but for those that are as if absent."""
+    for field in fields:
+        if not field.attribute or field.meta.place == "annotation":
+            continue
+        each = getattr(value, field.attribute)
+        # Of the same type: a 0 that stands for False is not what belongs there.
+        as_absent = each is None or (type(each) is type(field.default) and each == field.default)
+        if as_absent and not field.required and not field.meta.always:
+            continue
+        yield field, path if field.meta.inline else below(path, field.name), each
 
 
 def read_fields(
@@ -230,7 +230,7 @@ def write_fields(writer: Writer, path: str, value: object, fields: Sequence[Fiel
     """The mapping of an object's fields, without those that are as if they were absent."""
     found: dict[str, object] = {}
     for field, inner, each in parts(path, value, fields):
-        if each is None or each == field.meta.unwritten:
+        if each == field.meta.unwritten:
             continue
         written = field.kind.write(writer, inner, each)
         if field.meta.inline:
