@@ -170,7 +170,7 @@ def parts(path: str, value: object, fields: Sequence[Field]) -> Iterator[tuple[F
             continue
         each = getattr(value, field.attribute)
         # Of the same type: a 0 that stands for False is not what belongs there.
-        as_absent = each is None or (type(each) is type(field.default) and each == field.default)
+        as_absent = type(each) is type(field.default) and each == field.default
         if as_absent and not field.required and not field.meta.always:
             continue
         yield field, path if field.meta.inline else below(path, field.name), each

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,20 +11,31 @@ from typing import Any
 
 import kubernetes_validate
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pypod.model import codec
 from pypod.model.compounds import ListOf, MapOf, Shape
 from pypod.model.document import pod_fields, read_document, to_document
 from pypod.model.kinds import Kind
+from pypod.model.reading import Strictness
 from pypod.model.schema import Field
-from pypod.model.spec import PodSpec
+from pypod.model.spec import (
+    Container,
+    EnvVar,
+    PodSpec,
+    ResourceFieldRef,
+    SecurityContext,
+    Volume,
+    VolumeMount,
+)
 from pypod.model.structs import OneOf, Struct
+from pypod.model.validation import problems, warnings
 from tests.unit.spec_strategies import pods
 
 VERSION = "1.36"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pods())
 def test_every_value_of_a_spec_comes_back(spec: PodSpec) -> None:
     document = to_document(spec)
@@ -98,3 +111,76 @@ def test_every_field_of_kubernetes_is_declared_and_no_other() -> None:
     spec = of_fields(pod_fields(""), DEFINITIONS[f"{CORE}PodSpec"], "spec")
     meta = DEFINITIONS["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]
     assert [*spec, *of_fields(pod_fields("metadata"), meta, "metadata")] == []
+
+
+# --- whatever is in it -------------------------------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "a", "$(A)", "Always"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "value", "", "a.b/c"]), inner)
+    ),
+    max_leaves=4,
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> object:
+    """The document of a pod, with something else in one of its places."""
+    document: Any = copy.deepcopy(to_document(draw(pods())))
+    at = document
+    while True:
+        keys = list(range(len(at))) if isinstance(at, list) else list(at)
+        key = draw(st.sampled_from(keys))
+        if isinstance(at[key], list | dict) and at[key] and draw(st.integers(0, 9)):
+            at = at[key]
+            continue
+        if isinstance(at, dict) and draw(st.booleans()):
+            at[draw(st.sampled_from(["nmae", "x"])) if draw(st.booleans()) else key] = draw(JSON)
+        else:
+            at[key] = draw(JSON)
+        return document
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(damaged(), st.sampled_from(Strictness), st.booleans())
+def test_whatever_a_document_holds_is_read_or_refused(
+    document: object, strictness: Strictness, admit_planned: bool
+) -> None:
+    found = read_document(document, strictness=strictness, admit_planned=admit_planned)
+    if found.spec is not None:
+        problems(found.spec)
+        warnings(found.spec)
+        if not found.problems:
+            again = read_document(to_document(found.spec), admit_planned=True)
+            assert again.spec == found.spec
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@given(pods(), st.data())
+def test_whatever_python_puts_into_a_spec_is_a_problem_and_no_traceback(
+    spec: PodSpec, data: st.DataObject
+) -> None:
+    junk = st.sampled_from(
+        [5, None, "x", True, b"x", 1.5, float("nan"), [], ["x"], (1,), {"a": 1}, {1: "a"}, object]
+    )
+    owner = data.draw(st.sampled_from(["pod", "container", "volume", "mount", "security", "env"]))
+    thing: Any = {
+        "pod": spec,
+        "container": Container("c", "i"),
+        "volume": Volume.config_map("v", "a", items={"k": "f"}),
+        "mount": VolumeMount("v", "/v"),
+        "security": SecurityContext(),
+        "env": EnvVar("A", value_from=ResourceFieldRef("limits.cpu")),
+    }[owner]
+    name = data.draw(st.sampled_from([field.name for field in dataclasses.fields(thing)]))
+    value = data.draw(junk)
+    try:
+        broken: Any = dataclasses.replace(thing, **{name: value})
+    except (TypeError, ValueError):  # a Container settles what it is given
+        return
+    field = {"mount": "mounts", "env": "env", "security": "security_context"}.get(owner)
+    whole: Any = {} if field is None else {field: broken if owner == "security" else [broken]}
+    container = broken if owner == "container" else Container("c", "i", **whole)
+    volumes = (broken,) if owner == "volume" else (Volume.empty_dir("v"),)
+    problems(broken if owner == "pod" else PodSpec("a", (container,), volumes))
