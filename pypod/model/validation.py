@@ -46,8 +46,9 @@ def problems(spec: PodSpec) -> list[Problem]:
     grace = _pod(check, spec)
     volumes = check_volumes(check, spec)
     check_containers(check, spec, volumes, grace)
-    _types(check, spec)
-    _levels(check, spec)
+    if not check.full:
+        _types(check, spec)
+        _levels(check, spec)
     return check.problems
 
 

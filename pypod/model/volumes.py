@@ -67,8 +67,7 @@ class VolumeMount:
 
     Attributes:
         sub_path: a file or directory in the volume, instead of its root.
-        sub_path_expr: the same, with references to variables: ``logs/$(POD_NAME)``. Never plain text in a `Template`'s place:
-            here every string has references.
+        sub_path_expr: the same, where ``$(NAME)`` in a plain string refers to a variable: ``logs/$(POD_NAME)``.
     """
 
     name: str
