@@ -210,8 +210,8 @@ class _Caretaker:
         every = observe.find_all(self._engine)
         present = {found.key.uid for found in every}
         for uid in supervisor.uids():
-            if uid not in present:
-                supervisor.remove(uid)
+            if uid not in present and (gone := supervisor.remove(uid)) is not None:
+                gone.channel.close()
         now = time.monotonic()
         self._removed = {uid: at for uid, at in self._removed.items() if uid in present and now < at + AGAIN}
         left = [found for found in every if found.key.uid not in self._removed]
