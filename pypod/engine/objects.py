@@ -81,10 +81,10 @@ class ObjectStore:
             ObjectError: it cannot be read.
             EngineError: the engine could not be read.
         """
-        found = self._load(object_records.labels_of(key)).get(key)
+        found = self._load(object_records.labels_of(key), {key}).get(key)
         # A list that is made while a record is replaced may have neither: one was not yet there, the other no more.
         if found is None:
-            found = self._load(object_records.labels_of(key)).get(key)
+            found = self._load(object_records.labels_of(key), {key}).get(key)
         if found is None:
             raise _missing(key)
         if isinstance(found, ObjectError):
@@ -140,6 +140,8 @@ class ObjectStore:
             newest = {key: each[-1] for key, each in records.items() if keys is None or key in keys}
             secret = self._read_secrets([record for record in newest.values() if record.values])
             empty = {values for values, found in secret.items() if found is None}
+            for gone in (keys or set()) - set(newest):
+                self._secrets.pop(gone, None)
             if empty <= known_empty or len(known_empty) > TRIES * len(newest):
                 return {key: _decoded(record, secret.get(record.values)) for key, record in newest.items()}
             # Else a Secret was replaced between the two calls and its old values are gone: the next look finds others.

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 import pypod
-from pypod import ConfigMap, Container, PersistentVolumeClaim, Pod, Secret
+from pypod import ConfigMap, PersistentVolumeClaim, Pod, Secret, Volume
 from pypod.background import _has_pods
 from pypod.cli import doctor
 from pypod.engine import helper, object_leftovers, observe, owner, pause
 from pypod.engine.objects import Change, ObjectStore, store_of
+from pypod.engine.teardown import Teardown
 from pypod.errors import (
     ConflictError,
     EngineError,
@@ -33,6 +34,8 @@ from pypod.model.object_references import Reference
 from pypod.model.objects import Object, ObjectKey, key_of
 from pypod.model.requests import ContainerRequest, MountRequest, VolumeRequest
 from pypod.testing import FakeEngine
+from tests.unit import rig
+from tests.unit.rig import live_for
 
 HIDDEN = "correct-horse-battery"
 OLD: dict[str, Object] = {
@@ -209,6 +212,7 @@ class TestRead:
         assert other.read("default", [Reference("Secret", "x")]).missing([Reference("Secret", "x")]) == [
             'secret "x" not found'
         ]
+        assert other._secrets == {}, "what is no more is not kept in memory"
 
     def test_more_secrets_than_a_helper_has_room_for(self, store: ObjectStore, engine: FakeEngine) -> None:
         made = [Secret(f"s{index:02}", {"i": b"%d" % index}) for index in range(pause.VOLUME_SLOTS + 3)]
@@ -590,12 +594,13 @@ class TestLeftovers:
 
     def test_a_pod_goes_and_its_objects_stay(self, engine: FakeEngine, store: ObjectStore) -> None:
         for each in OLD.values():
-            store.apply(dataclasses.replace(each, namespace="shop"))
+            store.apply(dataclasses.replace(each, name="shop"))
         before = names(engine)
-        with Pod(
-            "x", containers=[Container("x", "app:1")], namespace="shop", engine=engine, min_ready_seconds=0
-        ):
-            pass
+        spec = dataclasses.replace(rig.SPEC, volumes=(Volume.empty_dir("shop"),))
+        live_for(engine, rig.sync_of(engine, spec), 1)
+        assert len(names(engine)) == len(before) + 4
+        assert [found.key for found in observe.find_all(engine)] == [rig.KEY]
+        Teardown(engine, rig.KEY, clock=engine.clock).run()
         assert names(engine) == before
 
     def test_a_pod_that_is_called_like_an_object(self) -> None:
