@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pypod.connecting import connect
     from pypod.engine.api import Engine
+    from pypod.engine.objects import Applied
     from pypod.errors import (
         CommandError,
         ConflictError,
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
         InvalidPortError,
         ManifestError,
         NotFoundError,
+        ObjectError,
+        ObjectInUseError,
+        ObjectNotFoundError,
         PodError,
         PodExistsError,
         PodNotFoundError,
@@ -39,18 +43,22 @@ if TYPE_CHECKING:
     from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
     from pypod.model.handlers import Hook, Lifecycle, Probe
     from pypod.model.journal import Event
+    from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
     from pypod.model.references import Template
     from pypod.model.resources import Resources
     from pypod.model.results import ExecResult
     from pypod.model.spec import Container, ContainerPort, PodSpec, Volume, VolumeMount
     from pypod.model.status import ContainerStatus, Phase, PodStatus
     from pypod.pod import Pod
+    from pypod.storing import apply, delete_object, get_object, list_objects
     from pypod.sweeping import Swept, sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Applied",
     "CommandError",
+    "ConfigMap",
     "ConflictError",
     "Container",
     "ContainerPort",
@@ -71,6 +79,10 @@ __all__ = [
     "Lifecycle",
     "ManifestError",
     "NotFoundError",
+    "ObjectError",
+    "ObjectInUseError",
+    "ObjectNotFoundError",
+    "PersistentVolumeClaim",
     "Phase",
     "Pod",
     "PodError",
@@ -85,6 +97,7 @@ __all__ = [
     "Probe",
     "PypodError",
     "Resources",
+    "Secret",
     "SpecError",
     "SubnetInUseError",
     "Swept",
@@ -93,15 +106,20 @@ __all__ = [
     "UnknownVolumeError",
     "Volume",
     "VolumeMount",
+    "apply",
     "connect",
+    "delete_object",
     "get",
+    "get_object",
     "list",
+    "list_objects",
     "sweep",
 ]
 
 _HOMES = {
     "pypod.connecting": ("connect",),
     "pypod.engine.api": ("Engine",),
+    "pypod.engine.objects": ("Applied",),
     "pypod.errors": (
         "CommandError",
         "ConflictError",
@@ -116,6 +134,9 @@ _HOMES = {
         "InvalidPortError",
         "ManifestError",
         "NotFoundError",
+        "ObjectError",
+        "ObjectInUseError",
+        "ObjectNotFoundError",
         "PodError",
         "PodExistsError",
         "PodNotFoundError",
@@ -139,6 +160,11 @@ _HOMES = {
         "Probe",
     ),
     "pypod.model.journal": ("Event",),
+    "pypod.model.objects": (
+        "ConfigMap",
+        "PersistentVolumeClaim",
+        "Secret",
+    ),
     "pypod.model.references": ("Template",),
     "pypod.model.resources": ("Resources",),
     "pypod.model.results": ("ExecResult",),
@@ -155,6 +181,12 @@ _HOMES = {
         "PodStatus",
     ),
     "pypod.pod": ("Pod",),
+    "pypod.storing": (
+        "apply",
+        "delete_object",
+        "get_object",
+        "list_objects",
+    ),
     "pypod.sweeping": (
         "Swept",
         "sweep",

@@ -26,6 +26,9 @@
     │   ├── CopyError             a file cannot be copied into, or out of, a container
     │   ├── ExecError             a command ended with another exit code than 0, and ``check`` was asked for
     │   └── ExecTimeoutError      (also TimeoutError)
+    ├── ObjectError               one ConfigMap, Secret or claim is the subject
+    │   ├── ObjectNotFoundError
+    │   └── ObjectInUseError      a claim that pods have mounted
     └── TeardownError             something is still on the engine
 
 A message starts with "cannot"; it names the pod, the container and, for what a user wrote, the field, the value and
@@ -255,6 +258,36 @@ class ExecTimeoutError(PodError, TimeoutError):
         self.stdout = stdout
         self.stderr = stderr
         super().__init__(message, pod=pod, container=container)
+
+
+class ObjectError(PypodError):
+    """Something about one ConfigMap, Secret or PersistentVolumeClaim. No message shows what is in a Secret.
+
+    Attributes:
+        kind, namespace, name: which.
+    """
+
+    def __init__(self, message: str, *, kind: str, namespace: str, name: str) -> None:
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+        super().__init__(message)
+
+
+class ObjectNotFoundError(ObjectError):
+    """There is no such object on the engine."""
+
+
+class ObjectInUseError(ObjectError):
+    """A claim that cannot be deleted: its files are mounted.
+
+    Attributes:
+        users: ``namespace/name`` of the pods; a container of nobody's pod by its own name.
+    """
+
+    def __init__(self, message: str, *, kind: str, namespace: str, name: str, users: Sequence[str]) -> None:
+        self.users = tuple(users)
+        super().__init__(message, kind=kind, namespace=namespace, name=name)
 
 
 class TeardownError(PypodError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from pypod.engine import observe, owner
+from pypod.engine import object_leftovers, observe, owner
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.engine.teardown import Teardown
@@ -28,6 +28,9 @@ def sweep(engine: Engine | None = None) -> list[Swept]:
     The evidence is the engine's: the pause says that its lease was lost; or the owner is dead on this very boot and in this
     very PID namespace; or the pod was never started and is older than ten minutes; or its deletion was begun and not
     finished. A pod of which none can be shown is left alone.
+
+    What broken-off writes of a ConfigMap or Secret left goes as well, and is not told of. The objects themselves stay, whoever
+    made them.
 
     Args:
         engine: where to look; the default engine where it is None.
@@ -53,6 +56,7 @@ def sweep(engine: Engine | None = None) -> list[Swept]:
                 swept.append(Swept(found.key.full_name, reason))
             except TeardownError as error:  # one that does not go must not keep the others
                 failed = failed or error
+    object_leftovers.sweep(engine)
     if failed is not None:
         raise failed
     return swept

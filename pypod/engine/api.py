@@ -149,16 +149,18 @@ class Engine(Protocol):
     def volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
         """Those that carry all the labels; an empty value means: whatever the value is."""
 
-    def create_volume(self, request: VolumeRequest) -> None:
-        """One of that name that is there already is left as it is."""
+    def create_volume(self, request: VolumeRequest) -> VolumeInfo:
+        """The volume of that name. One that is there already is left as it is: of parallel creators one has made it, and all
+        are told the labels that it has."""
 
     def remove_volume(self, volume: str) -> None:
         """Raises `NotFoundError`; `ConflictError` while a container has it."""
 
     # containers
 
-    def containers(self, labels: Mapping[str, str]) -> list[ContainerInfo]:
-        """Those that carry all the labels, running or not; an empty value means: whatever the value is.
+    def containers(self, labels: Mapping[str, str], *, volume: str = "") -> list[ContainerInfo]:
+        """Those that carry all the labels, running or not; an empty value means: whatever the value is. With ``volume``
+        only those that have the volume of that name.
 
         One call, whatever their number. Of each it knows name, labels, state, image, creation and addresses, and no times,
         exit code, error or stop signal: `container` knows those.

@@ -102,7 +102,7 @@ def _mount(mount: MountRequest) -> dict[str, object]:
         "ReadOnly": mount.read_only,
     }
     if not mount.bind:
-        entry["VolumeOptions"] = {"NoCopy": not mount.copy_image}
+        entry["VolumeOptions"] = {"NoCopy": not mount.copy_image, **_filled(Labels=dict(mount.labels))}
     return entry
 
 

@@ -287,10 +287,13 @@ class DockerEngine(StreamVerbs):
         answer = self._read("list volumes", "", lambda api: api.volumes(filters=filters))
         return [wire_json.volume_info(entry) for entry in answer.get("Volumes") or ()]
 
-    def create_volume(self, request: VolumeRequest) -> None:
+    def create_volume(self, request: VolumeRequest) -> VolumeInfo:
         options = wire_json.volume_options(request)
         with self._call("create volume", request.name) as api:
-            api.create_volume(request.name, driver="local", driver_opts=options, labels=dict(request.labels))
+            made = api.create_volume(
+                request.name, driver="local", driver_opts=options, labels=dict(request.labels)
+            )
+        return wire_json.volume_info(made)
 
     def remove_volume(self, volume: str) -> None:
         with self._call("remove volume", volume) as api:
@@ -298,8 +301,8 @@ class DockerEngine(StreamVerbs):
 
     # containers
 
-    def containers(self, labels: Mapping[str, str]) -> list[ContainerInfo]:
-        filters = {"label": wire_json.label_filters(labels)}
+    def containers(self, labels: Mapping[str, str], *, volume: str = "") -> list[ContainerInfo]:
+        filters = {"label": wire_json.label_filters(labels), **({"volume": [volume]} if volume else {})}
         found = self._read("list containers", "", lambda api: api.containers(all=True, filters=filters))
         # One without a name has been removed, but for the list: an exit that the engine notes after the removal puts it back
         # there, as "removing", until the daemon restarts (seen on 20.10). It can be neither inspected nor removed.

@@ -28,6 +28,19 @@ SANDBOX = "io.pypod.sandbox"
 NETWORK = "io.pypod.network"
 VOLUME = "io.pypod.volume"
 VERSION = "io.pypod.version"
+OBJECT = "io.pypod.object"
+"""On the record of an object: its kind. No container and no volume of a pod has this label, and no object has a `UID`."""
+OBJECT_NAME = "io.pypod.object-name"
+GENERATION = "io.pypod.generation"
+"""Of a record: of several of one object the highest counts."""
+WRITE = "io.pypod.write"
+"""Of a record: who has made it, one of several that wanted to at once."""
+DOCUMENT = "io.pypod.document"
+"""Of a record: the object, but for a Secret."""
+VALUES = "io.pypod.values"
+"""Of a Secret's record: the volume with the Secret in it."""
+CONTENT = "io.pypod.content"
+"""On a volume with files of an object: the object's kind."""
 
 SCHEMA_VERSION = "1"
 """Of these labels. A later pypod that finds another one knows that it did not write them."""
@@ -44,6 +57,8 @@ class Role(enum.Enum):
     MEMBER = "member"
     EPHEMERAL = "ephemeral"
     """Joined a running pod, to debug it."""
+    HELPER = "helper"
+    """Of no pod: it is never started, and has volumes whose files somebody reads or writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,3 +248,70 @@ def spec_hash(spec_json: str) -> str:
 def compact_json(value: object) -> str:
     """One spelling per value, for labels and hashes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+# --- objects ---------------------------------------------------------------------------------------------------------
+
+# Nothing of a pod begins with "pypod.", so no namespace or pod can be called such that its volumes are taken for these.
+
+LONGEST_NAME = 255
+"""Of a volume, which is a directory of that name."""
+
+
+def record_name(kind: str, namespace: str, name: str, generation: int) -> str:
+    """A record's volume. Who makes the volume of this name first has written this generation."""
+    return _fitting(f"pypod.{kind.lower()}_{namespace}_", name, f"_{generation}")
+
+
+def values_name(namespace: str, name: str, token: str) -> str:
+    """The volume with the values of a Secret; each write has a new one."""
+    return _fitting(f"pypod.values_{namespace}_", name, f"_{token}")
+
+
+def claim_name(namespace: str, name: str) -> str:
+    """The volume with the files of a claim."""
+    return _fitting(f"pypod.claim_{namespace}_", name, "")
+
+
+def helper_name(token: str) -> str:
+    return f"pypod.helper_{token}"
+
+
+def _fitting(start: str, name: str, end: str) -> str:
+    """All three where that is short enough, else with a hash for the end of the name."""
+    most = LONGEST_NAME - len(start) - len(end)
+    if len(name) > most:
+        name = f"{name[: most - 17]}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return start + name + end
+
+
+def record_labels(kind: str, namespace: str, name: str, generation: int, token: str) -> dict[str, str]:
+    """What every record of an object carries; beside it its `DOCUMENT` or its `VALUES`."""
+    return {
+        VERSION: SCHEMA_VERSION,
+        NAMESPACE: namespace,
+        OBJECT: kind,
+        OBJECT_NAME: name,
+        GENERATION: str(generation),
+        WRITE: token,
+    }
+
+
+def content_labels(kind: str, namespace: str, name: str, owner: Owner) -> dict[str, str]:
+    """What a volume with files of an object carries; its owner is who wrote it."""
+    return {
+        VERSION: SCHEMA_VERSION,
+        NAMESPACE: namespace,
+        CONTENT: kind,
+        OBJECT_NAME: name,
+        OWNER: owner.encode(),
+    }
+
+
+def helper_labels(owner: Owner) -> dict[str, str]:
+    return {VERSION: SCHEMA_VERSION, ROLE: Role.HELPER.value, OWNER: owner.encode()}
+
+
+def generation_of(labels: Mapping[str, str]) -> int:
+    text = labels.get(GENERATION, "")
+    return int(text) if text.isdigit() else 0

@@ -54,6 +54,7 @@ class MountRequest:
     Attributes:
         copy_image: let a fresh volume take the content *and mode* of the image's directory under it.
         create_source: let the engine make a missing host directory.
+        labels: what the engine gives a volume that it makes because none of that name is there.
     """
 
     source: str
@@ -62,6 +63,7 @@ class MountRequest:
     read_only: bool = False
     copy_image: bool = False
     create_source: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

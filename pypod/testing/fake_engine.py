@@ -164,11 +164,11 @@ class FakeEngine(Controls):
             self._called("volumes")
             return [volume for volume in self._runtime.volumes.every() if matches(volume.labels, labels)]
 
-    def create_volume(self, request: VolumeRequest) -> None:
+    def create_volume(self, request: VolumeRequest) -> VolumeInfo:
         """One that is there is left as it is."""
         with self._core.condition:
             self._called("create_volume", request.name)
-            self._runtime.volumes.create(request, self.clock.now())
+            return self._runtime.volumes.create(request, self.clock.now())
 
     def remove_volume(self, volume: str) -> None:
         """Raises `NotFoundError`; `ConflictError` while a container has it."""
@@ -178,11 +178,15 @@ class FakeEngine(Controls):
 
     # containers
 
-    def containers(self, labels: Mapping[str, str]) -> list[ContainerInfo]:
-        """Those that carry the labels, without what only an inspection tells."""
+    def containers(self, labels: Mapping[str, str], *, volume: str = "") -> list[ContainerInfo]:
+        """Those that carry the labels and have the volume, without what only an inspection tells."""
         with self._core.condition:
             self._called("containers")
-            return [found.summary() for found in self._runtime.every() if matches(found.labels, labels)]
+            return [
+                found.summary()
+                for found in self._runtime.every()
+                if matches(found.labels, labels) and (not volume or volume in found.volumes)
+            ]
 
     def container(self, container: str) -> ContainerInfo:
         """Raises `NotFoundError`."""

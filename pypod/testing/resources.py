@@ -18,6 +18,8 @@ from pypod.model.state import ImageInfo, NetworkInfo, VolumeInfo
 from pypod.testing.fake_container import FakeImage
 from pypod.testing.files import ANYBODY_MODE, DIRECTORY_MODE, Tree, mountpoint
 
+_NAME_MAX = 255
+"""A volume is a directory of that name."""
 PREDEFINED = ("bridge", "host", "none")
 Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -228,16 +230,20 @@ class Volumes:
         """All of them."""
         return list(self._by_name.values())
 
-    def create(self, request: VolumeRequest, now: float) -> None:
+    def create(self, request: VolumeRequest, now: float) -> VolumeInfo:
         """Leave one that is there as it is."""
         if request.name in self._by_name:
-            return
+            return self._by_name[request.name]
+        if len(request.name) > _NAME_MAX:
+            detail = f"error while creating volume root path: mkdir {request.name}: file name too long"
+            raise EngineError("create volume", request.name, detail, status=500)
         directory = mountpoint(request.name)
         self._by_name[request.name] = VolumeInfo(
             request.name, dict(request.labels), float(int(now)), directory
         )
         self.requests[request.name] = request
         self._empty(request)
+        return self._by_name[request.name]
 
     def copy_up(self, volume: str, image: Tree, path: str) -> None:
         """A fresh volume takes what the image has under it, mode and content."""

@@ -117,7 +117,7 @@ class Runtime:
             if mount.bind:
                 host.make_directory(mount.source)  # a test's host has every directory that is asked for
             else:
-                self.volumes.create(VolumeRequest(mount.source, {}), self._core.clock.now())
+                self.volumes.create(VolumeRequest(mount.source, mount.labels), self._core.clock.now())
                 if mount.copy_image:
                     self.volumes.copy_up(mount.source, layer, mount.target)
             source = host.get(mount.source) if mount.bind else None

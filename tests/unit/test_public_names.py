@@ -14,7 +14,9 @@ from pypod.engine import pause
 from pypod.model import requests, state
 
 NAMES = [
+    "Applied",
     "CommandError",
+    "ConfigMap",
     "ConflictError",
     "Container",
     "ContainerPort",
@@ -35,6 +37,10 @@ NAMES = [
     "Lifecycle",
     "ManifestError",
     "NotFoundError",
+    "ObjectError",
+    "ObjectInUseError",
+    "ObjectNotFoundError",
+    "PersistentVolumeClaim",
     "Phase",
     "Pod",
     "PodError",
@@ -49,6 +55,7 @@ NAMES = [
     "Probe",
     "PypodError",
     "Resources",
+    "Secret",
     "SpecError",
     "SubnetInUseError",
     "Swept",
@@ -57,9 +64,13 @@ NAMES = [
     "UnknownVolumeError",
     "Volume",
     "VolumeMount",
+    "apply",
     "connect",
+    "delete_object",
     "get",
+    "get_object",
     "list",
+    "list_objects",
     "sweep",
 ]
 
@@ -112,7 +123,7 @@ def test_describing_a_pod_imports_no_docker() -> None:
     loaded = loaded_after(
         "from pypod import Pod, Container\n"
         "pod = Pod('shop', containers=[Container('web', 'nginx')])\n"
-        "import pypod; pypod.Engine, pypod.get, pypod.list, pypod.sweep, pypod.connect, pypod.PodStatus"
+        "import pypod; pypod.Engine, pypod.get, pypod.list, pypod.sweep, pypod.connect, pypod.PodStatus, pypod.ConfigMap, pypod.apply"
     )
     assert "pypod.pod" in loaded
     assert not loaded & {"docker", "rich", "tenacity", "requests"}

@@ -312,7 +312,7 @@ class Looking(FakeEngine):
         self.add_image("app:1")
         self.then: Callable[[], object] | None = None
 
-    def containers(self, labels: Mapping[str, str]) -> list[ContainerInfo]:
+    def containers(self, labels: Mapping[str, str], *, volume: str = "") -> list[ContainerInfo]:
         found = super().containers(labels)
         then, self.then = self.then, None
         if then is not None:
