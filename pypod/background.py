@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from pypod.engine import hooks, observe, owner
+from pypod.engine import hooks, identity, observe, owner
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.engine.sync import PodSync
@@ -86,7 +86,7 @@ def _try_lock(file: IO[str]) -> bool:
 
 def is_running(engine: Engine) -> bool:
     """Whether the background program of this engine and user runs."""
-    with _elected(observe.engine_identity(engine).id) as free:
+    with _elected(identity.engine_identity(engine).id) as free:
         return not free
 
 
@@ -99,7 +99,7 @@ def ensure_running(engine: Engine) -> None:
     if os.environ.get(SWITCH) == "0" or sys.platform == "win32":
         return
     try:
-        lock = _lock_path(observe.engine_identity(engine).id)
+        lock = _lock_path(identity.engine_identity(engine).id)
         if not is_running(engine) and not _is_starting(lock):
             _spawned[lock] = (_spawn(engine), time.monotonic())
     except (OSError, EngineError) as error:
@@ -143,7 +143,7 @@ def run(engine: Engine, *, idle: float = IDLE, stop: threading.Event | None = No
         0; also where another one is at work already.
     """
     stop = stop or threading.Event()
-    engine_id = observe.engine_identity(engine).id
+    engine_id = identity.engine_identity(engine).id
     deadline = time.monotonic() + ELECTION
     while not stop.is_set():
         with _elected(engine_id) as mine:

@@ -10,8 +10,8 @@ from typing import Any, assert_never
 
 from pypod.engine import pause
 from pypod.engine.api import Closable, Engine
+from pypod.engine.identity import engine_architecture
 from pypod.engine.messages import empty_files
-from pypod.engine.observe import engine_architecture
 from pypod.engine.pool import WorkerPool
 from pypod.errors import PypodError
 from pypod.model.plan import (

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from pypod.engine import pause
 from pypod.engine.api import Engine
-from pypod.engine.observe import engine_architecture
+from pypod.engine.identity import engine_architecture
 from pypod.engine.owner import current_owner
 from pypod.errors import ConflictError, EngineError, NotFoundError
 from pypod.model import naming

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pypod.engine import pause
 from pypod.engine.api import Engine
 from pypod.engine.clock import SYSTEM, Clock
+from pypod.engine.identity import engine_architecture, engine_identity
+from pypod.engine.objects import store_of
 from pypod.errors import EngineError, NotFoundError
 from pypod.model import history, naming
 from pypod.model.history import History
 from pypod.model.naming import PodKey
+from pypod.model.object_references import Objects
+from pypod.model.referring import references_of
 from pypod.model.spec import PodSpec, RestartPolicy
 from pypod.model.state import (
     ContainerInfo,
-    EngineInfo,
     ImageInfo,
     NetworkInfo,
     PodObservation,
@@ -32,7 +34,7 @@ def observe(
     Args:
         engine: where to look.
         key: which pod.
-        spec: with it, also what a plan needs to know: network, volumes and images. Not asked for again once every
+        spec: with it, also what a plan needs to know: network, volumes, images and objects. Not asked for again once every
             container runs.
         clock: says when.
 
@@ -46,8 +48,15 @@ def observe(
     members: dict[str, tuple[ContainerInfo, ...]] = {}
     for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
         members[info.container] = (*members.get(info.container, ()), info)
+    node = engine_identity(engine)
     found = PodObservation(
-        key=key, at=at, pauses=pauses, members=members, node_memory=engine_identity(engine).memory
+        key=key,
+        at=at,
+        pauses=pauses,
+        members=members,
+        node_memory=node.memory,
+        node_cpus=node.cpus,
+        node_name=node.name,
     )
     if spec is not None and _is_whole(found, spec):
         return replace(found, network=_network_of(found, pauses))
@@ -90,6 +99,7 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
         network=_pod_network(networks, found, spec),
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
         images={name: image_or_none(engine, name) for name in _images(spec)},
+        objects=store_of(engine).read(spec.namespace, references_of(spec)) if spec is not None else Objects(),
         pause_image=reference,
         pause_image_present=image_or_none(engine, reference) is not None,
     )
@@ -123,20 +133,6 @@ def image_or_none(engine: Engine, reference: str) -> ImageInfo | None:
         if "invalid reference format" in str(error):  # the pull says so, and of this container alone
             return None
         raise
-
-
-_identities: weakref.WeakKeyDictionary[Engine, EngineInfo] = weakref.WeakKeyDictionary()
-
-
-def engine_identity(engine: Engine) -> EngineInfo:
-    """ID, architecture and memory of an engine: asked for once, since they cannot change and ``info`` is its slowest answer."""
-    if engine not in _identities:
-        _identities[engine] = engine.info()
-    return _identities[engine]
-
-
-def engine_architecture(engine: Engine) -> str:
-    return engine_identity(engine).architecture
 
 
 def read_history(engine: Engine, pause_container: str) -> History:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pypod.model import naming
 from pypod.model.naming import PodKey
+from pypod.model.object_references import Objects
 
 LEASE_LOST = 97
 """The exit code with which a pause says that its owner is gone (`pypod.engine.pause.LEASE_LOST_EXIT_CODE`)."""
@@ -158,6 +159,8 @@ class PodObservation:
         taken_subnets: of every network of the engine.
         images: by reference; None where the engine has not got it.
         node_memory: of the engine's host, bytes; 0 where it was not asked for.
+        node_cpus, node_name: of the engine's host.
+        objects: the ConfigMaps, Secrets and claims that the spec refers to.
         pause_image: the embedded image's reference for this engine, and whether it is there.
     """
 
@@ -170,6 +173,9 @@ class PodObservation:
     taken_subnets: tuple[str, ...] = ()
     images: Mapping[str, ImageInfo | None] = field(default_factory=dict)
     node_memory: int = 0
+    node_cpus: int = 0
+    node_name: str = ""
+    objects: Objects = field(default_factory=Objects)
     pause_image: str = ""
     pause_image_present: bool = False
 
