@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     CommandError,
@@ -32,7 +35,7 @@ IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "Inval
 
 
 def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
-    """Bring the pod up.
+    """Bring the pod up. Where it cannot be, what is being pulled for it is given up.
 
     Args:
         pod: what is to start.
@@ -47,6 +50,21 @@ def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
         PodTimeoutError: the time was up.
         EngineError: the engine failed.
     """
+    with _pulls_given_up(pod):
+        _bring_up(pod, timeout, min_ready_seconds)
+
+
+@contextlib.contextmanager
+def _pulls_given_up(pod: PodSync) -> Iterator[None]:
+    """Where the block fails."""
+    try:
+        yield
+    except BaseException:
+        pod.pulls.give_up()
+        raise
+
+
+def _bring_up(pod: PodSync, timeout: float, min_ready_seconds: float) -> None:
     clock = pod.clock
     deadline = clock.now() + timeout
     poll = POLL
@@ -305,9 +323,10 @@ def begin(pod: PodSync, *, timeout: float) -> None:
         PodExistsError, PodStartError, PodTimeoutError, EngineError: as `start`, for what has gone wrong by then.
     """
     deadline = pod.clock.now() + timeout
-    while pod.observed is None or pod.observed.sandbox is None:
-        plan = pod.run_once(check_failure, deadline=deadline)
-        if pod.clock.now() > deadline:
-            raise _timeout(pod, timeout, plan.waiting)
-        if not plan:
-            pod.clock.sleep(POLL)
+    with _pulls_given_up(pod):
+        while pod.observed is None or pod.observed.sandbox is None:
+            plan = pod.run_once(check_failure, deadline=deadline)
+            if pod.clock.now() > deadline:
+                raise _timeout(pod, timeout, plan.waiting)
+            if not plan:
+                pod.clock.sleep(POLL)

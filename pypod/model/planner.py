@@ -49,7 +49,16 @@ that is taken they are nearly the same: "listen tcp4 0.0.0.0:80: bind: address a
 __all__ = ["FAILURE_RETRY", "Desired", "plan_sync"]
 
 
-def plan_sync(desired: Desired, observed: PodObservation, history: History, now: float) -> Plan:
+NOTHING: frozenset[str] = frozenset()
+
+
+def plan_sync(
+    desired: Desired,
+    observed: PodObservation,
+    history: History,
+    now: float,
+    pulling: frozenset[str] = NOTHING,
+) -> Plan:
     """What can be done now to bring the pod to where its spec says.
 
     1. A pod that is marked as to go gets nothing.
@@ -57,22 +66,35 @@ def plan_sync(desired: Desired, observed: PodObservation, history: History, now:
     3. A sandbox that died, lost its network or was started again takes its members with it; only then is a new one made.
     4. What the sandbox needs: pause image, volumes, network. Then the sandbox.
     5. Init containers and sidecars in their order, then the containers: each that is missing, or is due to be restarted; and
-       the end of those whose probes or hooks have failed.
+       the end of those whose probes or hooks have failed. An image that one of them waits for is pulled beside all that.
+
+    Args:
+        history: what its journal told *before* the engine was looked at (see `pypod.model.members`).
+        now: Unix seconds.
+        pulling: the images that this process was pulling before the journal was read.
     """
     if observed.deletion_deadline is not None:
         return Plan(waiting="the pod is being deleted")
-    return _Sync(desired, observed, history, now).plan()
+    return _Sync(desired, observed, history, now, pulling).plan()
 
 
 class _Sync:
     """One run of `plan_sync`: the steps so far, and what they wait for."""
 
-    def __init__(self, desired: Desired, observed: PodObservation, history: History, now: float) -> None:
+    def __init__(
+        self,
+        desired: Desired,
+        observed: PodObservation,
+        history: History,
+        now: float,
+        pulling: frozenset[str],
+    ) -> None:
         self.spec = desired.spec
         self.desired = desired
         self.observed = observed
         self.history = history
         self.now = now
+        self.pulling = pulling
         self.members = members_of(desired.spec, observed, history)
         self.builder = PlanBuilder()
         self.reads: list[int] = []
@@ -134,7 +156,9 @@ class _Sync:
             self.builder.add(RemoveContainer(old.id, old.name, "an older sandbox"), after=after)
 
     def _start(self, place: Place, members: tuple[Member, ...]) -> None:
-        steps = StartSteps(self.desired, self.observed, self.history, self.now, self.builder, place)
+        steps = StartSteps(
+            self.desired, self.observed, self.history, self.now, self.builder, place, self.pulling
+        )
         steps.walk(members)
         self.due += steps.due
         self.waiting += steps.waiting

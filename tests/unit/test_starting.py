@@ -272,12 +272,12 @@ def test_a_refusal_that_goes_on_is_not_asked_for_in_a_hurry(engine: FakeEngine) 
 
 
 class PullingEngine(FakeEngine):
-    """Says when a number of pulls have begun."""
+    """Says when a pull has begun that takes its time, and when it has ended."""
 
-    def __init__(self, pulls: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.add_image("app:1")
-        self.left, self.begun = pulls, threading.Event()
+        self.begun, self.ended = threading.Event(), threading.Event()
 
     def pull_image(
         self,
@@ -288,11 +288,13 @@ class PullingEngine(FakeEngine):
         def note(pull: Closable) -> None:
             if register is not None:
                 register(pull)
-            self.left -= 1
-            if self.left == 0:
-                self.begun.set()
+            self.begun.set()
 
-        super().pull_image(reference, progress, note)
+        try:
+            super().pull_image(reference, progress, note)
+        finally:
+            if self.begun.is_set():
+                self.ended.set()
 
 
 def in_background(pod: PodSync, timeout: float) -> tuple[threading.Thread, list[Exception]]:
@@ -310,7 +312,7 @@ def in_background(pod: PodSync, timeout: float) -> tuple[threading.Thread, list[
 
 
 def test_a_pull_is_given_up_when_the_time_is_up() -> None:
-    engine = PullingEngine(pulls=1)
+    engine = PullingEngine()
     engine.add_registry_image("far:1", takes=3600)
     desired = Desired(PodSpec("shop", (Container("web", "far:1"),)), IDENTITY)
     pod = PodSync(engine, desired, clock=engine.clock)
@@ -319,11 +321,13 @@ def test_a_pull_is_given_up_when_the_time_is_up() -> None:
     engine.clock.advance(10.1)
     thread.join(PATIENCE)
     assert [type(error) for error in raised] == [PodTimeoutError]
+    assert engine.ended.wait(PATIENCE), "the pull goes on"
+    assert pod.pulls.running == frozenset()
     assert dict(pod.channel.history.failures) == {}, "that says nothing of the image"
 
 
 def test_an_image_that_cannot_be_had_gives_up_the_pulls_of_others() -> None:
-    engine = PullingEngine(pulls=1)
+    engine = PullingEngine()
     engine.add_registry_image("far:1", takes=3600)
     missing = Container("log", "missing:1")
     desired = Desired(PodSpec("shop", (Container("web", "far:1"), missing)), IDENTITY)
@@ -332,7 +336,37 @@ def test_an_image_that_cannot_be_had_gives_up_the_pulls_of_others() -> None:
     thread.join(PATIENCE)
     assert [type(error) for error in raised] == [ImageError]
     assert "container 'log': ErrImagePull" in str(raised[0])
+    assert pod.pulls.running == frozenset()
     assert set(pod.channel.history.failures) == {"log"}
+
+
+def test_a_start_that_only_begins_waits_for_no_pull(engine: FakeEngine) -> None:
+    """Who looks after the pod from then on pulls: what this process has begun ends with it."""
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, PodSpec("shop", (Container("web", "far:1"),)), pull_takes=3600)
+    before = engine.clock.now()
+    starting.begin(pod, timeout=10)
+    assert pause_of(engine).is_live
+    assert engine.clock.now() - before < 1
+    assert pod.pulls.running == {"far:1"}
+    pod.release()
+    assert pod.pulls.running == frozenset()
+
+
+def test_the_time_of_a_pull_counts_and_is_told_of(engine: FakeEngine) -> None:
+    pod = sync_of(engine, PodSpec("shop", (Container("web", "far:1"),)), pull_takes=3600)
+    with pytest.raises(
+        PodTimeoutError, match=r"in 5 s: container web: image far:1 is being pulled; web is waiting"
+    ):
+        starting.start(pod, timeout=5, min_ready_seconds=0)
+
+
+def test_an_engine_that_goes_away_during_a_pull_is_asked_again(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    engine.inject("pull_image", EngineUnavailableError("pull image", "far:1", "reset"), times=3)
+    pod = start(engine, Container("web", "far:1"))
+    assert pod.status.ready_count == 1
+    assert 3 <= [verb for verb, _ in engine.calls].count("pull_image") <= 4
 
 
 def test_what_cannot_heal_cancels_the_rest_of_the_plan(engine: FakeEngine) -> None:

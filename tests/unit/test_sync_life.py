@@ -9,11 +9,13 @@ import pytest
 
 from pypod.engine import observe
 from pypod.errors import EngineError
+from pypod.model import naming
 from pypod.model.handlers import Hook, HookHandler, Lifecycle, Probe
 from pypod.model.spec import Container, MessagePolicy, PodSpec, RestartPolicy
 from pypod.model.status import ContainerStatus, Phase, Running, Terminated, Waiting
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import (
+    KEY,
     SPEC,
     Loop,
     events,
@@ -280,6 +282,150 @@ def test_one_that_ends_by_itself_has_no_pre_stop(engine: FakeEngine) -> None:
     live_for(engine, pod, 5)
     assert starts(engine, "web") == 2
     assert [verb for verb, _ in engine.calls].count("exec") == 0
+
+
+# pulls
+
+FAR = Container("far", "far:1")
+
+
+def asked(engine: FakeEngine) -> int:
+    """How often an image was asked for."""
+    return [verb for verb, _ in engine.calls].count("pull_image")
+
+
+def test_a_pull_holds_up_only_who_waits_for_it(engine: FakeEngine) -> None:
+    """For the others it is as if it were not: restarted, stopped for their probes, whatever time the registry takes."""
+    engine.add_registry_image("far:1")
+    says(engine, "alive", 0)
+    pod = sync_of(engine, of(FAR, web(liveness=every("alive", 1, failures=1)), LOG), pull_takes=60)
+    live_for(engine, pod, 2)
+    assert (starts(engine, "web"), starts(engine, "log"), starts(engine, "far")) == (1, 1, 0)
+    assert waiting(pod, "far") == "ContainerCreating"
+    assert pod.refresh().phase is Phase.PENDING
+    engine.exit(live(engine, "log").id, 1)
+    says(engine, "alive", 1)
+    live_for(engine, pod, 1)
+    says(engine, "alive", 0)
+    live_for(engine, pod, 5)
+    assert (starts(engine, "web"), starts(engine, "log"), starts(engine, "far")) == (2, 2, 0)
+    live_for(engine, pod, 60)
+    assert (starts(engine, "far"), asked(engine)) == (1, 1)
+    assert pod.refresh().phase is Phase.RUNNING
+    assert {"Pulling", "Pulled"} <= {event.reason for event in events(pod)}
+
+
+def test_its_end_wakes_the_next_pass(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(FAR), pull_takes=60)
+    plan = settle(pod)
+    assert (plan.due, plan.waiting) == (None, "container far: image far:1 is being pulled")
+    pod.changed.clear()
+    engine.clock.advance(60)
+    assert pod.changed.is_set()
+    settle(pod)
+    assert starts(engine, "far") == 1
+
+
+def test_one_pull_serves_all_also_who_comes_to_want_it_later(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(LOG, FAR, replace(FAR, name="too"), init=(SETUP,)), pull_takes=60)
+    live_for(engine, pod, 10)
+    engine.kill_container(pause_of(engine).id)
+    live_for(engine, pod, 60)
+    assert pod.refresh().ready_count == 3
+    assert (asked(engine), starts(engine, "setup")) == (1, 2)
+
+
+def test_a_pull_that_fails_concerns_who_waits_for_it_alone(engine: FakeEngine) -> None:
+    """Not who runs with the image already, and is to be restarted with it."""
+    always = Container("always", "app:1", image_pull_policy="Always")
+    engine.add_registry_image("app:1")
+    pod = sync_of(engine, of(LOG, always, FAR), pull_takes=5)
+    engine.inject("pull_image", EngineError("pull image", "app:1", "no route"), times=99, target="app:1")
+    live_for(engine, pod, 6)
+    assert {waiting(pod, name) for name in ("always", "far")} <= {"ErrImagePull", "ImagePullBackOff"}
+    assert set(pod.channel.history.failures) == {"always", "far"}
+    engine.exit(live(engine, "log").id, 1)
+    settle(pod)
+    assert starts(engine, "log") == 2
+
+
+def test_an_image_that_comes_another_way_is_used(engine: FakeEngine) -> None:
+    """`docker load`, while the next try is not due."""
+    pod = sync_of(engine, of(FAR))
+    settle(pod)
+    assert waiting(pod, "far") == "ErrImagePull"
+    engine.add_image("far:1")
+    settle(pod)
+    assert status_of(pod, "far").ready
+
+
+def test_an_image_that_somebody_removes_again_and_again_is_not_pulled_in_a_hurry(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(FAR))
+    pod.between = None
+    for _ in range(20):
+        pod.run_once()
+        if "far:1" in [name for image in engine.images() for name in image.references]:
+            engine.remove_image("far:1")
+    assert asked(engine) == 1
+    live_for(engine, pod, 11)
+    assert asked(engine) == 2
+    assert starts(engine, "far") == 1
+
+
+def test_a_deadline_gives_pulls_up(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(FAR, deadline=20), pull_takes=60)
+    live_for(engine, pod, 19)
+    assert pod.pulls.running == {"far:1"}
+    live_for(engine, pod, 2)
+    assert pod.pulls.running == frozenset()
+    assert pod.refresh().reason == "DeadlineExceeded"
+    live_for(engine, pod, 60)
+    assert (asked(engine), starts(engine, "far")) == (0, 0)
+
+
+def remove_all(engine: FakeEngine, pod: Loop) -> None:
+    for info in engine.containers({}):
+        engine.remove_container(info.id)
+
+
+GONE: dict[str, Callable[[FakeEngine, Loop], object]] = {
+    "it is marked as to go": lambda engine, pod: engine.rename_container(
+        pause_of(engine).id, naming.deleting_name(KEY, 0, engine.clock.now() + 30)
+    ),
+    "all of it was removed": remove_all,
+    "it is looked after no more": lambda engine, pod: pod.release(),
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_a_pod_that_goes_gives_its_pulls_up(engine: FakeEngine, how: str) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(FAR, LOG), pull_takes=60)
+    live_for(engine, pod, 1)
+    GONE[how](engine, pod)
+    pod.run_once()
+    assert pod.pulls.running == frozenset()
+    engine.clock.advance(100)
+    pod.run_once()
+    assert (asked(engine), starts(engine, "far")) == (0, 0)
+
+
+def test_another_supervisor_pulls_again(engine: FakeEngine) -> None:
+    """What a process that was killed was pulling, nobody knows."""
+    engine.add_registry_image("far:1")
+    spec = of(FAR, LOG)
+    pod = sync_of(engine, spec, leased=False, pull_takes=3600)
+    live_for(engine, pod, 1)
+    other = sync_of(engine, spec, leased=False)
+    other.channel.adopt(observe.read_history(engine, pause_of(engine).id), pause_of(engine).name)
+    other.channel.attach(pause_of(engine).name, engine.attach_stdin)
+    settle(other)
+    assert (starts(engine, "far"), starts(engine, "log")) == (1, 1)
+    assert other.refresh().ready_count == 2
 
 
 # the sandbox
