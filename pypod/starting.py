@@ -90,10 +90,12 @@ def _bring_up(pod: PodSync, timeout: float, min_ready_seconds: float) -> None:
 
 def seconds_to_go(pod: PodSync, min_ready_seconds: float) -> float | None:
     """Until each container is ready and has been up for long enough, or has done its work and ended with 0; None where one
-    is not that far."""
-    seen = pod.observed
+    is not that far. Of a pod that has succeeded nothing more is waited for: its sidecars are being stopped."""
+    seen, finished = pod.observed, pod.channel.history.finished
     if seen is None or not pod.status.container_statuses:
         return None
+    if finished is not None and finished.phase == Phase.SUCCEEDED.value:
+        return 0.0
     left = 0.0
     sidecars = [each for each in pod.status.init_container_statuses if each.kind is Kind.SIDECAR]
     for status in (*sidecars, *pod.status.container_statuses):
@@ -130,18 +132,30 @@ def check_failure(pod: PodSync) -> None:
         PodExistsError: the name is taken.
     """
     _check_sandbox(pod)
-    if pod.status.reason == "DeadlineExceeded":
-        full_name = pod.desired.identity.key.full_name
-        message = f"cannot start pod '{full_name}': {pod.status.reason}: {pod.status.message}"
-        raise PodStartError(message, pod=full_name, reason=pod.status.reason, plan=pod.last_plan)
-    pause = pod.observed.pause if pod.observed is not None else None
+    finished, seen = pod.channel.history.finished, pod.observed
+    has_failed = False
+    if finished is not None and finished.phase == Phase.FAILED.value:
+        has_failed = True
+        if finished.reason:
+            raise _pod_failure(pod, finished.reason, finished.message)
+    pause = seen.pause if seen is not None else None
     if pause is not None and pause.started_at is not None and pause.has_ended:
-        return  # what its members failed of is its end, and a new one is made
+        if not has_failed:
+            return  # what its members failed of is its end, and a new one is made
+        raise _pod_failure(pod, "SandboxChanged", "its sandbox has ended, and its restart policy is Never")
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         if isinstance(status.state, Waiting):
             _check_waiting(pod, status, status.state)
         elif isinstance(status.state, Terminated):
-            _check_terminated(pod, status, status.state)
+            _check_terminated(pod, status, status.state, has_failed=has_failed)
+    if has_failed:
+        raise _pod_failure(pod, "Failed", describe_unready(pod.status, pod.channel.history))
+
+
+def _pod_failure(pod: PodSync, reason: str, words: str) -> PodStartError:
+    full_name = pod.desired.identity.key.full_name
+    message = f"cannot start pod '{full_name}': {reason}: {words}"
+    return PodStartError(message, pod=full_name, reason=reason, plan=pod.last_plan)
 
 
 def _check_sandbox(pod: PodSync) -> None:
@@ -211,11 +225,10 @@ def _image_words(pod: PodSync, status: ContainerStatus, state: Waiting) -> str:
     return words
 
 
-def _check_terminated(pod: PodSync, status: ContainerStatus, state: Terminated) -> None:
+def _check_terminated(pod: PodSync, status: ContainerStatus, state: Terminated, *, has_failed: bool) -> None:
     if state.reason == "ContainerCannotRun" or state.exit_code in CANNOT_RUN:
         raise _cannot_run(pod, status, state)
-    is_final = pod.status.phase is Phase.FAILED or _policy(pod, status).value == "Never"
-    if is_final and state.exit_code != 0:
+    if (has_failed or _policy(pod, status) is RestartPolicy.NEVER) and state.exit_code != 0:
         policy = pod.desired.spec.restart_policy.value
         words = f"exited with code {state.exit_code} ({state.reason}, restartPolicy {policy})"
         raise _failure(pod, status, PodStartError, state.reason, words, state)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +31,10 @@ from pypod.model.probes import ProbeKey
 from pypod.model.state import PodObservation
 from pypod.model.status import PodStatus, Waiting
 
+log = logging.getLogger(__name__)
+
+MESSAGE_TRIES = 3
+"""Times that a message is asked for where the engine, which lists the pod, does not answer that."""
 MISSING = 2.0
 """Seconds that members may be without a pause before it counts as lost, not as a pod that is being removed."""
 
@@ -111,6 +117,7 @@ class PodSync:
         self._released = False
         self._execution: Execution | None = None
         self._backoffs: set[tuple[str, int]] = set()
+        self._unanswered: Counter[tuple[str, int]] = Counter()
         self._seen_pause = False
         self._pause_missing_since: float | None = None
 
@@ -265,12 +272,19 @@ class PodSync:
         self.hooks.begin(action, self.observed)
 
     def _read_message(self, action: ReadMessage) -> None:
-        """One that cannot be read is an empty one: it must not be asked for for ever."""
+        """One that cannot be read is an empty one: it must not be asked for for ever, and the pod's end waits for it."""
         try:
             text = messages.read_message(self.engine, action)
         except EngineUnavailableError:
-            raise
+            key = (action.container, action.attempt)
+            self._unanswered[key] += 1
+            if self._unanswered[key] < MESSAGE_TRIES:
+                raise
+            text = ""
         except PypodError:
+            text = ""
+        except Exception:  # a bug of ours, or an archive that nobody foresaw
+            log.exception("cannot %s", action)
             text = ""
         self.channel.write(journal.Message(self.clock.now(), action.container, action.attempt, text))
 

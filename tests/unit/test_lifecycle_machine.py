@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pypod.model import naming, planner, stopping
+from pypod.model import naming, planner, status, stopping
 from pypod.model.desired import Desired
 from pypod.model.finishing import serving
 from pypod.model.handlers import Hook, Lifecycle, Probe
@@ -425,6 +425,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         self.desired = Desired(spec, IDENTITY)
         self.attempts: Counter[str] = Counter()
         self.finished: PodFinished | None = None
+        self.is_told = False
         self.is_watched = False
         self.end = end
         if comes_up:
@@ -644,6 +645,8 @@ class LifecycleMachine(RuleBasedStateMachine):
         world = self.world
         if world.history.finished is not None:
             assert not world.live, "something runs after the end"
+            phase = status.derive(self.desired, world.observe(), world.history, world.now).phase
+            assert phase.value == world.history.finished.phase or not world.containers
             return
         observed = world.observe()
         assert serving(observed) is not None, "no sandbox"
@@ -715,6 +718,20 @@ class LifecycleMachine(RuleBasedStateMachine):
         if self.finished is not None:
             assert self.world.history.finished == self.finished
         self.finished = self.world.history.finished
+
+    @invariant()
+    def an_end_is_told_when_nothing_runs_any_more_and_then_for_good(self) -> None:
+        world = self.world
+        if world.is_deleted or not world.containers:
+            return
+        phase = status.derive(self.desired, world.observe(), world.history, world.now).phase
+        assert not (phase.is_final and world.live), f"{phase}, and {world.live} run"
+        if self.finished is None:
+            return
+        assert phase.value in (self.finished.phase, "Pending", "Running")
+        if self.is_told:
+            assert phase.is_final, f"it is {phase} again"
+        self.is_told = phase.is_final
 
 
 RULES = {

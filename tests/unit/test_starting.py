@@ -191,6 +191,52 @@ def test_the_time_is_up(engine: FakeEngine) -> None:
     assert isinstance(caught.value, TimeoutError)
 
 
+def test_a_deadline_that_passes_meanwhile_is_told_at_once(engine: FakeEngine) -> None:
+    """Not only when what runs has ended."""
+    engine.program("stubborn", Program(ignores_sigterm=True))
+    says(engine, "ready", 1)
+    web = Container("web", "app:1", command=["stubborn"], readiness_probe=Probe.exec(["ready"]))
+    pod = sync_of(engine, PodSpec("shop", (web,), active_deadline_seconds=5))
+    before = engine.clock.now()
+    with pytest.raises(PodStartError, match=r"DeadlineExceeded: Pod was active on the node longer") as caught:
+        starting.start(pod, timeout=60, min_ready_seconds=0)
+    assert caught.value.reason == "DeadlineExceeded"
+    assert engine.clock.now() - before < 6
+
+
+FAULTS: dict[str, Callable[[FakeEngine], object]] = {
+    "killed": lambda engine: engine.kill_container(pause_of(engine).id),
+    "off its network": lambda engine: engine.disconnect_network(pause_of(engine).id),
+}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_sandbox_that_dies_meanwhile_is_the_end_where_there_is_no_other(
+    engine: FakeEngine, fault: str, shared: bool
+) -> None:
+    says(engine, "ready", 1)
+    web = Container("web", "app:1", readiness_probe=Probe.exec(["ready"], period_seconds=1))
+    spec = PodSpec("shop", (web,), restart_policy=NEVER, share_process_namespace=shared)
+    engine.clock.call_at(engine.clock.now() + 2, lambda: FAULTS[fault](engine))
+    pod, before = sync_of(engine, spec), engine.clock.now()
+    with pytest.raises(PodStartError) as caught:
+        starting.start(pod, timeout=60, min_ready_seconds=0)
+    assert caught.value.reason in ("SandboxChanged", "Failed", "Error")
+    assert engine.clock.now() - before < 4
+
+
+def test_a_job_that_is_done_before_its_sidecar_has_ended_was_started(engine: FakeEngine) -> None:
+    """A sidecar that is stopped by a signal has not failed."""
+    engine.program("polite", Program())
+    mesh = Container("mesh", "app:1", command=["polite"], restart_policy="Always")
+    pod = start(engine, does("true"), init=(mesh,), policy=NEVER, min_ready_seconds=3)
+    assert pod.channel.history.finished is not None
+    while pod.run_once():
+        pass
+    assert pod.refresh().phase is Phase.SUCCEEDED
+
+
 # what a start waits for
 
 
