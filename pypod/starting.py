@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pypod.engine.sync import PodSync
 from pypod.errors import (
@@ -85,6 +85,39 @@ def _bring_up(pod: PodSync, timeout: float, min_ready_seconds: float) -> None:
             due.append(plan.due - now)
         if clock.wait(pod.changed, max(min(due), SHORTEST_POLL)):
             poll = POLL
+        poll = min(poll * POLL_GROWTH, LONGEST_POLL)
+
+
+def look_on(
+    pod: PodSync, refresh: Callable[[], PodStatus], *, timeout: float, min_ready_seconds: float
+) -> None:
+    """Wait until a pod is up that somebody else brings up: another thread of this process, another one, the background program.
+
+    Args:
+        pod: where it is looked up; nothing is done for it.
+        refresh: looks at it, at what is written of it too.
+        timeout, min_ready_seconds: as of `start`.
+
+    Raises:
+        PodStartError: as `start`; also where it is removed meanwhile.
+        PodTimeoutError: the time was up.
+        EngineError: the engine failed.
+    """
+    clock = pod.clock
+    deadline = clock.now() + timeout
+    poll = POLL
+    while True:
+        status = refresh()
+        if status.terminating or status.phase is Phase.UNKNOWN:
+            raise _pod_failure(pod, "NotFound", "somebody removed it meanwhile")
+        check_failure(pod)
+        left = seconds_to_go(pod, min_ready_seconds)
+        if left is not None and left <= 0:
+            return
+        now = clock.now()
+        if now > deadline:
+            raise _timeout(pod, timeout, "")
+        clock.sleep(max(SHORTEST_POLL, min(deadline - now, poll if left is None else left)))
         poll = min(poll * POLL_GROWTH, LONGEST_POLL)
 
 
@@ -300,9 +333,9 @@ def _timeout(pod: PodSync, timeout: float, waiting: str) -> PodTimeoutError:
     words = f"{waiting}; {words}" if waiting else words
     error = pod.recorder.last_error
     refused = f"; the engine last refused: {error}" if error is not None else ""
+    plan = f"\nthe last plan:\n{pod.last_plan}" if pod.last_plan else ""
     return PodTimeoutError(
-        f"cannot start pod '{full_name}' in {timeout:g} s: {words}{refused}\nthe last plan:\n{pod.last_plan}",
-        pod=full_name,
+        f"cannot start pod '{full_name}' in {timeout:g} s: {words}{refused}{plan}", pod=full_name
     )
 
 
