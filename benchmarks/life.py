@@ -181,7 +181,7 @@ def measure_recovery(bench: Bench) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How fast a pod's life is.")
+    parser = argparse.ArgumentParser(description="How fast a pod's life is.", allow_abbrev=False)
     parser.add_argument("-n", type=int, default=15, metavar="RUNS", help="how often (default: 15)")
     parser.add_argument("--image", default="pypod-test/tools:1", help="an image with python3 and sleep")
     arguments = parser.parse_args()

@@ -70,6 +70,8 @@ def _running(sync: PodSync) -> PodObservation:
         why = "it is being deleted"
     elif status.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNKNOWN):
         why = f"it is {status.summary}"
+    elif (finished := sync.channel.history.finished) is not None:
+        why = f"it has {finished.phase.lower()}, and is being stopped"
     elif seen is None or seen.sandbox is None:
         why = f"its sandbox does not run: {starting.describe_unready(status)}"
     else:

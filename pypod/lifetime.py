@@ -53,7 +53,7 @@ def _end_all() -> None:
         pod.channel.close()
     for pod in pods:
         try:
-            Teardown(pod.engine, pod.desired.identity.key, pool=None).run()
+            Teardown(pod.engine, pod.desired.identity.key, spec=pod.desired.spec, pool=None).run()
         except PypodError as error:
             log.warning("%s", error)
 

@@ -177,7 +177,9 @@ class Pod(Handle):
     def start(self, *, wait: bool = True, timeout: float = 60.0, detach: bool = False) -> Self:
         """Start it, and return when every container has been started.
 
-        On any failure, Ctrl-C included, what was made is removed again.
+        On any failure, Ctrl-C included, what was made is removed again. Where this very pod is there already, of the same spec and
+        owner (any, for a detached one), nothing is made: this is a handle on it, and it is waited for in the same way. That it
+        fails then leaves it as it is.
 
         Args:
             wait: False: return at once; it starts by itself. What goes wrong then is in its status and events.
@@ -197,7 +199,7 @@ class Pod(Handle):
         connecting.sweep_once(engine)
         same = existing.find_same(engine, self._spec, detach=detach)
         if same is not None:
-            self._sync, self._leased, self._pid = same, not detach, os.getpid()
+            self._take(same, wait=wait, timeout=timeout, detach=detach)
             return self
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach)
@@ -218,6 +220,20 @@ class Pod(Handle):
             self._undo(error)
             raise
         return self
+
+    def _take(self, sync: PodSync, *, wait: bool, timeout: float, detach: bool) -> None:
+        """The pod is there already, and somebody else's to bring up."""
+        self._sync, self._leased, self._pid = sync, not detach, os.getpid()
+        try:
+            if detach:
+                background.ensure_running(sync.engine)
+            if wait:
+                starting.look_on(
+                    sync, self.refresh, timeout=timeout, min_ready_seconds=self._min_ready_seconds
+                )
+        except BaseException:
+            self._sync, self._leased = None, False
+            raise
 
     def _hand_over(self, sync: PodSync) -> None:
         if self._leased:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     CommandError,
@@ -32,7 +35,7 @@ IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "Inval
 
 
 def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
-    """Bring the pod up.
+    """Bring the pod up. Where it cannot be, what is being pulled for it is given up.
 
     Args:
         pod: what is to start.
@@ -47,6 +50,21 @@ def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
         PodTimeoutError: the time was up.
         EngineError: the engine failed.
     """
+    with _pulls_given_up(pod):
+        _bring_up(pod, timeout, min_ready_seconds)
+
+
+@contextlib.contextmanager
+def _pulls_given_up(pod: PodSync) -> Iterator[None]:
+    """Where the block fails."""
+    try:
+        yield
+    except BaseException:
+        pod.pulls.give_up()
+        raise
+
+
+def _bring_up(pod: PodSync, timeout: float, min_ready_seconds: float) -> None:
     clock = pod.clock
     deadline = clock.now() + timeout
     poll = POLL
@@ -70,12 +88,47 @@ def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
         poll = min(poll * POLL_GROWTH, LONGEST_POLL)
 
 
+def look_on(
+    pod: PodSync, refresh: Callable[[], PodStatus], *, timeout: float, min_ready_seconds: float
+) -> None:
+    """Wait until a pod is up that somebody else brings up: another thread of this process, another one, the background program.
+
+    Args:
+        pod: where it is looked up; nothing is done for it.
+        refresh: looks at it, at what is written of it too.
+        timeout, min_ready_seconds: as of `start`.
+
+    Raises:
+        PodStartError: as `start`; also where it is removed meanwhile.
+        PodTimeoutError: the time was up.
+        EngineError: the engine failed.
+    """
+    clock = pod.clock
+    deadline = clock.now() + timeout
+    poll = POLL
+    while True:
+        status = refresh()
+        if status.terminating or status.phase is Phase.UNKNOWN:
+            raise _pod_failure(pod, "NotFound", "somebody removed it meanwhile")
+        check_failure(pod)
+        left = seconds_to_go(pod, min_ready_seconds)
+        if left is not None and left <= 0:
+            return
+        now = clock.now()
+        if now > deadline:
+            raise _timeout(pod, timeout, "")
+        clock.sleep(max(SHORTEST_POLL, min(deadline - now, poll if left is None else left)))
+        poll = min(poll * POLL_GROWTH, LONGEST_POLL)
+
+
 def seconds_to_go(pod: PodSync, min_ready_seconds: float) -> float | None:
     """Until each container is ready and has been up for long enough, or has done its work and ended with 0; None where one
-    is not that far."""
-    seen = pod.observed
+    is not that far. Of a pod that has succeeded nothing more is waited for: its sidecars are being stopped."""
+    seen, finished = pod.observed, pod.channel.history.finished
     if seen is None or not pod.status.container_statuses:
         return None
+    if finished is not None and finished.phase == Phase.SUCCEEDED.value:
+        return 0.0
     left = 0.0
     sidecars = [each for each in pod.status.init_container_statuses if each.kind is Kind.SIDECAR]
     for status in (*sidecars, *pod.status.container_statuses):
@@ -112,18 +165,30 @@ def check_failure(pod: PodSync) -> None:
         PodExistsError: the name is taken.
     """
     _check_sandbox(pod)
-    if pod.status.reason == "DeadlineExceeded":
-        full_name = pod.desired.identity.key.full_name
-        message = f"cannot start pod '{full_name}': {pod.status.reason}: {pod.status.message}"
-        raise PodStartError(message, pod=full_name, reason=pod.status.reason, plan=pod.last_plan)
-    pause = pod.observed.pause if pod.observed is not None else None
+    finished, seen = pod.channel.history.finished, pod.observed
+    has_failed = False
+    if finished is not None and finished.phase == Phase.FAILED.value:
+        has_failed = True
+        if finished.reason:
+            raise _pod_failure(pod, finished.reason, finished.message)
+    pause = seen.pause if seen is not None else None
     if pause is not None and pause.started_at is not None and pause.has_ended:
-        return  # what its members failed of is its end, and a new one is made
+        if not has_failed:
+            return  # what its members failed of is its end, and a new one is made
+        raise _pod_failure(pod, "SandboxChanged", "its sandbox has ended, and its restart policy is Never")
     for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
         if isinstance(status.state, Waiting):
             _check_waiting(pod, status, status.state)
         elif isinstance(status.state, Terminated):
-            _check_terminated(pod, status, status.state)
+            _check_terminated(pod, status, status.state, has_failed=has_failed)
+    if has_failed:
+        raise _pod_failure(pod, "Failed", describe_unready(pod.status, pod.channel.history))
+
+
+def _pod_failure(pod: PodSync, reason: str, words: str) -> PodStartError:
+    full_name = pod.desired.identity.key.full_name
+    message = f"cannot start pod '{full_name}': {reason}: {words}"
+    return PodStartError(message, pod=full_name, reason=reason, plan=pod.last_plan)
 
 
 def _check_sandbox(pod: PodSync) -> None:
@@ -193,11 +258,10 @@ def _image_words(pod: PodSync, status: ContainerStatus, state: Waiting) -> str:
     return words
 
 
-def _check_terminated(pod: PodSync, status: ContainerStatus, state: Terminated) -> None:
+def _check_terminated(pod: PodSync, status: ContainerStatus, state: Terminated, *, has_failed: bool) -> None:
     if state.reason == "ContainerCannotRun" or state.exit_code in CANNOT_RUN:
         raise _cannot_run(pod, status, state)
-    is_final = pod.status.phase is Phase.FAILED or _policy(pod, status).value == "Never"
-    if is_final and state.exit_code != 0:
+    if (has_failed or _policy(pod, status) is RestartPolicy.NEVER) and state.exit_code != 0:
         policy = pod.desired.spec.restart_policy.value
         words = f"exited with code {state.exit_code} ({state.reason}, restartPolicy {policy})"
         raise _failure(pod, status, PodStartError, state.reason, words, state)
@@ -269,9 +333,9 @@ def _timeout(pod: PodSync, timeout: float, waiting: str) -> PodTimeoutError:
     words = f"{waiting}; {words}" if waiting else words
     error = pod.recorder.last_error
     refused = f"; the engine last refused: {error}" if error is not None else ""
+    plan = f"\nthe last plan:\n{pod.last_plan}" if pod.last_plan else ""
     return PodTimeoutError(
-        f"cannot start pod '{full_name}' in {timeout:g} s: {words}{refused}\nthe last plan:\n{pod.last_plan}",
-        pod=full_name,
+        f"cannot start pod '{full_name}' in {timeout:g} s: {words}{refused}{plan}", pod=full_name
     )
 
 
@@ -305,9 +369,10 @@ def begin(pod: PodSync, *, timeout: float) -> None:
         PodExistsError, PodStartError, PodTimeoutError, EngineError: as `start`, for what has gone wrong by then.
     """
     deadline = pod.clock.now() + timeout
-    while pod.observed is None or pod.observed.sandbox is None:
-        plan = pod.run_once(check_failure, deadline=deadline)
-        if pod.clock.now() > deadline:
-            raise _timeout(pod, timeout, plan.waiting)
-        if not plan:
-            pod.clock.sleep(POLL)
+    with _pulls_given_up(pod):
+        while pod.observed is None or pod.observed.sandbox is None:
+            plan = pod.run_once(check_failure, deadline=deadline)
+            if pod.clock.now() > deadline:
+                raise _timeout(pod, timeout, plan.waiting)
+            if not plan:
+                pod.clock.sleep(POLL)

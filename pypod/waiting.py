@@ -12,7 +12,8 @@ from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Termi
 POLL = 0.03
 """Seconds between looks: a look is a few calls of a millisecond."""
 CONDITIONS = ("Started", "Ready", "Running", "Succeeded", "Failed", "Completed", "Deleted")
-_FINAL = (Phase.SUCCEEDED, Phase.FAILED, Phase.UNKNOWN)
+_DECIDED = {"PodCompleted": Phase.SUCCEEDED, "PodFailed": Phase.FAILED}
+"""What the reason for which a pod is not ready says of its end, also while something of it still runs."""
 
 
 def wait_for(full_name: str, refresh: Callable[[], PodStatus], condition: str, timeout: float) -> PodStatus:
@@ -25,10 +26,9 @@ def wait_for(full_name: str, refresh: Callable[[], PodStatus], condition: str, t
         if is_met(condition, status):
             return status
         words = starting.describe_unready(status)
-        if condition != "Deleted" and status.phase in _FINAL:
+        if why := _why_never(condition, status):
             raise PodNotRunningError(
-                f"cannot wait for pod '{full_name}' to be {condition}: it is {status.summary}: {words}",
-                pod=full_name,
+                f"cannot wait for pod '{full_name}' to be {condition}: {why}: {words}", pod=full_name
             )
         if time.monotonic() > deadline:
             raise PodTimeoutError(
@@ -36,6 +36,19 @@ def wait_for(full_name: str, refresh: Callable[[], PodStatus], condition: str, t
                 pod=full_name,
             )
         time.sleep(POLL)
+
+
+def _why_never(condition: str, status: PodStatus) -> str:
+    """Why what is not met never will be; empty: it may be."""
+    if condition == "Deleted":
+        return ""
+    if status.phase.is_final or status.phase is Phase.UNKNOWN:
+        return f"it is {status.summary}"
+    ready = status.conditions.get("Ready")
+    end = _DECIDED.get(ready.reason) if ready is not None else None
+    if end is None or condition in ("Completed", end.value):
+        return ""
+    return f"it has {end.value.lower()}, and is being stopped"
 
 
 def is_met(condition: str, status: PodStatus) -> bool:

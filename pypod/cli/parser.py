@@ -38,7 +38,8 @@ class _Version(argparse.Action):
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(prog="pypod", description=DESCRIPTION, epilog=EPILOG)
+    # No option is read as another one that begins like it: `--name x` is not `--namespace x`.
+    parser = argparse.ArgumentParser(prog="pypod", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     parser.add_argument("--version", action=_Version)
     parser.add_argument("-H", "--host", default="", metavar="URL", help="the engine, as in DOCKER_HOST")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
             description=text[0].upper() + text[1:] + ".",
             epilog=f"example:\n  {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
         command.set_defaults(handler=handler)
         return command
@@ -181,12 +183,14 @@ def _files_and_tools(add: Adder) -> None:
         "let one more container join a running pod, with tools of your own",
         "pypod debug web --image busybox --target app -- sleep 1d",
     )
-    debug.usage = "pypod debug [-h] [-n NAMESPACE] [-c NAME] --image IMAGE [--target CONTAINER] [--env K=V] POD [-- COMMAND ...]"
+    debug.usage = "pypod debug [-h] [-n NAMESPACE] [--name NAME] --image IMAGE [--target CONTAINER] [--env K=V] POD [-- COMMAND ...]"
     debug.add_argument("pod", metavar="POD")
     _namespace(debug)
     debug.add_argument("--image", required=True, help="of what")
     debug.add_argument("--target", metavar="CONTAINER", help="the container whose processes it sees")
-    debug.add_argument("-c", "--container", metavar="NAME", help="its name (made up: debugger-xxxxx)")
+    debug.add_argument(
+        "-c", "--container", "--name", metavar="NAME", help="its name (made up: debugger-xxxxx)"
+    )
     debug.add_argument(
         "--env", action="append", default=[], metavar="K=V", help="an environment variable; may be repeated"
     )

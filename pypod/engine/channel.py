@@ -17,11 +17,20 @@ from pypod.model import journal
 from pypod.model.history import History
 from pypod.model.journal import Entry
 
+TELL_AGAIN_EVERY = 2 * 1024 * 1024
+"""Bytes written, after which the whole history is written again. The engine keeps the last 16 MB of the log at least
+(`pypod.model.requests.JOURNAL_MAX_SIZE`), where a line may take four times as much: it escapes it, and adds the time."""
+
 
 class Channel:
-    """What is to be written waits until a pause is attached; a new pause is told the whole history first."""
+    """What is to be written waits until a pause is attached; a new pause is told the whole history first, and one whose log
+    grows long is told it again: the engine forgets the beginning of a log.
 
-    def __init__(self) -> None:
+    Args:
+        tell_again_every: bytes written, after which it is.
+    """
+
+    def __init__(self, tell_again_every: int = TELL_AGAIN_EVERY) -> None:
         self._lock = threading.Lock()
         self._stdin: StdinChannel | None = None
         self._history = History()
@@ -29,6 +38,9 @@ class Channel:
         self._name = ""
         self._told = ""
         self._is_stuck = False
+        self._is_torn = False
+        self._tell_again_every = tell_again_every
+        self._left = tell_again_every
         _open_channels.add(self)
 
     @property
@@ -45,6 +57,7 @@ class Channel:
         with self._lock:
             self._history = history
             self._told = pause
+            self._left = 0  # how much was written since it was last told is not known
 
     def attach(self, name: str, attach_stdin: Callable[[str], StdinChannel]) -> None:
         """Write through the pause of this name from now on. One that is attached already is not attached again: of two
@@ -58,12 +71,12 @@ class Channel:
         stdin = attach_stdin(name)
         with self._lock:
             old, self._stdin, self._is_stuck = self._stdin, stdin, False
-            knows = self._name == name if old is not None else self._told in ("", name)
+            self._is_torn = old is not None and self._name == name
             self._name = name
             if old is not None:
                 old.close()
-            if not knows:
-                self._unsent = self._history.entries()
+            if old is not None or self._told not in ("", name):
+                self._unsent, self._left = self._history.entries(), self._tell_again_every
             self._flush()
 
     def renew(self) -> None:
@@ -82,11 +95,18 @@ class Channel:
     def _flush(self) -> None:
         if self._stdin is None or self._is_stuck or not self._unsent:
             return
+        data = _encoded(self._unsent)
         try:
-            self._stdin.send(b"".join(journal.encode(entry) for entry in self._unsent))
-            self._unsent = []
+            self._stdin.send(b"\n" + data if self._is_torn else data)
+            self._unsent, self._is_torn = [], False
+            self._left -= len(data)
+            if self._left <= 0:
+                self._stdin.send(_encoded(self._history.entries()))
+                self._left = self._tell_again_every
         except PypodError:
-            self._is_stuck = True  # its pause has ended: the next one gets a snapshot of everything
+            self._is_stuck = (
+                True  # its pause has ended, or its stdin: the next one gets a snapshot of everything
+            )
 
     @property
     def stuck_at(self) -> str:
@@ -111,6 +131,10 @@ class Channel:
             self._stdin.close_in_child()
         self._stdin = None
         self._lock = threading.Lock()
+
+
+def _encoded(entries: list[Entry]) -> bytes:
+    return b"".join(journal.encode(entry) for entry in entries)
 
 
 _open_channels: weakref.WeakSet[Channel] = weakref.WeakSet()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from pypod.engine import pause
-from pypod.engine.api import Closable, Engine
+from pypod.engine.api import Engine
 from pypod.engine.messages import empty_files
 from pypod.engine.observe import engine_architecture
 from pypod.engine.pool import WorkerPool
@@ -55,10 +55,9 @@ class Execution:
         engine: where it is carried out.
         plan: what to do.
         pool: whose threads do it; None: the calling thread does, one action after the other (at interpreter exit).
-        handlers: do the actions that are more than an engine call: what holds a channel, writes a journal, runs a hook.
-            Where one is missing, its action is an error.
+        handlers: do the actions that are more than an engine call: what holds a channel, writes a journal, begins a hook or
+            a pull. Where one is missing, its action is an error.
         on_result: hears of each action as it ends.
-        on_progress: hears how a pull comes on, a line at a time; empty: it begins.
     """
 
     def __init__(
@@ -69,19 +68,16 @@ class Execution:
         *,
         handlers: Handlers | None = None,
         on_result: Callable[[ActionResult], None] | None = None,
-        on_progress: Callable[[PullImage, str], None] | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._pool = pool
         self._handlers: Handlers = handlers or {}
         self._on_result = on_result
-        self._on_progress = on_progress
         self._changed = threading.Condition()
         self._results: dict[int, ActionResult] = {}
         self._begun: set[int] = set()
         self._cancelled = False
-        self._pulls: list[Closable] = []
 
     def run(self) -> list[ActionResult]:
         """Do it all and return the results in the plan's order. Ctrl-C cancels what has not begun, waits for what has, and
@@ -102,17 +98,14 @@ class Execution:
         return [self._results[index] for index in range(len(self._plan.steps))]
 
     def cancel(self) -> None:
-        """Begin nothing more, and give up pulls."""
+        """Begin nothing more."""
         with self._changed:
             self._cancelled = True
-            pulls = list(self._pulls)
             for index, step in enumerate(self._plan.steps):
                 if index not in self._begun:
                     self._begun.add(index)
                     self._results[index] = ActionResult(step.action, skipped=True)
             self._changed.notify_all()
-        for pull in pulls:
-            pull.close()
 
     @property
     def is_cancelled(self) -> bool:
@@ -128,12 +121,8 @@ class Execution:
             ready = [index for index in range(len(self._plan.steps)) if self._is_ready(index)]
             self._begun.update(ready)
         for index in ready:
-            task = functools.partial(self._task, index)
-            if isinstance(self._plan.steps[index].action, PullImage):
-                # A pull takes long and costs little: it must not keep a worker from what is quick.
-                threading.Thread(target=task, name="pypod-pull", daemon=True).start()
-            elif self._pool is not None:
-                self._pool.submit(task)
+            if self._pool is not None:
+                self._pool.submit(functools.partial(self._task, index))
 
     def _is_ready(self, index: int) -> bool:
         after = self._plan.steps[index].after
@@ -173,15 +162,13 @@ class Execution:
         match action:
             case LoadPauseImage():
                 engine.load_image(pause.archive(engine_architecture(engine)))
-            case PullImage():
-                self._pull(action)
             case CreateNetwork():
                 engine.create_network(action.request)
             case CreateVolume():
                 engine.create_volume(action.request)
             case CreateContainer():
                 engine.create_container(action.request)
-            case AttachChannel() | Write() | RunHook() | ReadMessage():
+            case AttachChannel() | Write() | RunHook() | PullImage() | ReadMessage():
                 if type(action) not in self._handlers:
                     raise PypodError(f"cannot {action}: nobody does that here")
                 self._handlers[type(action)](action)
@@ -201,20 +188,3 @@ class Execution:
                 engine.remove_network(action.id)
             case _:
                 assert_never(action)
-
-    def _pull(self, action: PullImage) -> None:
-        told = self._on_progress
-        if told is None:
-            self._engine.pull_image(action.reference, register=self._register_pull)
-            return
-        told(action, "")
-        self._engine.pull_image(
-            action.reference, progress=lambda line: told(action, line), register=self._register_pull
-        )
-
-    def _register_pull(self, pull: Closable) -> None:
-        with self._changed:
-            self._pulls.append(pull)
-            cancelled = self._cancelled
-        if cancelled:
-            pull.close()

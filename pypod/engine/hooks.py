@@ -26,10 +26,10 @@ Spawn = Callable[[Callable[[], None]], None]
 RunsHook = Callable[[Target, RunHook], CheckResult]
 
 
-def on_thread(task: Callable[[], None]) -> None:
+def on_thread(task: Callable[[], None], name: str = "pypod-hook") -> None:
     """Run it on a thread of its own, or here where no thread can be started any more (3.12: at interpreter shutdown)."""
     try:
-        threading.Thread(target=task, name="pypod-hook", daemon=True).start()
+        threading.Thread(target=task, name=name, daemon=True).start()
     except RuntimeError:
         task()
 

@@ -41,7 +41,7 @@ def observe(
     """
     at = clock.now()
     listed = engine.containers({naming.UID: key.uid})
-    infos = [info for short in listed if (info := _inspect(engine, short)) is not None]
+    infos = [info for short in listed if (info := inspect(engine, short)) is not None]
     pauses = _newest_first(info for info in infos if naming.is_pause(info.labels))
     members: dict[str, tuple[ContainerInfo, ...]] = {}
     for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
@@ -54,7 +54,8 @@ def observe(
     return _with_surroundings(engine, found, spec)
 
 
-def _inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:
+def inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:
+    """All about a container that was listed; None: it is not there."""
     try:
         return engine.container(listed.id)
     except (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pypod.engine.channel import Channel
@@ -11,7 +12,7 @@ from pypod.engine.executor import ActionResult
 from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError
 from pypod.model import journal
 from pypod.model.journal import Entry, Event
-from pypod.model.plan import CreateContainer, KillContainer, PullImage, StartContainer
+from pypod.model.plan import CreateContainer, KillContainer, StartContainer
 from pypod.model.spec import PodSpec
 
 REPEATED_AT_ONCE = 3
@@ -66,14 +67,32 @@ class Recorder:
         if entries:
             self._channel.write(*entries)
 
-    def pulling(self, action: PullImage, line: str) -> None:
+    def pulling(self, reference: str, line: str) -> None:
         """Write how a pull comes on: its beginning, then a line in a while."""
         now = self._clock.now()
-        if line and now < self._pull_told.get(action.reference, 0.0) + PULL_EVERY:
+        if line and now < self._pull_told.get(reference, 0.0) + PULL_EVERY:
             return
-        self._pull_told[action.reference] = now
-        words = f"Pulling image {action.reference!r}" + (f": {line}" if line else "")
+        self._pull_told[reference] = now
+        words = f"Pulling image {reference!r}" + (f": {line}" if line else "")
         self._channel.write(Event(now, "Normal", "Pulling", words))
+
+    def pulled(self, reference: str, error: PypodError | None, users: Iterable[str]) -> None:
+        """Write what became of a pull. That nobody answered says nothing of the image.
+
+        Args:
+            users: the containers that wait for it.
+        """
+        self.last_error = error or self.last_error
+        if isinstance(error, EngineUnavailableError):
+            return
+        now = self._clock.now()
+        if error is None:
+            words = f"Successfully pulled image {reference!r}"
+            self._channel.write(journal.Pulled(now, reference), Event(now, "Normal", "Pulled", words))
+            return
+        reason = "InvalidImageName" if _is_no_name(error) else "ErrImagePull"
+        failures = [journal.ContainerFailed(now, name, reason, str(error)) for name in users]
+        self._channel.write(*failures, Event(now, "Warning", "Failed", str(error)))
 
     def repeated(self, event: Event) -> None:
         """Write an event that may come again and again."""
@@ -99,8 +118,6 @@ class Recorder:
     def _entries(self, result: ActionResult, now: float) -> list[Entry]:
         error = result.error
         match result.action:
-            case PullImage() as action:
-                return self._pull_entries(action, error, now)
             case CreateContainer(container=""):
                 self.sandbox_error = error
                 return []
@@ -114,15 +131,6 @@ class Recorder:
             case KillContainer() as action if action.container and action.signal != "SIGKILL":
                 return [] if error else [journal.Signalled(now, action.container, action.attempt)]
         return []
-
-    def _pull_entries(self, action: PullImage, error: PypodError | None, now: float) -> list[Entry]:
-        if error is None:
-            message = f"Successfully pulled image {action.reference!r}"
-            return [journal.Pulled(now, action.reference), Event(now, "Normal", "Pulled", message)]
-        reason = "InvalidImageName" if _is_no_name(error) else "ErrImagePull"
-        users = [c.name for c in self._spec.all_containers if c.image == action.reference]
-        failures: list[Entry] = [journal.ContainerFailed(now, name, reason, str(error)) for name in users]
-        return [*failures, Event(now, "Warning", "Failed", str(error))]
 
 
 def _sandbox_entries(action: StartContainer, error: PypodError | None, now: float) -> list[Entry]:
@@ -173,8 +181,6 @@ def _start_entries(action: StartContainer, error: PypodError | None, now: float)
 def is_fatal(result: ActionResult) -> bool:
     """The engine refused what ends a start (`pypod.starting.check_failure`): the rest of its plan can be left."""
     error, action = result.error, result.action
-    if isinstance(action, PullImage):
-        return error is not None
     if error is None or isinstance(error, ConflictError | NotFoundError):
         return False
     if isinstance(action, StartContainer) and action.container:

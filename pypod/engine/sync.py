@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pypod.engine import checks, messages, observe, recording
@@ -16,9 +19,10 @@ from pypod.engine.executor import ActionResult, Execution, Handlers
 from pypod.engine.hooks import HookRunner, Spawn, on_thread, target_of
 from pypod.engine.pool import ACTIONS, FAST_PROBES, PROBES, Pool, WorkerPool
 from pypod.engine.prober import Prober
+from pypod.engine.pulls import PullRunner, pull_thread
 from pypod.engine.recording import Recorder
 from pypod.errors import EngineError, EngineUnavailableError, PypodError
-from pypod.model import journal, planner, probes, status
+from pypod.model import journal, planner, probes, starting_members, status
 from pypod.model.desired import Desired
 from pypod.model.handlers import Probe
 from pypod.model.history import History
@@ -27,8 +31,21 @@ from pypod.model.probes import ProbeKey
 from pypod.model.state import PodObservation
 from pypod.model.status import PodStatus, Waiting
 
+log = logging.getLogger(__name__)
+
+MESSAGE_TRIES = 3
+"""Times that a message is asked for where the engine, which lists the pod, does not answer that."""
 MISSING = 2.0
 """Seconds that members may be without a pause before it counts as lost, not as a pod that is being removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a pass goes by. Each was read before the next one (see `pypod.model.members`, `PullRunner.running`)."""
+
+    pulling: frozenset[str]
+    history: History
+    seen: PodObservation
 
 
 class PodSync:
@@ -41,6 +58,7 @@ class PodSync:
         reach: how probes and hooks come to a port of the pod: ``auto``, ``direct`` or ``relay``.
         making: it is a new pod: while nothing of it is on the engine yet, it is Pending, not gone.
         spawn: gives a hook a thread.
+        spawn_pull: gives a pull one.
 
     Attributes:
         desired: what it should be.
@@ -48,6 +66,7 @@ class PodSync:
         observed, status: as of the last pass; None and unknown before the first.
         last_plan: the last one that had something to do.
         recorder: what the engine answered to the plans.
+        pulls: the images that are being pulled for it, beside the passes.
         refusals: how many plans in a row the engine refused something of: another pass at once would ask for the same again.
         changed: is set whenever another pass may find something else: an event, a probe's or a hook's result.
         on_wake: is called then, too.
@@ -64,6 +83,7 @@ class PodSync:
         reach: str = "auto",
         making: bool = False,
         spawn: Spawn = on_thread,
+        spawn_pull: Spawn = pull_thread,
     ) -> None:
         self.engine = engine
         self.desired = desired
@@ -78,6 +98,9 @@ class PodSync:
         self.recorder = Recorder(desired.spec, self.channel, clock)
         self.hooks = HookRunner(
             engine, desired.spec, self.channel, clock, self.wake, reach=reach, spawn=spawn
+        )
+        self.pulls = PullRunner(
+            engine, clock, self.recorder.pulling, self._pulled, self.wake, spawn=spawn_pull
         )
         self._reach = reach
         self._making = making
@@ -94,6 +117,7 @@ class PodSync:
         self._released = False
         self._execution: Execution | None = None
         self._backoffs: set[tuple[str, int]] = set()
+        self._unanswered: Counter[tuple[str, int]] = Counter()
         self._seen_pause = False
         self._pause_missing_since: float | None = None
 
@@ -111,25 +135,25 @@ class PodSync:
         self._look()
         return self.status
 
-    def _look(self) -> tuple[PodObservation, History]:
-        """What was seen, and the history from before it (see `pypod.model.members`). A caller keeps to these two: another
-        thread's look may have been made earlier, and be noted later."""
+    def _look(self) -> Look:
+        """A caller keeps to what this answers: another thread's look may have been made earlier, and be noted later."""
+        pulling = self.pulls.running
         history = self.channel.history
         seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock)
         self.observed = seen
         is_new = self._making and not self._seen_pause
         self.status = status.derive(self.desired, seen, history, self.clock.now(), is_new=is_new)
-        return seen, history
+        return Look(pulling, history, seen)
 
     def plan(self) -> Plan:
         """What a pass would do, from a fresh look."""
-        return self._plan(*self._look())
+        return self._plan(self._look())
 
-    def _plan(self, seen: PodObservation, history: History) -> Plan:
+    def _plan(self, look: Look) -> Plan:
         now = self.clock.now()
-        if self._is_gone(seen, now):
+        if self._is_gone(look.seen, now):
             return Plan(due=now + MISSING, waiting="the pod was removed")
-        return planner.plan_sync(self.desired, seen, history, now)
+        return planner.plan_sync(self.desired, look.seen, look.history, now, look.pulling)
 
     def _is_gone(self, seen: PodObservation, now: float) -> bool:
         """Somebody removed a pod that was there. Members without a pause may be a removal that is under way, whose deletion
@@ -151,7 +175,7 @@ class PodSync:
         Args:
             check: is called between the look and the deed; what it raises ends the pass. With it, the plan ends at the first
                 refusal that cannot heal.
-            deadline: Unix seconds at which what is left of the plan is given up, pulls too.
+            deadline: Unix seconds at which what is left of the plan is given up.
 
         Raises:
             EngineUnavailableError: nobody answers.
@@ -160,9 +184,9 @@ class PodSync:
         with self._pass:
             if self._released:
                 return Plan(waiting="released")
-            seen, history = self._look()
-            plan = self._plan(seen, history)
-            self._follow(seen)
+            look = self._look()
+            plan = self._plan(look)
+            self._follow(look.seen)
             if check is not None:
                 check(self)
             if plan:
@@ -173,7 +197,8 @@ class PodSync:
             return plan
 
     def _follow(self, seen: PodObservation) -> None:
-        """What a look alone is a reason for: the address is noted, probes are begun and ended."""
+        """What a look alone is a reason for: the address is noted, probes are begun and ended, pulls that nobody waits for any
+        more are given up."""
         self._attach_again(seen)
         history = self.channel.history
         if history.began is None and not seen.is_empty:
@@ -183,6 +208,8 @@ class PodSync:
         self._note_backoffs()
         terminating = seen.deletion_deadline is not None
         self._prober.update(probes.wanted(self.desired.spec, seen, history, terminating=terminating))
+        if terminating or history.finished is not None or (self._seen_pause and seen.is_empty):
+            self.pulls.give_up()
 
     def _note_backoffs(self) -> None:
         """Each restart that must wait is an event, once (pkg/kubelet/kuberuntime/kuberuntime_manager.go doBackOff)."""
@@ -214,7 +241,6 @@ class PodSync:
             self._actions,
             handlers=self._handlers(),
             on_result=lambda result: self._record(result, execution, starting=starting),
-            on_progress=self.recorder.pulling,
         )
         timer = self.clock.call_at(deadline, execution.cancel) if deadline is not None else None
         self._execution = execution
@@ -236,6 +262,7 @@ class PodSync:
             AttachChannel: lambda action: self.channel.attach(action.name, self.engine.attach_stdin),
             Write: lambda action: self.channel.write(*action.entries),
             RunHook: self._begin_hook,
+            PullImage: lambda action: self.pulls.begin(action.reference),
             ReadMessage: self._read_message,
         }
         return found
@@ -245,18 +272,23 @@ class PodSync:
         self.hooks.begin(action, self.observed)
 
     def _read_message(self, action: ReadMessage) -> None:
-        """One that cannot be read is an empty one: it must not be asked for for ever."""
+        """One that cannot be read is an empty one: it must not be asked for for ever, and the pod's end waits for it."""
         try:
             text = messages.read_message(self.engine, action)
         except EngineUnavailableError:
-            raise
+            key = (action.container, action.attempt)
+            self._unanswered[key] += 1
+            if self._unanswered[key] < MESSAGE_TRIES:
+                raise
+            text = ""
         except PypodError:
+            text = ""
+        except Exception:  # a bug of ours, or an archive that nobody foresaw
+            log.exception("cannot %s", action)
             text = ""
         self.channel.write(journal.Message(self.clock.now(), action.container, action.attempt, text))
 
     def _record(self, result: ActionResult, execution: Execution, *, starting: bool) -> None:
-        if isinstance(result.action, PullImage) and result.error is not None and execution.is_cancelled:
-            return  # it was given up: that says nothing of the image
         self.recorder.record(result)
         if (
             isinstance(result.action, CreateContainer)
@@ -266,6 +298,12 @@ class PodSync:
             self.channel.renew()
         if starting and recording.is_fatal(result):
             execution.cancel()
+
+    def _pulled(self, reference: str, error: PypodError | None) -> None:
+        """It concerns the containers that would have it pulled now. One that runs has its image, whatever it is of."""
+        seen, history = self.observed, self.channel.history
+        users = [] if seen is None else starting_members.waiting_for(reference, self.desired, seen, history)
+        self.recorder.pulled(reference, error, users)
 
     # probes
 
@@ -295,6 +333,7 @@ class PodSync:
         for, unless told not to."""
         self._released = True
         self._prober.stop()
+        self.pulls.close()
         execution = self._execution
         if execution is not None:
             execution.cancel()

@@ -16,17 +16,20 @@ from pypod.engine.executor import ActionResult, Execution, Handlers
 from pypod.engine.hooks import HookRunner, Spawn, on_thread
 from pypod.engine.pool import ACTIONS, WorkerPool
 from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError, TeardownError
-from pypod.model import journal, stopping
+from pypod.model import journal, naming, stopping
 from pypod.model.naming import PodKey
 from pypod.model.plan import KillContainer, Plan, RunHook, Write
 from pypod.model.spec import PodSpec
-from pypod.model.state import PodObservation
+from pypod.model.state import NetworkInfo, PodObservation
 
 POLL = 0.02
 """Seconds between looks while members have their grace: a list is one call of about a millisecond."""
 LONGEST_POLL = 0.1
 SLACK = 30.0
 """Seconds for the engine to carry a removal out, past the grace."""
+LINGERING = 2.0
+"""Seconds for which an isolated network may be in use though no pod is on it: the engine has not let go of the last one yet.
+After that somebody else has a container on it, and it stays."""
 
 
 class Teardown:
@@ -76,6 +79,9 @@ class Teardown:
         self._kill = False
         self._began_it = False
         self._seen: PodObservation | None = None
+        self._network = spec.network if spec is not None else ""
+        self._is_in_use = False
+        """Of what the last plan could not remove, the engine said nothing but that."""
         self._errors: dict[str, str] = {}
 
     def kill_now(self) -> None:
@@ -105,6 +111,8 @@ class Teardown:
         pause = POLL
         while not (seen := observe.observe(self._engine, self._key, clock=self._clock)).is_empty:
             self._seen = seen
+            if seen.pause is not None:
+                self._network = naming.network_of(seen.pause.labels) or ""
             self._changed.clear()
             now = self._clock.now()
             if now > self._give_up:
@@ -119,6 +127,32 @@ class Teardown:
                 self._clock.wait(self._changed, min(pause, max(0.001, (plan.due or now + 1) - now)))
             else:
                 pause = POLL
+        self._remove_network()
+
+    def _remove_network(self) -> None:
+        """Where it is isolated and this was its last pod. Only now, when nothing of this one is left: whatever became of each
+        removal, and whoever did it, of pods that leave at the same time the last one comes here when all others are gone."""
+        pause, lingers_until = POLL, self._clock.now() + LINGERING
+        while plan := stopping.plan_network_removal(self._network, self._networks()):
+            if not self._execute(plan):
+                return
+            now = self._clock.now()
+            if self._is_in_use and (now > lingers_until or self._has_other_pods()):
+                return
+            if now > self._give_up:
+                raise TeardownError(
+                    f"pod '{self._key.full_name}'", self._reasons([str(step.action) for step in plan.steps])
+                )
+            self._clock.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def _networks(self) -> list[NetworkInfo]:
+        return self._engine.networks() if self._network else []
+
+    def _has_other_pods(self) -> bool:
+        """Whether another pod belongs on its network; that one removes it, when it leaves."""
+        listed = self._engine.containers({naming.NETWORK: self._network})
+        return any(observe.inspect(self._engine, info) is not None for info in listed)
 
     def _plan(self, seen: PodObservation, now: float) -> Plan:
         marked = seen.deletion_deadline
@@ -137,6 +171,7 @@ class Teardown:
     def _execute(self, plan: Plan) -> bool:
         """Whether an action failed: then the engine is not asked again in a hurry."""
         failed = False
+        self._is_in_use = True
         execution = Execution(
             self._engine, plan, self._pool, handlers=self._handlers(), on_result=self._on_result
         )
@@ -151,6 +186,7 @@ class Teardown:
                 # A kill's conflict is that it has ended.
                 ended = isinstance(action, KillContainer) and isinstance(result.error, ConflictError)
                 failed = failed or not ended
+                self._is_in_use = self._is_in_use and isinstance(result.error, ConflictError)
         return failed
 
     def _note_signal(self, action: KillContainer, error: PypodError | None) -> None:
@@ -167,4 +203,10 @@ class Teardown:
     def _leftovers(self, seen: PodObservation) -> list[tuple[str, str]]:
         containers = [f"container {info.name}" for info in (*seen.all_members, *seen.pauses)]
         things = containers + [f"volume {volume.name}" for volume in seen.volumes]
-        return [(thing, self._errors.get(f"remove {thing}", "it is still there")) for thing in things]
+        return self._reasons([f"remove {thing}" for thing in things])
+
+    def _reasons(self, removals: list[str]) -> list[tuple[str, str]]:
+        """What is left, and why."""
+        return [
+            (each.removeprefix("remove "), self._errors.get(each, "it is still there")) for each in removals
+        ]

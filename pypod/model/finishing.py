@@ -1,9 +1,13 @@
-"""Whether a pod is at its end: that is final, so it is written down, once, and believed from then on."""
+"""Whether a pod is at its end: that is final, so it is written down, once, and believed from then on.
+
+It is told to the world a little later, when nothing of the pod runs any more.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pypod.model import messages
 from pypod.model.desired import Desired
 from pypod.model.history import History
 from pypod.model.journal import Event, PodFinished
@@ -11,6 +15,9 @@ from pypod.model.members import Kind, Member
 from pypod.model.spec import RestartPolicy
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 
+PATIENCE = 15.0
+"""Seconds after the last end of a container, until which whoever looks after the pod has written down that it is over, and read
+the last messages; or nobody does, or can. Such a look is 10 s off at most (`pypod.supervisor.RESYNC`)."""
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 
@@ -57,6 +64,41 @@ def finish(
     entry = PodFinished(now, "Failed", "DeadlineExceeded", DEADLINE_MESSAGE)
     event = Event(now, "Normal", "DeadlineExceeded", DEADLINE_MESSAGE)
     return Finish(entry, (event,), "activeDeadlineSeconds is over")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is told of a pod's end.
+
+    Attributes:
+        entry: how it ends: nothing of it is started any more; None: it does not yet.
+        is_over: nothing of it runs any more, and what its containers left as messages is known.
+    """
+
+    entry: PodFinished | None
+    is_over: bool
+
+
+def ending(
+    desired: Desired, members: tuple[Member, ...], observed: PodObservation, history: History, now: float
+) -> Ending:
+    """How far a pod has come with its end. A kubelet, too, reports it only when nothing is left running
+    (pkg/kubelet/status/status_manager.go: "Delay transitioning a pod to a terminal status unless the pod is actually terminal").
+
+    1. The end that was written down. One that was not counts where nobody can write it any more, since the pause, whose log it
+       would be in, has ended; or where nobody has for a while.
+    2. It is over when no container runs and the messages have been read; those that nobody reads are not waited for for ever,
+       and those of a pod that is deleted not at all.
+    """
+    rests = not any(info.is_live for info in observed.all_members)
+    if observed.deletion_deadline is not None or not rests:
+        return Ending(history.finished, rests)
+    entry, pause = history.finished, observed.pause
+    ends = [info.finished_at for info in observed.all_members if info.finished_at is not None]
+    is_late = now > max([*ends, entry.at if entry is not None else 0.0]) + PATIENCE
+    if entry is None and (is_late or pause is None or not pause.is_live):
+        entry = finish(desired, members, observed, history, now).entry
+    return Ending(entry, is_late or not messages.unread(desired.spec, members, observed, history))
 
 
 def serving(observed: PodObservation) -> ContainerInfo | None:

@@ -131,12 +131,13 @@ class History:
 
     def _with_event(self, event: Event) -> History:
         failures = self.failures
-        if event.reason in ("Created", "Started"):
+        if event.reason in ("Created", "Started") and not event.again:
             failures = _without(failures, event.container)
         return replace(self, events=_add_event(self.events, event), failures=failures)
 
     def _with_failure(self, failure: ContainerFailed) -> History:
-        before = self.failures.get(failure.container)
+        before = None if failure.again else self.failures.get(failure.container)
+        failure = replace(failure, again=False)
         recent = before is not None and failure.at - before.at <= FAILURES_FORGOTTEN
         if before is not None and recent and before.reason == failure.reason:
             failure = replace(failure, count=before.count + failure.count)
@@ -152,25 +153,27 @@ class History:
         record = _updated(self.record(entry.container, entry.attempt), entry)
         others = [old for old in self.records.get(entry.container, ()) if old.attempt != entry.attempt]
         kept = sorted([record, *others], key=lambda each: each.attempt, reverse=True)[:KEPT_RECORDS]
-        failures = _without(self.failures, entry.container) if isinstance(entry, Started) else self.failures
+        is_start = isinstance(entry, Started) and not entry.again
+        failures = _without(self.failures, entry.container) if is_start else self.failures
         return replace(self, records={**self.records, entry.container: tuple(kept)}, failures=failures)
 
     def entries(self) -> list[Entry]:
-        """What tells all of this: a new sandbox's journal begins with it.
+        """What tells all of this: a new sandbox's journal begins with it, and a long one has it again and again.
 
-        Failures come last, since events and starts before them take the older ones away.
+        Whoever knows some of it, or all, knows just that after these. Who knows all of it still does after a part of them,
+        but that events that were told again come after the others.
         """
         found: list[Entry] = [] if self.began is None else [Began(self.began)]
         if self.handed_over:
             found.append(HandedOver(0.0))
         if self.ip:
             found.append(Address(0.0, self.ip))
-        found += self.events
+        found += [replace(event, again=True) for event in self.events]
         found += [Pulled(at, image) for image, at in self.pulled.items()]
         for container, records in self.records.items():
             for record in reversed(records):
                 found += _record_entries(container, record)
-        found += self.failures.values()
+        found += [replace(failure, again=True) for failure in self.failures.values()]
         return found if self.finished is None else [*found, self.finished]
 
 
@@ -193,7 +196,7 @@ def _updated(record: Record, entry: Started | Probed | Hooked | Stopping | Signa
 def _record_entries(container: str, record: Record) -> list[Entry]:
     found: list[Entry] = []
     if record.was_started:
-        found.append(Started(0.0, container, record.attempt, record.step, record.sandbox))
+        found.append(Started(0.0, container, record.attempt, record.step, record.sandbox, again=True))
     found += [*record.probes.values(), *record.hooks.values()]
     if record.stopping is not None:
         found.append(record.stopping)
@@ -220,8 +223,10 @@ def read(lines: Iterable[str | bytes]) -> History:
 
 def _add_event(events: tuple[Event, ...], event: Event) -> tuple[Event, ...]:
     same = (event.type, event.reason, event.message, event.container)
+    added = replace(event, first_at=event.first_at or event.at, again=False)
     for index, old in enumerate(events):
         if (old.type, old.reason, old.message, old.container) == same:
-            counted = replace(event, count=old.count + event.count, first_at=old.first_at or old.at)
-            return (*events[:index], *events[index + 1 :], counted)
-    return (*events, replace(event, first_at=event.first_at or event.at))[-MAX_EVENTS:]
+            if not event.again:
+                added = replace(added, count=old.count + event.count, first_at=old.first_at or old.at)
+            return (*events[:index], *events[index + 1 :], added)
+    return (*events, added)[-MAX_EVENTS:]

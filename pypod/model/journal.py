@@ -23,6 +23,8 @@ class Event:
         type: ``Normal`` or ``Warning``.
         reason: ``Pulled``, ``Created``, ``Started``, ``Killing``, ``BackOff``, ``SandboxChanged`` ...
         container: of the pod; empty: the pod itself.
+        again: it was told before, and is told again (`pypod.model.history.History.entries`): nothing has happened, and
+            ``count`` is all there is, not so many more.
     """
 
     at: float
@@ -32,6 +34,7 @@ class Event:
     container: str = ""
     count: int = 1
     first_at: float = 0.0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Started:
         attempt: which instance, from 0.
         step: how far the back-off has come with it; 0 for a first start.
         sandbox: the attempt of the pause that it joined.
+        again: as of an `Event`.
     """
 
     at: float
@@ -71,6 +75,7 @@ class Started:
     attempt: int
     step: int
     sandbox: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class ContainerFailed:
         reason: ``ErrImagePull``, ``InvalidImageName``, ``CreateContainerError``, ``RunContainerError``.
         message: the engine's words.
         count: how often in a row.
+        again: as of an `Event`.
     """
 
     at: float
@@ -88,6 +94,7 @@ class ContainerFailed:
     reason: str
     message: str
     count: int = 1
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

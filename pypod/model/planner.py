@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
-from pypod.model import naming
+from pypod.model import messages, naming
 from pypod.model.desired import Desired
 from pypod.model.finishing import finish, serving
 from pypod.model.history import History
@@ -24,20 +24,11 @@ from pypod.model.plan import (
     LoadPauseImage,
     Plan,
     PlanBuilder,
-    ReadMessage,
     RemoveContainer,
     StartContainer,
     Write,
 )
-from pypod.model.requests import (
-    Sandbox,
-    message_file,
-    messages_directory,
-    network_request,
-    pause_request,
-    volume_requests,
-)
-from pypod.model.spec import MessagePolicy
+from pypod.model.requests import Sandbox, network_request, pause_request, volume_requests
 from pypod.model.starting_members import FAILURE_RETRY, Place, StartSteps
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 from pypod.model.stopping import StopSteps, stops_of
@@ -49,7 +40,16 @@ that is taken they are nearly the same: "listen tcp4 0.0.0.0:80: bind: address a
 __all__ = ["FAILURE_RETRY", "Desired", "plan_sync"]
 
 
-def plan_sync(desired: Desired, observed: PodObservation, history: History, now: float) -> Plan:
+NOTHING: frozenset[str] = frozenset()
+
+
+def plan_sync(
+    desired: Desired,
+    observed: PodObservation,
+    history: History,
+    now: float,
+    pulling: frozenset[str] = NOTHING,
+) -> Plan:
     """What can be done now to bring the pod to where its spec says.
 
     1. A pod that is marked as to go gets nothing.
@@ -57,22 +57,35 @@ def plan_sync(desired: Desired, observed: PodObservation, history: History, now:
     3. A sandbox that died, lost its network or was started again takes its members with it; only then is a new one made.
     4. What the sandbox needs: pause image, volumes, network. Then the sandbox.
     5. Init containers and sidecars in their order, then the containers: each that is missing, or is due to be restarted; and
-       the end of those whose probes or hooks have failed.
+       the end of those whose probes or hooks have failed. An image that one of them waits for is pulled beside all that.
+
+    Args:
+        history: what its journal told *before* the engine was looked at (see `pypod.model.members`).
+        now: Unix seconds.
+        pulling: the images that this process was pulling before the journal was read.
     """
     if observed.deletion_deadline is not None:
         return Plan(waiting="the pod is being deleted")
-    return _Sync(desired, observed, history, now).plan()
+    return _Sync(desired, observed, history, now, pulling).plan()
 
 
 class _Sync:
     """One run of `plan_sync`: the steps so far, and what they wait for."""
 
-    def __init__(self, desired: Desired, observed: PodObservation, history: History, now: float) -> None:
+    def __init__(
+        self,
+        desired: Desired,
+        observed: PodObservation,
+        history: History,
+        now: float,
+        pulling: frozenset[str],
+    ) -> None:
         self.spec = desired.spec
         self.desired = desired
         self.observed = observed
         self.history = history
         self.now = now
+        self.pulling = pulling
         self.members = members_of(desired.spec, observed, history)
         self.builder = PlanBuilder()
         self.reads: list[int] = []
@@ -80,7 +93,8 @@ class _Sync:
         self.waiting: list[str] = []
 
     def plan(self) -> Plan:
-        self._read_messages()
+        for read in messages.unread(self.spec, self.members, self.observed, self.history):
+            self.reads.append(self.builder.add(read))
         finished = finish(self.desired, self.members, self.observed, self.history, self.now)
         if finished.due is not None:
             self.due.append(finished.due)
@@ -116,8 +130,8 @@ class _Sync:
     def _place(self, pause: str, attempt: int, *, created: int | None, started: int | None) -> Place:
         """Where a volume of messages is only being made, its directory is known in the next pass."""
         name = naming.volume_name(self.observed.key, naming.MESSAGES)
-        messages = next((volume.mountpoint for volume in self.observed.volumes if volume.name == name), "")
-        return Place(Sandbox(pause, attempt, messages, self.observed.node_memory), created, started)
+        directory = next((volume.mountpoint for volume in self.observed.volumes if volume.name == name), "")
+        return Place(Sandbox(pause, attempt, directory, self.observed.node_memory), created, started)
 
     def _members(self, pause: ContainerInfo) -> None:
         self._remove_older(pause.name, started=None)
@@ -134,37 +148,12 @@ class _Sync:
             self.builder.add(RemoveContainer(old.id, old.name, "an older sandbox"), after=after)
 
     def _start(self, place: Place, members: tuple[Member, ...]) -> None:
-        steps = StartSteps(self.desired, self.observed, self.history, self.now, self.builder, place)
+        steps = StartSteps(
+            self.desired, self.observed, self.history, self.now, self.builder, place, self.pulling
+        )
         steps.walk(members)
         self.due += steps.due
         self.waiting += steps.waiting
-
-    def _read_messages(self) -> None:
-        for member in self.members:
-            info = member.info
-            if info is None or not info.has_ended or info.started_at is None or member.is_vanished:
-                continue
-            if self.history.record(member.name, info.attempt).message is None:
-                self._read_message(member, info)
-
-    def _read_message(self, member: Member, info: ContainerInfo) -> None:
-        """Source: pkg/kubelet/kuberuntime/kuberuntime_container.go getTerminationMessage."""
-        policy = member.container.termination_message_policy
-        from_log = policy is MessagePolicy.FALLBACK_TO_LOGS_ON_ERROR and info.exit_code != 0
-        pause = self.observed.pause
-        path = ""
-        if member.container.termination_message_path and pause is not None and pause.started_at is not None:
-            path = f"{messages_directory(self.spec)}/{message_file(member.name, info.attempt)}"
-        if path or from_log:
-            action = ReadMessage(
-                member.name,
-                info.attempt,
-                pause.id if pause is not None and path else "",
-                path,
-                info.id if from_log else "",
-                f"it exited with code {info.exit_code}",
-            )
-            self.reads.append(self.builder.add(action))
 
     # the sandbox
 
@@ -247,9 +236,9 @@ class _Sync:
                 )
         present = {volume.name for volume in observed.volumes}
         missing = [v for v in volume_requests(self.spec, self.desired.identity) if v.name not in present]
-        messages = naming.volume_name(observed.key, naming.MESSAGES)
+        kept = naming.volume_name(observed.key, naming.MESSAGES)
         for volume in missing:
-            cause = "for termination messages" if volume.name == messages else "emptyDir begins empty"
+            cause = "for termination messages" if volume.name == kept else "emptyDir begins empty"
             steps.append(self.builder.add(CreateVolume(volume, cause)))
         return steps
 

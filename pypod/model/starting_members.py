@@ -42,6 +42,9 @@ class Place:
 class StartSteps:
     """One walk over a pod's containers.
 
+    Args:
+        pulling: the images that are being pulled.
+
     Attributes:
         due: when something is due by time alone.
         waiting: why there is nothing (more) to do, for people.
@@ -55,6 +58,7 @@ class StartSteps:
         now: float,
         builder: PlanBuilder,
         place: Place,
+        pulling: frozenset[str],
     ) -> None:
         self._desired = desired
         self._spec = desired.spec
@@ -63,24 +67,26 @@ class StartSteps:
         self._now = now
         self._builder = builder
         self._place = place
-        self._pulls: dict[str, int] = {}
+        self._pulling = set(pulling)
         self.due: list[float] = []
         self.waiting: list[str] = []
 
     def walk(self, members: tuple[Member, ...]) -> None:
-        """Init containers and sidecars in their order, as far as they have come; then the containers, but none before the
-        postStart hook of the one before it has ended. What has outlived its sandbox is ended before all that."""
+        """Init containers and sidecars in their order, as far as they have come; then the containers, but none for the first time
+        before the postStart hook of the one before it has ended. What has outlived its sandbox is ended before all that."""
         for member in members:
             if member.info is not None and member.is_live and not member.current:
                 self._stop(member, member.info, "SandboxChanged", "its sandbox changed")
         come = max(
             (index for index, member in enumerate(members) if member.current and member.ran), default=-1
         )
-        initialized = has_initialized(members)
+        initialized, hook_runs = has_initialized(members), False
         for index, member in enumerate(members):
             # What another was started after is not waited for again: a sidecar that crashed is restarted beside the others.
             is_past = initialized or index < come
             if member.kind is Kind.INIT and (is_past or (member.current and member.succeeded)):
+                continue
+            if hook_runs and not (member.current and member.ran):
                 continue
             starts = self._keep(member)
             if member.kind is Kind.INIT or (member.kind is Kind.SIDECAR and not is_past):
@@ -89,7 +95,7 @@ class StartSteps:
                     return
             elif self._hook_runs(member, starts) and _follows(members, member):
                 self.waiting.append(f"postStart hook of container {member.name}")
-                return
+                hook_runs = True
 
     def _hook_runs(self, member: Member, starts: bool) -> bool:
         """Its postStart has not returned; where it is only about to start, neither. One that cannot be started now holds
@@ -196,28 +202,29 @@ class StartSteps:
     def _start_new(self, member: Member, *, attempt: int, step: int, cause: str) -> bool:
         """Whether it is being started, in this pass or in the next one."""
         container, sandbox = member.container, self._place.sandbox
-        if self._failure_holds(member.name):
+        wanted = pull_cause(container, self._observed, self._history)
+        if self._failure_holds(member.name, is_pulled=bool(wanted)):
+            return False
+        if wanted:
+            return self._pull(member, wanted)
+        image = self._observed.images.get(container.image)
+        if image is None:
+            self.waiting.append(f"container {member.name}: image {container.image} is not on the engine")
             return False
         if container.termination_message_path and not sandbox.messages:
             self.waiting.append(f"container {member.name}: the volume of its messages is being made")
             return True
-        pull = self._pull(container)
-        image = self._observed.images.get(container.image)
-        if image is None and pull is None:
-            self.waiting.append(f"container {member.name}: image {container.image} is not on the engine")
-            return False
         request = member_request(
             self._spec,
             container,
             self._desired.identity,
             attempt=attempt,
-            # By ID once it is here, so that a tag that moves meanwhile changes nothing; a pull decides the ID anew.
-            image=image.id if image is not None and pull is None else container.image,
+            image=image.id,  # so that a tag that moves meanwhile changes nothing
             sandbox=sandbox,
         )
         created = self._builder.add(
             CreateContainer(request, member.name, cause),
-            after=[self._place.created, pull, self._message_file(member, attempt)],
+            after=[self._place.created, self._message_file(member, attempt)],
         )
         start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
         self._builder.add(start, after=[created, self._place.started])
@@ -235,33 +242,58 @@ class StartSteps:
 
     # images
 
-    def _pull(self, container: Container) -> int | None:
-        """The pull that the container must wait for, where its image may be, and is to be, asked for."""
-        cause = self._pull_cause(container)
-        if cause and container.image not in self._pulls:
-            self._pulls[container.image] = self._builder.add(PullImage(container.image, cause))
-        return self._pulls.get(container.image)
+    def _pull(self, member: Member, cause: str) -> bool:
+        """Begin the pull that a container waits for, unless it is under way; whether the container is started when it has
+        ended. One pull serves all that want the image."""
+        image, name = member.container.image, member.name
+        came = self._history.pulled.get(image)
+        if came is not None and self._observed.images.get(image) is None and came + FAILURE_RETRY > self._now:
+            self.due.append(came + FAILURE_RETRY)
+            self.waiting.append(f"container {name}: image {image} was pulled, and is not on the engine")
+            return False
+        if image not in self._pulling:
+            self._pulling.add(image)
+            self._builder.add(PullImage(image, cause))
+        self.waiting.append(f"container {name}: image {image} is being pulled")
+        return True
 
-    def _pull_cause(self, container: Container) -> str:
-        policy = container.pull_policy
-        if policy is PullPolicy.ALWAYS and container.image not in self._history.pulled:
-            return "imagePullPolicy Always"
-        if policy is not PullPolicy.NEVER and self._observed.images.get(container.image) is None:
-            return f"not on the engine, imagePullPolicy {policy.value}"
-        return ""
-
-    def _failure_holds(self, container: str) -> bool:
-        """What failed a moment ago is not tried again yet; notes when it will be."""
+    def _failure_holds(self, container: str, *, is_pulled: bool) -> bool:
+        """What failed a moment ago is not tried again yet; notes when it will be. That an image could not be had holds up only
+        who still wants to have it pulled."""
         failure = self._history.failures.get(container)
         if failure is None:
             return False
         is_image = failure.reason in IMAGE_REASONS
+        if is_image and not is_pulled:
+            return False
         due = failure.at + (restarts.IMAGE_PULL.delay(failure.count) if is_image else FAILURE_RETRY)
         if due <= self._now:
             return False
         self.due.append(due)
         self.waiting.append(f"container {container}: {failure.reason}")
         return True
+
+
+def pull_cause(container: Container, observed: PodObservation, history: History) -> str:
+    """Why a container's image is to be pulled before it is started; empty: it is not."""
+    policy = container.pull_policy
+    if policy is PullPolicy.ALWAYS and container.image not in history.pulled:
+        return "imagePullPolicy Always"
+    if policy is not PullPolicy.NEVER and observed.images.get(container.image) is None:
+        return f"not on the engine, imagePullPolicy {policy.value}"
+    return ""
+
+
+def waiting_for(image: str, desired: Desired, observed: PodObservation, history: History) -> list[str]:
+    """The containers that do not run, and want an image to be pulled before they do."""
+    running = {info.container for info in observed.all_members if info.is_live}
+    return [
+        container.name
+        for container in desired.spec.all_containers
+        if container.image == image
+        and container.name not in running
+        and pull_cause(container, observed, history)
+    ]
 
 
 def _why_stopped(member: Member) -> tuple[str, str]:

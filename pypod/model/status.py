@@ -21,6 +21,7 @@ from pypod.model.container_status import (
     status_of,
 )
 from pypod.model.desired import Desired
+from pypod.model.finishing import Ending, ending
 from pypod.model.history import History
 from pypod.model.members import Kind, has_initialized, members_of
 from pypod.model.phase import Phase, phase_of
@@ -43,7 +44,7 @@ class PodStatus:
     """A pod, as it was last seen.
 
     Attributes:
-        phase: see `Phase`.
+        phase: see `Phase`. ``Succeeded`` and ``Failed`` only when nothing of it runs any more.
         pod_ip: empty while it has none.
         start_time: when the pod was accepted, Unix seconds; None before anything of it was.
         conditions: ``PodReadyToStartContainers``, ``Initialized``, ``Ready``, ``ContainersReady``, ``PodScheduled``.
@@ -161,15 +162,20 @@ def derive(
     members = members_of(desired.spec, observed, history)
     statuses = tuple(status_of(member, view) for member in members)
     initialized = has_initialized(members)
-    phase = _phase(view, statuses, initialized)
-    reason, message = _reason(view)
+    end = ending(desired, members, observed, history, now)
+    phase = _phase(view, statuses, end, initialized)
+    reason, message = _reason(view, end)
     pause = observed.pause
     return PodStatus(
         phase=phase,
         pod_ip=observed.ip,
         start_time=_start_time(view),
+        # That it cannot become ready any more is true from the moment when its end is decided (generate.go is called with it).
         conditions=conditions_of(
-            phase, statuses, has_sandbox=observed.sandbox is not None, has_initialized=initialized
+            phase if end.entry is None else Phase(end.entry.phase),
+            statuses,
+            has_sandbox=observed.sandbox is not None,
+            has_initialized=initialized,
         ),
         container_statuses=tuple(status for status in statuses if status.kind is Kind.REGULAR),
         reason=reason,
@@ -181,21 +187,22 @@ def derive(
     )
 
 
-def _phase(view: View, statuses: tuple[ContainerStatus, ...], initialized: bool) -> Phase:
-    """What was written down as the pod's end is final."""
-    if view.history.finished is not None:
-        return Phase(view.history.finished.phase)
-    runs = any(info.is_live for info in view.observed.all_members)
-    is_terminal = view.observed.deletion_deadline is not None and not runs
-    return phase_of(view.desired.spec, statuses, is_terminal=is_terminal, has_initialized=initialized)
+def _phase(view: View, statuses: tuple[ContainerStatus, ...], end: Ending, initialized: bool) -> Phase:
+    """What was written down as the pod's end is final, and is told when it is over; until then it is where it was before."""
+    if end.entry is not None and end.is_over:
+        return Phase(end.entry.phase)
+    is_terminal = view.observed.deletion_deadline is not None and end.is_over
+    phase = phase_of(view.desired.spec, statuses, is_terminal=is_terminal, has_initialized=initialized)
+    if is_terminal or not phase.is_final:
+        return phase
+    return Phase.RUNNING if initialized else Phase.PENDING
 
 
-def _reason(view: View) -> tuple[str, str]:
+def _reason(view: View, end: Ending) -> tuple[str, str]:
     """Reason and message of the pod as a whole."""
-    finished = view.history.finished
-    if finished is not None:
-        return finished.reason, finished.message
-    if view.observed.lease_lost:
+    if end.entry is not None and end.is_over:
+        return end.entry.reason, end.entry.message
+    if end.entry is None and view.observed.lease_lost:
         return "LeaseLost", "the pod's owner is gone"
     return "", ""
 

@@ -6,7 +6,7 @@ Sources: pkg/kubelet/kuberuntime/kuberuntime_container.go killContainer, kuberun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pypod.model import naming
@@ -26,7 +26,7 @@ from pypod.model.plan import (
     Write,
 )
 from pypod.model.spec import PodSpec
-from pypod.model.state import ContainerInfo, PodObservation
+from pypod.model.state import ContainerInfo, NetworkInfo, PodObservation
 
 FLOOR = 2.0
 """Seconds that a container has between its stop signal and SIGKILL even where preStop, or the containers that a sidecar waits
@@ -192,7 +192,8 @@ def plan_teardown(
 
     1. The pause is renamed: that is the deletion mark.
     2. While there is grace: preStop hooks and stop signals, sidecars last.
-    3. When all have ended, or grace has: everything goes, volumes and an isolated network after the containers.
+    3. When all have ended, or grace has: everything goes, volumes after the containers. An isolated network is not the
+       pod's alone, and goes last (`plan_network_removal`).
 
     Args:
         spec: of the pod; None: it cannot be read.
@@ -236,6 +237,19 @@ def _remove_all(builder: PlanBuilder, observed: PodObservation, mark: int | None
     ]
     for volume in observed.volumes:
         builder.add(RemoveVolume(volume.name, "the pod is deleted"), after=removals)
-    network = observed.network
-    if network is not None and naming.network_of(network.labels):
-        builder.add(RemoveNetwork(network.id, network.name, "its last pod may be gone"), after=removals)
+
+
+def plan_network_removal(network: str, networks: Iterable[NetworkInfo]) -> Plan:
+    """The end of the isolated network of that name, when nothing of one of its pods is left: the engine refuses it while
+    another pod is on it, so of pods that leave at the same time the last one removes it. There may be two of the name, which
+    raced into being.
+
+    Args:
+        network: empty: the flat one, which stays.
+        networks: of the engine.
+    """
+    builder = PlanBuilder()
+    for each in networks if network else ():
+        if naming.network_of(each.labels) == network:
+            builder.add(RemoveNetwork(each.id, each.name, "its last pod may be gone"))
+    return builder.build()

@@ -378,7 +378,9 @@ def build_all(engine: Engine, recipes: Sequence[Recipe], *, force: bool = False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Build the test images from Debian packages and load them.")
+    parser = argparse.ArgumentParser(
+        description="Build the test images from Debian packages and load them.", allow_abbrev=False
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)} (default: all)")
     parser.add_argument("--force", action="store_true", help="build again from the packages")
     options = parser.parse_args(arguments)

@@ -92,7 +92,7 @@ def ended(raw: docker.APIClient, module_namespace: str) -> Iterator[Pod]:
     ]
     pod = _pod(module_namespace, *containers, restart_policy="Never").start(wait=False)
     try:
-        eventually(lambda: pod.history.finished is not None, "all have ended", timeout=2 * PATIENCE)
+        pod.wait("Failed", timeout=2 * PATIENCE)  # and with the end, the messages are there
         yield pod
     finally:
         pod.stop()
@@ -100,7 +100,7 @@ def ended(raw: docker.APIClient, module_namespace: str) -> Iterator[Pod]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_termination_message(ended: Pod, case: Case) -> None:
-    state = ended.refresh().container(case.name).state
+    state = ended.status.container(case.name).state
     assert isinstance(state, Terminated)
     assert (state.exit_code, state.message) == (case.code, case.message)
 

@@ -155,9 +155,11 @@ class Case:
     waiting: str = ""
     spec: Callable[[PodSpec], PodSpec] = field(default=lambda spec: spec)
     history: History = field(default_factory=History)
+    pulling: frozenset[str] = frozenset()
 
     def run(self) -> Plan:
-        return planner.plan_sync(Desired(self.spec(BASE), IDENTITY), self.observed, self.history, NOW)
+        desired = Desired(self.spec(BASE), IDENTITY)
+        return planner.plan_sync(desired, self.observed, self.history, NOW, self.pulling)
 
     def check(self) -> None:
         """The plan is as the row says, and can be walked from its first step to its last."""

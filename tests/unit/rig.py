@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pypod.engine import observe
+from pypod.engine.hooks import Spawn
 from pypod.engine.pool import InlinePool
-from pypod.engine.sync import PodSync
+from pypod.engine.sync import Look, PodSync
 from pypod.errors import EngineUnavailableError
 from pypod.model import naming
 from pypod.model.desired import Desired
-from pypod.model.history import History
 from pypod.model.journal import Event
 from pypod.model.naming import Owner, PodKey
 from pypod.model.plan import Plan
@@ -33,10 +33,10 @@ class Loop(PodSync):
     noted: PodObservation | None = None
     """What another thread's look notes then."""
 
-    def _plan(self, seen: PodObservation, history: History) -> Plan:
+    def _plan(self, look: Look) -> Plan:
         if self.noted is not None:
             self.observed = self.noted
-        plan = super()._plan(seen, history)
+        plan = super()._plan(look)
         between, self.between = self.between, None
         if between is not None:
             between()
@@ -44,15 +44,24 @@ class Loop(PodSync):
 
 
 def sync_of(
-    engine: FakeEngine, spec: PodSpec = SPEC, *, leased: bool = True, hook_takes: float = 0.0
+    engine: FakeEngine,
+    spec: PodSpec = SPEC,
+    *,
+    leased: bool = True,
+    hook_takes: float = 0.0,
+    pull_takes: float = 0.0,
 ) -> Loop:
-    """A pod all of which happens on the thread that asks. A hook waits for so many seconds before it does anything."""
+    """A pod all of which happens on the thread that asks. A hook, and a pull, waits for so many seconds before it does
+    anything."""
 
-    def spawn(task: Callable[[], None]) -> None:
-        if hook_takes:
-            engine.clock.call_at(engine.clock.now() + hook_takes, task)
-        else:
-            task()
+    def after(seconds: float) -> Spawn:
+        def spawn(task: Callable[[], None]) -> None:
+            if seconds:
+                engine.clock.call_at(engine.clock.now() + seconds, task)
+            else:
+                task()
+
+        return spawn
 
     return Loop(
         engine,
@@ -60,7 +69,8 @@ def sync_of(
         clock=engine.clock,
         actions=None,
         probe_pool=InlinePool(),
-        spawn=spawn,
+        spawn=after(hook_takes),
+        spawn_pull=after(pull_takes),
     )
 
 

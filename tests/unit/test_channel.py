@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from pypod.engine import observe
-from pypod.engine.channel import Channel
+from pypod.engine.channel import TELL_AGAIN_EVERY, Channel
 from pypod.errors import EngineError
-from pypod.model import journal
+from pypod.model import history, journal
 from pypod.model.history import History
 from pypod.model.journal import (
     Address,
     Began,
     ContainerFailed,
+    Entry,
     Event,
+    HandedOver,
     Hooked,
     Message,
     Probed,
@@ -22,11 +27,12 @@ from pypod.model.journal import (
     Started,
     Stopping,
 )
-from pypod.model.requests import ContainerRequest
+from pypod.model.requests import JOURNAL_MAX_SIZE, ContainerRequest
 from pypod.testing import FakeEngine
 
 PAUSE = "pypod/pause:test"
 STARTED = Event(1.0, "Normal", "Started", "Container started", "web", 1, 1.0)
+AGAIN = replace(STARTED, again=True)
 CRASHED = Started(2.0, "web", 1, 1)
 FAILED = ContainerFailed(3.0, "log", "ErrImagePull", "no such image")
 PULLED = Pulled(4.0, "nginx:1")
@@ -63,7 +69,7 @@ class Recorder:
     """A pause's standard input that notes what it gets."""
 
     def __init__(self, error: EngineError | None = None) -> None:
-        self.data = b""
+        self.data = bytearray()
         self.calls: list[str] = []
         self.error = error
 
@@ -192,23 +198,28 @@ def test_a_pause_that_was_just_made_is_attached_also_under_an_old_name(channel: 
     channel.renew()
     channel.attach("p1", lambda name: new)
     assert old.calls == ["close"]
-    assert new.data == journal.encode(STARTED)
+    assert new.data == journal.encode(AGAIN)
 
 
-def test_a_pause_whose_stdin_broke_is_told_only_what_it_did_not_get(channel: Channel) -> None:
-    """It lives on, as with an engine that keeps containers over its own restart."""
+@pytest.mark.parametrize("lost", [0, 1, 30, 10_000])
+def test_a_pause_whose_stdin_broke_is_told_everything_again(channel: Channel, lost: int) -> None:
+    """It lives on, as with an engine that keeps containers over its own restart; what was sent last may have come in part."""
     broken, again = Recorder(), Recorder()
     channel.attach("p", lambda name: broken)
-    channel.write(STARTED)
+    channel.write(STARTED, STARTED)
     assert channel.stuck_at == ""
+    sent = bytes(broken.data)
     broken.error = EngineError("write to container", "p", "broken pipe")
     channel.write(CRASHED)
     assert channel.stuck_at == "p"
     channel.attach("p", lambda name: again)
-    assert (channel.stuck_at, again.data) == ("", journal.encode(CRASHED))
+    assert channel.stuck_at == ""
+    channel.write(PULLED)
+    log = sent[: max(0, len(sent) - lost)] + again.data
+    assert history.read(log.split(b"\n")) == channel.history
 
 
-@pytest.mark.parametrize(("told", "expected"), [("", b""), ("p0", b""), ("p1", journal.encode(STARTED))])
+@pytest.mark.parametrize(("told", "expected"), [("", b""), ("p0", b""), ("p1", journal.encode(AGAIN))])
 def test_a_pause_is_told_what_was_adopted_unless_it_told_it(
     channel: Channel, told: str, expected: bytes
 ) -> None:
@@ -241,3 +252,114 @@ def test_a_new_pause_is_told_everything_that_the_history_has(engine: FakeEngine,
     record = found.record("web", 1)
     assert (record.step, record.passed("readiness"), record.hook("postStart")) == (1, True, "done")
     assert (record.signalled, record.message, found.began, found.ip) == (6.0, "words", 1.0, "10.214.0.2")
+
+
+# a log whose beginning the engine has forgotten
+
+
+def logged(data: bytes | bytearray) -> list[bytes]:
+    """The lines as Docker's json-file driver writes them."""
+    return [
+        json.dumps(
+            {
+                "log": line.decode() + "\n",
+                "stream": "stdout",
+                "time": "2026-01-31T12:00:00.123456789Z",
+            },
+            separators=(",", ":"),
+        ).encode()
+        for line in data.split(b"\n")[:-1]
+    ]
+
+
+def the_last(lines: list[bytes], size: int) -> History:
+    """What they tell who can read only so many bytes of them; a line that is cut is lost."""
+    kept: list[bytes] = []
+    for line in reversed(lines):
+        size -= len(line) + 1
+        if size < 0:
+            break
+        kept.append(line)
+    return history.read(json.loads(line)["log"] for line in reversed(kept))
+
+
+FILE = 16 * 1024 * 1024
+BEGINNING = (
+    Began(1.0),
+    Address(1.0, "10.214.0.2"),
+    STARTED,
+    STARTED,
+    Started(2.0, "log", 0, 0),
+    Hooked(2.5, "log", 0, "postStart", "done"),
+    FAILED,
+    ContainerFailed(3.5, "log", "ErrImagePull", "no such image"),
+    PULLED,
+)
+
+
+def test_who_reads_only_the_last_file_of_a_log_knows_everything(channel: Channel) -> None:
+    """Right after the engine has begun a new file, one is all there is."""
+    assert JOURNAL_MAX_SIZE == "16m"
+    stdin = Recorder()
+    channel.attach("p", lambda name: stdin)
+    channel.write(*BEGINNING)
+    words = 'a "quoted" word' * 68  # a probe's message is 1024 characters at most
+    while len(stdin.data) < 2 * FILE:
+        for passed in (True, False):
+            channel.write(
+                Probed(9.0, "web", 1, "readiness", passed, words),
+                Event(9.0, "Warning", "Unhealthy", words[:200], "web"),
+            )
+    lines = logged(stdin.data)
+    assert history.read(json.loads(line)["log"] for line in lines) == channel.history
+    assert channel.history.events[0].count == 2
+    assert the_last(lines, FILE) == channel.history
+
+
+@pytest.mark.parametrize("each", [HandedOver(1.0), Signalled(1.0, "web", 0), Probed(1.0, "w", 0, "", True)])
+def test_also_where_every_line_is_short(each: Entry) -> None:
+    """What the engine adds to a line weighs most then. All sizes are a hundredth."""
+    channel, stdin = Channel(TELL_AGAIN_EVERY // 100), Recorder()
+    channel.attach("p", lambda name: stdin)
+    channel.write(*BEGINNING)
+    while len(stdin.data) < FILE // 100:
+        channel.write(each)
+    lines = logged(stdin.data)
+    for cut in range(0, len(lines) // 2, 397):  # whenever somebody reads
+        end = history.read(json.loads(line)["log"] for line in lines[: len(lines) - cut])
+        assert the_last(lines[: len(lines) - cut], FILE // 100) == end
+
+
+def test_who_takes_a_journal_over_tells_everything_again_with_what_it_writes_first(
+    engine: FakeEngine, channel: Channel
+) -> None:
+    """It does not know how long ago that was done."""
+    pause = sandbox(engine, "p", leased=False)
+    writer = Channel()
+    writer.attach(pause, engine.attach_stdin)
+    writer.write(*BEGINNING)
+    channel.adopt(observe.read_history(engine, pause), pause)
+    stdin = Recorder()
+    channel.attach(pause, lambda name: stdin)
+    assert stdin.data == b""
+    channel.write(CRASHED)
+    assert history.read(bytes(stdin.data).split(b"\n")) == channel.history
+    before = len(stdin.data)
+    channel.write(PULLED)
+    assert stdin.data[before:] == journal.encode(PULLED)
+
+
+def test_a_snapshot_that_cannot_be_written_is_made_up_for(channel: Channel) -> None:
+    class Fragile(Recorder):
+        def send(self, data: bytes) -> None:
+            super().send(data)
+            self.error = EngineError("write to container", "p", "broken pipe")
+
+    channel.adopt(History().apply(STARTED), "p")
+    first, second = Fragile(), Recorder()
+    channel.attach("p", lambda name: first)
+    channel.write(PULLED)
+    assert (bytes(first.data), channel.stuck_at) == (journal.encode(PULLED), "p")
+    channel.attach("p", lambda name: second)
+    channel.write(CRASHED)
+    assert history.read((journal.encode(STARTED) + first.data + second.data).split(b"\n")) == channel.history

@@ -68,6 +68,11 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         ["debug", "x"],
         ["describe"],
         ["cp", "x:/y"],
+        ["--hos", "unix:///x", "ps"],
+        ["ps", "--name", "x"],
+        ["ps", "--all"],
+        ["logs", "x", "--name", "y"],
+        ["debug", "x", "--image", "i", "--tar", "y"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
@@ -102,6 +107,15 @@ def test_usage_that_argparse_cannot_judge_is_exit_code_2(
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("pypod ")
+
+
+def test_no_option_is_read_as_another_one_that_begins_like_it() -> None:
+    """argparse would take `--name x` for `--namespace x`: the pod of another namespace."""
+    parser = build_parser()
+    [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    assert set(commands.choices) == set(COMMANDS)
+    for each in (parser, *commands.choices.values()):
+        assert not each.allow_abbrev, each.prog
 
 
 def test_what_follows_two_dashes_is_the_command() -> None:
@@ -254,8 +268,9 @@ def test_streams_of_what_is_not_there(
     assert capsys.readouterr().err == said
 
 
+@pytest.mark.parametrize("named", ["-c", "--container", "--name"])
 def test_debug_starts_one_and_says_its_name(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], named: str
 ) -> None:
     asked: list[object] = []
 
@@ -273,7 +288,7 @@ def test_debug_starts_one_and_says_its_name(
         "i",
         "--target",
         "app",
-        "-c",
+        named,
         "n",
         "--env",
         "A=b=c",

@@ -9,10 +9,9 @@ import time
 
 import pytest
 
-from pypod.engine.api import Closable
 from pypod.engine.executor import ActionResult, Execution
 from pypod.engine.pool import WorkerPool
-from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError, PypodError
+from pypod.errors import ConflictError, EngineError, NotFoundError, PypodError
 from pypod.model import plan as actions
 from pypod.model.handlers import Hook
 from pypod.model.journal import Began
@@ -136,6 +135,7 @@ def test_many_actions_end_with_few_threads(engine: FakeEngine) -> None:
 HANDLED: dict[type[actions.Action], actions.Action] = {
     actions.AttachChannel: actions.AttachChannel("p", "a test"),
     actions.Write: actions.Write((Began(1.0),), "a test"),
+    actions.PullImage: actions.PullImage("far:1", "a test"),
     actions.RunHook: actions.RunHook("id", "web", 0, "preStop", Hook.sleep(1), 5.0, "a test"),
     actions.ReadMessage: actions.ReadMessage("web", 0, "p", "/v/0/web_0", "", "a test"),
 }
@@ -173,12 +173,10 @@ def test_files_are_put_empty_and_for_anybody(engine: FakeEngine) -> None:
 
 
 def test_every_action_is_one_call(engine: FakeEngine) -> None:
-    engine.add_registry_image("far:1")
     made = engine.create_container(ContainerRequest(name="a", image=IMAGE, labels={}))
     engine.start_container(made)
     engine.calls.clear()
     for action in (
-        actions.PullImage("far:1", ""),
         actions.CreateNetwork(NetworkRequest("net", "10.1.0.0/20", {}), ""),
         actions.CreateVolume(VolumeRequest("vol", {}), ""),
         actions.KillContainer(made, "a", "SIGKILL", ""),
@@ -190,7 +188,6 @@ def test_every_action_is_one_call(engine: FakeEngine) -> None:
         [result] = Execution(engine, one(action), None).run()
         assert result.error is None
     assert engine.calls == [
-        ("pull_image", "far:1"),
         ("create_network", "net"),
         ("create_volume", "vol"),
         ("kill_container", made),
@@ -252,59 +249,6 @@ def test_cancelling_from_a_result_ends_it_also_without_threads(engine: FakeEngin
     assert [(result.error, result.skipped) for result in execution.run()] == [(None, False), (None, True)]
     assert execution.is_cancelled
     assert ("create_container", "b") not in engine.calls
-
-
-class PullingEngine(FakeEngine):
-    """Says when a pull has begun and can be given up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun = threading.Event()
-        self.pulls: list[Closable] = []
-
-    def pull_image(self, reference: str, progress: object = None, register: object = None) -> None:
-        def note(pull: Closable) -> None:
-            assert callable(register)
-            register(pull)
-            self.pulls.append(pull)
-            self.begun.set()
-
-        super().pull_image(reference, None, note)
-
-
-def test_cancelling_gives_pulls_up(pool: WorkerPool) -> None:
-    engine = PullingEngine()
-    engine.add_registry_image("far:1", takes=3600)
-    builder = PlanBuilder()
-    builder.add(create("a"), after=[builder.add(actions.PullImage("far:1", ""))])
-    execution = Execution(engine, builder.build(), pool)
-    thread, results = in_background(execution)
-    assert engine.begun.wait(PATIENCE)
-    execution.cancel()
-    thread.join(PATIENCE)
-    assert isinstance(results[0].error, ImagePullError)
-    assert results[1].skipped
-
-
-def test_pulls_keep_no_worker_from_what_is_quick() -> None:
-    engine = PullingEngine()
-    engine.add_image(IMAGE)
-    builder = PlanBuilder()
-    for number in range(3):
-        engine.add_registry_image(f"far:{number}", takes=3600)
-        builder.add(actions.PullImage(f"far:{number}", ""))
-    builder.add(create("quick"))
-    created = threading.Event()
-
-    def heard(result: ActionResult) -> None:
-        if isinstance(result.action, actions.CreateContainer):
-            created.set()
-
-    execution = Execution(engine, builder.build(), WorkerPool("test", size=1), on_result=heard)
-    thread, _ = in_background(execution)
-    assert created.wait(PATIENCE)
-    execution.cancel()
-    thread.join(PATIENCE)
 
 
 def test_ctrl_c_cancels_waits_and_goes_on_up(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from pypod.model.naming import Owner, PodKey
 from pypod.model.requests import PodIdentity
 from pypod.model.spec import PodSpec, RestartPolicy
 from pypod.model.status import Running
-from pypod.testing import FakeEngine
+from pypod.testing import FakeEngine, Program
 
 KEY = PodKey("default", "shop", "0123456789abcdef")
 IDENTITY = PodIdentity(KEY, Owner("boot", 1, 2, 3), leased=True)
@@ -48,13 +48,19 @@ def settled(sync: PodSync) -> None:
 
 
 def sync_of(
-    engine: FakeEngine, *containers: Container, policy: RestartPolicy = RestartPolicy.ALWAYS
+    engine: FakeEngine,
+    *containers: Container,
+    policy: RestartPolicy = RestartPolicy.ALWAYS,
+    sidecar: Container | None = None,
 ) -> PodSync:
     spec = PodSpec(
         "shop",
         containers or (Container("web", "app:1"), Container("job", "app:1")),
         restart_policy=policy,
-        init_containers=(Container("migrate", "app:1", command=["true"]),),
+        init_containers=(
+            Container("migrate", "app:1", command=["true"]),
+            *([sidecar] if sidecar is not None else []),
+        ),
         volumes=(Volume.empty_dir("data"),),
     )
     return PodSync(engine, Desired(spec, IDENTITY), clock=engine.clock)
@@ -194,6 +200,21 @@ def test_a_pod_that_was_not_started_or_has_ended_is_refused(engine: FakeEngine) 
     sync = sync_of(engine, Container("one", "app:1", command=["true"]), policy=RestartPolicy.NEVER)
     settled(sync)
     with pytest.raises(PodNotRunningError, match=r"^cannot debug pod 'default/shop': it is Completed"):
+        Pod.of(sync).debug("app:1")
+
+
+def test_a_pod_that_is_being_stopped_at_its_end_is_refused(engine: FakeEngine) -> None:
+    """Nothing of it is started any more, though it still runs."""
+    engine.program("stubborn", Program(ignores_sigterm=True))
+    mesh = Container("mesh", "app:1", command=["stubborn"], restart_policy="Always")
+    sync = sync_of(
+        engine, Container("job", "app:1", command=["true"]), policy=RestartPolicy.NEVER, sidecar=mesh
+    )
+    settled(sync)
+    assert sync.channel.history.finished is not None
+    with pytest.raises(
+        PodNotRunningError, match=r"^cannot debug pod 'default/shop': it has succeeded, and is being stopped"
+    ):
         Pod.of(sync).debug("app:1")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -64,11 +65,11 @@ def test_an_entry_is_one_line_and_comes_back(entry: Entry) -> None:
     [
         (
             Started(3.5, "web", 4, 2, 1),
-            '{"k":"started","at":3.5,"container":"web","attempt":4,"step":2,"sandbox":1}',
+            '{"k":"started","at":3.5,"container":"web","attempt":4,"step":2,"sandbox":1,"again":false}',
         ),
         (
             Event(1.0, "Normal", "Started", "m"),
-            '{"k":"event","at":1.0,"type":"Normal","reason":"Started","message":"m","container":"","count":1,"first_at":0.0}',
+            '{"k":"event","at":1.0,"type":"Normal","reason":"Started","message":"m","container":"","count":1,"first_at":0.0,"again":false}',
         ),
         (
             Probed(6.0, "web", 0, "startup", passed=False),
@@ -197,6 +198,51 @@ def test_what_is_written_is_read_whatever_stands_between(
 def test_a_new_journal_that_begins_with_a_history_tells_the_same(entries: list[Entry]) -> None:
     before = told(*entries)
     assert history.read(journal.encode(entry) for entry in before.entries()) == before
+
+
+def once(entries: list[Entry]) -> list[Entry]:
+    """A pod begins once, and ends once."""
+    found: list[Entry] = []
+    for entry in entries:
+        if not (isinstance(entry, Began | PodFinished) and any(type(old) is type(entry) for old in found)):
+            found.append(entry)
+    return found
+
+
+@settings(deadline=None)
+@given(st.lists(ANY_ENTRY, max_size=40), st.lists(ANY_ENTRY, max_size=10), st.data())
+def test_who_knows_only_the_end_of_a_journal_knows_all_when_it_was_told_again(
+    before: list[Entry], after: list[Entry], data: st.DataObject
+) -> None:
+    entries = once([*before, *after])
+    before, after = entries[: len(before)], entries[len(before) :]
+    kept = before[data.draw(st.integers(0, len(before))) :]
+    assert told(*kept, *told(*before).entries(), *after) == told(*entries)
+
+
+@settings(deadline=None)
+@given(st.lists(ANY_ENTRY, max_size=40), st.integers(0, 60))
+def test_what_is_told_again_changes_nothing_also_where_only_a_part_of_it_was_read(
+    entries: list[Entry], count: int
+) -> None:
+    """A reader may come while it is being written."""
+    all_of_it = told(*entries)
+    found = told(*entries, *all_of_it.entries()[:count])
+    assert replace(found, events=()) == replace(all_of_it, events=())
+    assert sorted(found.events, key=repr) == sorted(all_of_it.events, key=repr)
+
+
+def test_events_that_are_told_again_are_not_counted_again() -> None:
+    backing_off = [Event(at, "Warning", "BackOff", "restarting", "web") for at in (1.0, 9.0)]
+    failures = [ContainerFailed(at, "web", "ErrImagePull", "no") for at in (2.0, 3.0)]
+    found = told(*backing_off, *failures)
+    for _ in range(3):
+        found = told(*found.entries(), *found.entries())
+    [event] = found.events
+    assert (event.count, event.first_at, event.at, event.again) == (2, 1.0, 9.0, False)
+    assert (found.failures["web"].count, found.failures["web"].again) == (2, False)
+    found = found.apply(Event(10.0, "Warning", "BackOff", "restarting", "web"))
+    assert found.events[0].count == 3
 
 
 def test_a_failure_after_a_start_outlives_a_new_journal() -> None:

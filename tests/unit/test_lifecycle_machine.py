@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pypod.model import naming, planner, stopping
+from pypod.model import naming, planner, status, stopping
 from pypod.model.desired import Desired
 from pypod.model.finishing import serving
 from pypod.model.handlers import Hook, Lifecycle, Probe
@@ -35,6 +35,7 @@ from pypod.model.journal import (
     Message,
     PodFinished,
     Probed,
+    Pulled,
     Signalled,
     Started,
 )
@@ -46,6 +47,7 @@ from pypod.model.plan import (
     CreateVolume,
     KillContainer,
     Plan,
+    PullImage,
     PutFiles,
     ReadMessage,
     RemoveContainer,
@@ -56,6 +58,7 @@ from pypod.model.plan import (
     Write,
 )
 from pypod.model.spec import Container, PodSpec, RestartPolicy
+from pypod.model.starting_members import waiting_for
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation, VolumeInfo
 from tests.unit.pods import HERE, IDENTITY, KEY, NETWORK
 
@@ -114,6 +117,9 @@ class World:
     """Init containers that succeeded, sidecars that have started up, by their sandbox."""
     ran: set[tuple[str, int]] = field(default_factory=set)
     """Containers that were started, by their sandbox."""
+    gone: set[str] = field(default_factory=set)
+    """Images that the engine has not got."""
+    pulling: set[str] = field(default_factory=set)
     refusals: int = 0
     """So many actions, of those that can be refused, are refused."""
     is_deleted: bool = False
@@ -136,7 +142,7 @@ class World:
             volumes=tuple(self.volumes.values()),
             network=NETWORK,
             taken_subnets=NETWORK.subnets,
-            images=HERE,
+            images={name: None if name in self.gone else image for name, image in HERE.items()},
             pause_image="pypod/pause:1",
             pause_image_present=True,
         )
@@ -200,7 +206,8 @@ class World:
             case RemoveVolume():
                 del self.volumes[action.name]
             case _:
-                raise AssertionError(f"unexpected: {action}")
+                assert isinstance(action, PullImage), f"unexpected: {action}"
+                self.begin_pull(action.reference)
 
     def existing(self, identity: str) -> ContainerInfo:
         if identity not in self.containers:
@@ -226,6 +233,7 @@ class World:
         if any(info.name == request.name for info in self.containers.values()):
             raise Refusal
         if action.container:
+            assert request.image not in {HERE[name].id for name in self.gone}, "made without its image"
             pause = self.named(request.network_mode.removeprefix("container:"))
             assert pause.attempt == naming.sandbox_of(request.labels)
             if self.is_refused():
@@ -304,6 +312,23 @@ class World:
         if key[0] == "proxy" and outcome == "done":
             self.done |= {(i.container, i.sandbox) for i in self.live if (i.container, i.attempt) == key[:2]}
 
+    def begin_pull(self, reference: str) -> None:
+        assert self.history.finished is None, "pulled after the end"
+        assert not self.is_deleted, "pulled while it is deleted"
+        assert reference in self.gone, "pulled though it is there"
+        assert reference not in self.pulling, "pulled twice at once"
+        self.pulling.add(reference)
+
+    def end_pull(self, reference: str, *, comes: bool) -> None:
+        if comes:
+            self.gone.discard(reference)
+            self.write(Pulled(self.now, reference))
+        else:
+            desired = Desired(self.spec, IDENTITY)
+            for name in waiting_for(reference, desired, self.observe(), self.history):
+                self.write(ContainerFailed(self.now, name, "ErrImagePull", "no route"))
+        self.pulling.discard(reference)
+
     def kill(self, action: KillContainer) -> None:
         info = self.existing(action.id)
         if action.container and action.signal != "SIGKILL":
@@ -363,6 +388,7 @@ class World:
         self.history = history
         for key in sorted(self.hooks):
             self.end_hook(key, "done")
+        self.pulling.clear()
 
 
 class LifecycleMachine(RuleBasedStateMachine):
@@ -377,6 +403,7 @@ class LifecycleMachine(RuleBasedStateMachine):
         deadline=st.sampled_from([None, None, None, 300.0]),
         comes_up=st.booleans(),
         watched=st.booleans(),
+        absent=st.sets(st.sampled_from(sorted(HERE))),
         end=st.sampled_from([(0.0, True), (5.0, True), (30.0, True), (5.0, False), (30.0, False)]),
     )
     def begins(
@@ -386,17 +413,19 @@ class LifecycleMachine(RuleBasedStateMachine):
         deadline: float | None,
         comes_up: bool,
         watched: bool,
+        absent: set[str],
         end: tuple[float, bool],
     ) -> None:
-        """``watched``: its supervisor sees all that happens at once, and does what is to be done. ``end``: the grace of its
-        deletion, and whether hooks end and signals are obeyed in it."""
+        """``watched``: its supervisor sees all that happens at once, and does what is to be done. ``absent``: images. ``end``: the
+        grace of its deletion, and whether hooks end and signals are obeyed in it."""
         spec = replace(
             SPEC, restart_policy=policy, share_process_namespace=shared, active_deadline_seconds=deadline
         )
-        self.world = World(spec)
+        self.world = World(spec, gone=absent)
         self.desired = Desired(spec, IDENTITY)
         self.attempts: Counter[str] = Counter()
         self.finished: PodFinished | None = None
+        self.is_told = False
         self.is_watched = False
         self.end = end
         if comes_up:
@@ -410,7 +439,9 @@ class LifecycleMachine(RuleBasedStateMachine):
 
     def plan(self) -> Plan:
         world = self.world
-        plan = planner.plan_sync(self.desired, world.observe(), world.history, world.now)
+        plan = planner.plan_sync(
+            self.desired, world.observe(), world.history, world.now, frozenset(world.pulling)
+        )
         assert plan.due is None or plan.due > world.now, "due by now, and not done"
         return plan
 
@@ -539,6 +570,22 @@ class LifecycleMachine(RuleBasedStateMachine):
             self.world.end_hook(hooks[index % len(hooks)], outcome)
             self.fires("a_hook_ends")
 
+    @rule(image=st.sampled_from(sorted(HERE)))
+    def an_image_goes(self, image: str) -> None:
+        """And then who runs with it ends, and needs it."""
+        self.world.gone.add(image)
+        for info in self.world.live:
+            if self.world.spec.container(info.container).image == image:
+                self.world.end(info, 1)
+        self.fires("an_image_goes")
+
+    @rule(index=st.integers(0, 1), comes=st.booleans())
+    def a_pull_ends(self, index: int, comes: bool) -> None:
+        self.settle()
+        if pulls := sorted(self.world.pulling):
+            self.world.end_pull(pulls[index % len(pulls)], comes=comes)
+            self.fires(f"a_pull_ends ({'comes' if comes else 'fails'})")
+
     @rule(code=st.sampled_from([0, 143]))
     def a_signal_is_obeyed(self, code: int) -> None:
         if self.obey(code):
@@ -571,6 +618,8 @@ class LifecycleMachine(RuleBasedStateMachine):
             self.settle()
             for key in sorted(world.hooks):
                 world.end_hook(key, "done")
+            for image in sorted(world.pulling):
+                world.end_pull(image, comes=True)
             for name, attempt, probe in self.probes():
                 if probe == "startup":
                     self.probe(name, attempt, probe, passed=True)
@@ -596,6 +645,8 @@ class LifecycleMachine(RuleBasedStateMachine):
         world = self.world
         if world.history.finished is not None:
             assert not world.live, "something runs after the end"
+            phase = status.derive(self.desired, world.observe(), world.history, world.now).phase
+            assert phase.value == world.history.finished.phase or not world.containers
             return
         observed = world.observe()
         assert serving(observed) is not None, "no sandbox"
@@ -668,6 +719,20 @@ class LifecycleMachine(RuleBasedStateMachine):
             assert self.world.history.finished == self.finished
         self.finished = self.world.history.finished
 
+    @invariant()
+    def an_end_is_told_when_nothing_runs_any_more_and_then_for_good(self) -> None:
+        world = self.world
+        if world.is_deleted or not world.containers:
+            return
+        phase = status.derive(self.desired, world.observe(), world.history, world.now).phase
+        assert not (phase.is_final and world.live), f"{phase}, and {world.live} run"
+        if self.finished is None:
+            return
+        assert phase.value in (self.finished.phase, "Pending", "Running")
+        if self.is_told:
+            assert phase.is_final, f"it is {phase} again"
+        self.is_told = phase.is_final
+
 
 RULES = {
     "is_looked_after",
@@ -682,6 +747,9 @@ RULES = {
     "a_probe_says_something (passes)",
     "a_probe_says_something (fails)",
     "a_hook_ends",
+    "an_image_goes",
+    "a_pull_ends (comes)",
+    "a_pull_ends (fails)",
     "a_signal_is_obeyed",
     "something_is_refused",
     "another_supervisor_takes_over",

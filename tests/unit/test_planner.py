@@ -18,6 +18,7 @@ from tests.unit.pods import (
     BASE,
     BOTH_RUN,
     DELETING,
+    HERE,
     IDENTITY,
     NETWORK,
     NEVER,
@@ -39,6 +40,17 @@ from tests.unit.pods import (
 def only_web(pull: PullPolicy | None = None) -> Callable[[PodSpec], PodSpec]:
     web = Container("web", "nginx:1", image_pull_policy=pull)
     return lambda spec: replace(spec, containers=(web,))
+
+
+def two(
+    first: str, second: str, pull: PullPolicy | None = None, other: PullPolicy | None = None
+) -> Callable[[PodSpec], PodSpec]:
+    """Two containers of one image."""
+    containers = (
+        Container(first, "nginx:1", image_pull_policy=pull),
+        Container(second, "nginx:1", image_pull_policy=other),
+    )
+    return lambda spec: replace(spec, containers=containers)
 
 
 def steps(sandbox: int = 0, **attempts: tuple[int, int]) -> History:
@@ -125,10 +137,8 @@ CASES = {
     # images
     "Always, never pulled: pulled though it is there": Case(
         seen(pause()),
-        """\
-#1 pull image nginx:1: imagePullPolicy Always
-#2 create container web_0 (after #1): not there yet
-#3 start container web_0 (after #2): not there yet""",
+        "#1 pull image nginx:1: imagePullPolicy Always",
+        waiting="container web: image nginx:1 is being pulled",
         spec=only_web(PullPolicy.ALWAYS),
     ),
     "Always, pulled already: not again": Case(
@@ -137,15 +147,11 @@ CASES = {
         spec=only_web(PullPolicy.ALWAYS),
         history=told(Pulled(NOW - 5, "nginx:1")),
     ),
-    "IfNotPresent, absent: pulled once for all who use it, beside the sandbox": Case(
+    "IfNotPresent, absent: pulled once for all who use it": Case(
         seen(pause(), images={"nginx:1": None}),
-        """\
-#1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent
-#2 create container a_0 (after #1): not there yet
-#3 start container a_0 (after #2): not there yet
-#4 create container b_0 (after #1): not there yet
-#5 start container b_0 (after #4): not there yet""",
-        spec=lambda spec: replace(spec, containers=(Container("a", "nginx:1"), Container("b", "nginx:1"))),
+        "#1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent",
+        waiting="container a: image nginx:1 is being pulled; container b: image nginx:1 is being pulled",
+        spec=two("a", "b"),
     ),
     "a fresh pod whose image is absent: pull and sandbox at the same time": Case(
         seen(images={"nginx:1": None}),
@@ -153,10 +159,99 @@ CASES = {
 #1 create container pause_0: no sandbox
 #2 attach channel pause_0 (after #1): lease and journal
 #3 start container pause_0 (after #2): no sandbox
-#4 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent
-#5 create container web_0 (after #1, #4): not there yet
-#6 start container web_0 (after #5, #3): not there yet""",
+#4 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent""",
+        waiting="container web: image nginx:1 is being pulled",
         spec=only_web(),
+    ),
+    "an image is absent: who needs it waits, the other one is made": Case(
+        seen(pause(), images={**HERE, "nginx:1": None}),
+        """\
+#1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent
+#2 create container log_0: not there yet
+#3 start container log_0 (after #2): not there yet""",
+        waiting="container web: image nginx:1 is being pulled",
+    ),
+    "an image is being pulled: not again, and the other one is restarted": Case(
+        seen(pause(), dead(member("log")), images={**HERE, "nginx:1": None}),
+        """\
+#1 create container log_1: exited with code 1, restart 1, policy Always
+#2 start container log_1 (after #1): exited with code 1, restart 1, policy Always""",
+        waiting="container web: image nginx:1 is being pulled",
+        pulling=frozenset({"nginx:1"}),
+    ),
+    "another image is being pulled: that says nothing of this one": Case(
+        seen(pause(), member("log"), images={**HERE, "nginx:1": None}),
+        "#1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent",
+        waiting="container web: image nginx:1 is being pulled",
+        pulling=frozenset({"redis:1"}),
+    ),
+    "Always, and Never, of one image that is being pulled: who need not wait does not": Case(
+        seen(pause()),
+        """\
+#1 create container b_0: not there yet
+#2 start container b_0 (after #1): not there yet""",
+        waiting="container a: image nginx:1 is being pulled",
+        spec=two("a", "b", PullPolicy.ALWAYS, PullPolicy.NEVER),
+        pulling=frozenset({"nginx:1"}),
+    ),
+    # What is being pulled was looked up before the journal was read, and that before the engine was looked at.
+    "Always, it was being pulled, and has come since": Case(
+        seen(pause()),
+        ONE_MEMBER,
+        spec=only_web(PullPolicy.ALWAYS),
+        history=told(Pulled(NOW, "nginx:1")),
+        pulling=frozenset({"nginx:1"}),
+    ),
+    "IfNotPresent, it was being pulled, and is there since": Case(
+        seen(pause()), ONE_MEMBER, spec=only_web(), pulling=frozenset({"nginx:1"})
+    ),
+    "it was being pulled, and could not be had since": Case(
+        seen(pause(), images={"nginx:1": None}),
+        "nothing to do: container web: ErrImagePull",
+        due=NOW + 10,
+        waiting="container web: ErrImagePull",
+        spec=only_web(),
+        history=told(failed(NOW)),
+        pulling=frozenset({"nginx:1"}),
+    ),
+    "it came 4 s ago, and is gone: somebody removes images; again in 6 s": Case(
+        seen(pause(), images={"nginx:1": None}),
+        "nothing to do: container web: image nginx:1 was pulled, and is not on the engine",
+        due=NOW + 6,
+        waiting="container web: image nginx:1 was pulled, and is not on the engine",
+        spec=only_web(),
+        history=told(Pulled(NOW - 4, "nginx:1")),
+    ),
+    "it came 10 s ago, and is gone: now": Case(
+        seen(pause(), images={"nginx:1": None}),
+        "#1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent",
+        waiting="container web: image nginx:1 is being pulled",
+        spec=only_web(),
+        history=told(Pulled(NOW - 10, "nginx:1")),
+    ),
+    "the volume of its messages is not there yet: it is pulled beside that": Case(
+        seen(images={"nginx:1": None}),
+        """\
+#1 create volume _messages: for termination messages
+#2 create container pause_0 (after #1): no sandbox
+#3 attach channel pause_0 (after #2): lease and journal
+#4 start container pause_0 (after #3): no sandbox
+#5 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent""",
+        waiting="container web: image nginx:1 is being pulled",
+        spec=lambda spec: replace(
+            spec, containers=(Container("web", "nginx:1", termination_message_path="/end"),)
+        ),
+    ),
+    "its sandbox died while it is being pulled: a new one, and the pull goes on": Case(
+        seen(dead(pause(), 137), images={"nginx:1": None}),
+        """\
+#1 create container pause_1: sandbox pause_0 is not running
+#2 attach channel pause_1 (after #1): lease and journal
+#3 start container pause_1 (after #2): sandbox pause_0 is not running
+#4 remove container pause_0 (after #3): an older sandbox""",
+        waiting="container web: image nginx:1 is being pulled",
+        spec=only_web(),
+        pulling=frozenset({"nginx:1"}),
     ),
     "Never, absent: nothing but to wait": Case(
         seen(pause(), images={"nginx:1": None}),
@@ -175,12 +270,21 @@ CASES = {
     ),
     "an image that could not be had 10 s ago: now": Case(
         seen(pause(), images={"nginx:1": None}),
-        """\
-#1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent
-#2 create container web_0 (after #1): not there yet
-#3 start container web_0 (after #2): not there yet""",
+        "#1 pull image nginx:1: not on the engine, imagePullPolicy IfNotPresent",
+        waiting="container web: image nginx:1 is being pulled",
         spec=only_web(),
         history=told(failed(NOW - 10)),
+    ),
+    "an image that could not be had 4 s ago, and is there since: used": Case(
+        seen(pause()), ONE_MEMBER, spec=only_web(), history=told(failed(NOW - 4))
+    ),
+    "an image of Always that could not be had 4 s ago: not used, though it is there": Case(
+        seen(pause()),
+        "nothing to do: container web: ErrImagePull",
+        due=NOW + 6,
+        waiting="container web: ErrImagePull",
+        spec=only_web(PullPolicy.ALWAYS),
+        history=told(failed(NOW - 4)),
     ),
     "what the engine would not make is tried again after 10 s, however often": Case(
         seen(pause()),
@@ -611,16 +715,11 @@ def test_a_plan_names_things_as_the_engine_knows_them() -> None:
     )
 
 
-def test_an_image_is_used_by_id_once_it_is_here_and_by_name_after_a_pull() -> None:
-    here = Case(seen(pause()), "", spec=only_web()).run()
-    pulled = Case(seen(pause()), "", spec=only_web(PullPolicy.ALWAYS)).run()
-    images = [
-        step.action.request.image
-        for plan in (here, pulled)
-        for step in plan.steps
-        if isinstance(step.action, CreateContainer)
-    ]
-    assert images == ["sha256:nginx:1", "nginx:1"]
+def test_an_image_is_used_by_its_id() -> None:
+    """A tag that moves meanwhile changes nothing."""
+    plan = Case(seen(pause()), "", spec=only_web()).run()
+    [made] = [step.action for step in plan.steps if isinstance(step.action, CreateContainer)]
+    assert made.request.image == "sha256:nginx:1"
 
 
 def test_a_restart_carries_its_attempt_its_sandbox_and_its_place_in_the_back_off() -> None:

@@ -190,6 +190,12 @@ INIT = {
         spec=TWO_NEVER,
         history=told(started("one")),
     ),
+    "the first needs an image: only that is pulled": Case(
+        seen(pause(), images={"nginx:1": None, "busybox:1": None}),
+        "#1 pull image busybox:1: not on the engine, imagePullPolicy IfNotPresent",
+        waiting="container one: image busybox:1 is being pulled; init container one",
+        spec=TWO,
+    ),
     "a new sandbox: all over again, from the first": Case(
         seen(pause(1), dead(member("one"), 0), dead(member("two"), 0), dead(member("web"), 137)),
         """\
@@ -368,6 +374,15 @@ SIDECARS = {
 #2 start container mesh_1 (after #1): exited with code 0, restart 1, policy Always""",
         spec=pod(sidecar("mesh"), policy=NEVER),
     ),
+    "it crashed while the image of an init container is pulled: restarted beside that": Case(
+        seen(pause(), dead(member("mesh")), dead(member("zero"), 0), images={**HERE, "nginx:1": None}),
+        """\
+#1 create container mesh_1: exited with code 1, restart 1, policy Always
+#2 start container mesh_1 (after #1): exited with code 1, restart 1, policy Always""",
+        waiting="container one: image nginx:1 is being pulled; init container one",
+        spec=pod(sidecar("mesh"), init("zero"), Container("one", "nginx:1")),
+        pulling=frozenset({"nginx:1"}),
+    ),
     "it was removed by hand while the containers run: restarted": Case(
         seen(pause(), member("web")),
         """\
@@ -523,6 +538,34 @@ HOOKS = {
         waiting="container web: ErrImagePull",
         spec=web(post_start=True),
         history=told(FAILED_WEB),
+    ),
+    "its image is being pulled: it holds up who was never started": Case(
+        seen(pause(), images={**HERE, "nginx:1": None}),
+        "nothing to do: container web: image nginx:1 is being pulled; postStart hook of container web",
+        waiting="container web: image nginx:1 is being pulled; postStart hook of container web",
+        spec=web(post_start=True),
+        pulling=frozenset({"nginx:1"}),
+    ),
+    "its image is being pulled, a third was never started: the second, which was, is looked after": Case(
+        seen(pause(), member("log"), images={**HERE, "nginx:1": None}),
+        """\
+#1 note container log is stopped (Liveness); event Killing: its liveness probe failed
+#2 send SIGTERM to container log_0 (after #1): its liveness probe failed""",
+        due=NOW + 30,
+        waiting=(
+            "container web: image nginx:1 is being pulled; postStart hook of container web; "
+            "container log: its liveness probe failed"
+        ),
+        spec=lambda spec: replace(
+            spec,
+            containers=(
+                *web(post_start=True)(spec).containers[:1],
+                Container("log", "busybox:1", liveness_probe=PORT),
+                Container("third", "busybox:1"),
+            ),
+        ),
+        history=told(started("log"), probed("log", "liveness", False)),
+        pulling=frozenset({"nginx:1"}),
     ),
     "its image must not be asked for: it holds nobody up": Case(
         seen(pause(), images={**HERE, "nginx:1": None}),

@@ -26,7 +26,6 @@ from pypod.testing import FakeClock
 from tests.unit.rig import SPEC
 
 NOW = 100.0
-PULL = plan.PullImage("app:1", "")
 REFUSED = EngineError("create container", "web", "bad mount", status=400)
 CONFLICT = ConflictError("create container", "web", "taken", status=409)
 NO_IMAGE = NotFoundError("create container", "web", "No such image: app:1", status=404)
@@ -76,8 +75,7 @@ def rig() -> Rig:
 @pytest.mark.parametrize(
     ("action", "error", "expected"),
     [
-        (PULL, None, ["Normal Pulled"]),
-        (PULL, NO_PULL, ["Warning Failed"]),
+        (plan.PullImage("app:1", ""), None, []),
         (create(""), None, []),
         (create("", attempt=1), None, []),
         (create("", attempt=1), REFUSED, []),
@@ -109,8 +107,6 @@ def test_which_events_are_written(
 @pytest.mark.parametrize(
     ("action", "error", "reason"),
     [
-        (PULL, NO_PULL, "ErrImagePull"),
-        (PULL, BAD_NAME, "InvalidImageName"),
         (create("web"), REFUSED, "CreateContainerError"),
         (create("web"), NO_IMAGE, "ErrImagePull"),
         (
@@ -121,7 +117,6 @@ def test_which_events_are_written(
         (create("web"), CONFLICT, ""),
         (create("web"), NO_PAUSE, ""),
         (create("web"), AWAY, ""),
-        (PULL, AWAY, ""),
     ],
 )
 def test_what_stands_in_a_containers_way(
@@ -132,17 +127,41 @@ def test_what_stands_in_a_containers_way(
     assert failure == (ContainerFailed(NOW, "web", reason, str(error)) if reason else None)
 
 
-def test_a_pull_is_of_all_who_use_the_image(rig: Rig) -> None:
-    rig.record(PULL, NO_PULL)
-    assert set(rig.history.failures) == {"web", "log"}
-    rig.record(plan.PullImage("another:1", ""), NO_PULL)
-    assert {failure.count for failure in rig.history.failures.values()} == {1}
+@pytest.mark.parametrize(
+    ("error", "reason"), [(NO_PULL, "ErrImagePull"), (BAD_NAME, "InvalidImageName"), (AWAY, "")]
+)
+def test_a_pull_that_failed_stands_in_the_way_of_those_who_wait_for_it(
+    rig: Rig, error: PypodError, reason: str
+) -> None:
+    rig.recorder.pulled("app:1", error, ["web", "log"])
+    expected = {name: ContainerFailed(NOW, name, reason, str(error)) for name in ("web", "log")}
+    assert dict(rig.history.failures) == (expected if reason else {})
+    assert [(event.type, event.reason, event.message) for event in rig.history.events] == (
+        [("Warning", "Failed", str(error))] if reason else []
+    )
+    assert rig.recorder.last_error is error
+    rig.recorder.pulled("another:1", NO_PULL, [])
+    assert {failure.count for failure in rig.history.failures.values()} <= {1}
 
 
 def test_an_image_that_came_is_noted(rig: Rig) -> None:
-    rig.record(PULL)
+    rig.recorder.pulled("app:1", None, ["web"])
     assert dict(rig.history.pulled) == {"app:1": NOW}
     assert rig.history.events[0].message == "Successfully pulled image 'app:1'"
+    assert dict(rig.history.failures) == {}
+
+
+def test_how_a_pull_comes_on_is_told_a_line_a_second(rig: Rig) -> None:
+    rig.recorder.pulling("app:1", "")
+    for quarter in range(6):
+        rig.recorder.pulling("app:1", f"layer {quarter}")
+        rig.clock.advance(0.25)
+    rig.recorder.pulling("other:1", "")
+    assert [event.message for event in rig.history.events] == [
+        "Pulling image 'app:1'",
+        "Pulling image 'app:1': layer 4",
+        "Pulling image 'other:1'",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -245,8 +264,6 @@ def test_other_containers_and_reasons_have_a_count_of_their_own(rig: Rig) -> Non
         (create(""), REFUSED, True),
         (start(""), PORT, True),
         (start(""), CONFLICT, False),
-        (PULL, None, False),
-        (PULL, NO_PULL, True),
         (plan.RemoveVolume("v", ""), REFUSED, False),
     ],
 )

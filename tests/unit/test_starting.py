@@ -191,6 +191,52 @@ def test_the_time_is_up(engine: FakeEngine) -> None:
     assert isinstance(caught.value, TimeoutError)
 
 
+def test_a_deadline_that_passes_meanwhile_is_told_at_once(engine: FakeEngine) -> None:
+    """Not only when what runs has ended."""
+    engine.program("stubborn", Program(ignores_sigterm=True))
+    says(engine, "ready", 1)
+    web = Container("web", "app:1", command=["stubborn"], readiness_probe=Probe.exec(["ready"]))
+    pod = sync_of(engine, PodSpec("shop", (web,), active_deadline_seconds=5))
+    before = engine.clock.now()
+    with pytest.raises(PodStartError, match=r"DeadlineExceeded: Pod was active on the node longer") as caught:
+        starting.start(pod, timeout=60, min_ready_seconds=0)
+    assert caught.value.reason == "DeadlineExceeded"
+    assert engine.clock.now() - before < 6
+
+
+FAULTS: dict[str, Callable[[FakeEngine], object]] = {
+    "killed": lambda engine: engine.kill_container(pause_of(engine).id),
+    "off its network": lambda engine: engine.disconnect_network(pause_of(engine).id),
+}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_sandbox_that_dies_meanwhile_is_the_end_where_there_is_no_other(
+    engine: FakeEngine, fault: str, shared: bool
+) -> None:
+    says(engine, "ready", 1)
+    web = Container("web", "app:1", readiness_probe=Probe.exec(["ready"], period_seconds=1))
+    spec = PodSpec("shop", (web,), restart_policy=NEVER, share_process_namespace=shared)
+    engine.clock.call_at(engine.clock.now() + 2, lambda: FAULTS[fault](engine))
+    pod, before = sync_of(engine, spec), engine.clock.now()
+    with pytest.raises(PodStartError) as caught:
+        starting.start(pod, timeout=60, min_ready_seconds=0)
+    assert caught.value.reason in ("SandboxChanged", "Failed", "Error")
+    assert engine.clock.now() - before < 4
+
+
+def test_a_job_that_is_done_before_its_sidecar_has_ended_was_started(engine: FakeEngine) -> None:
+    """A sidecar that is stopped by a signal has not failed."""
+    engine.program("polite", Program())
+    mesh = Container("mesh", "app:1", command=["polite"], restart_policy="Always")
+    pod = start(engine, does("true"), init=(mesh,), policy=NEVER, min_ready_seconds=3)
+    assert pod.channel.history.finished is not None
+    while pod.run_once():
+        pass
+    assert pod.refresh().phase is Phase.SUCCEEDED
+
+
 # what a start waits for
 
 
@@ -272,12 +318,12 @@ def test_a_refusal_that_goes_on_is_not_asked_for_in_a_hurry(engine: FakeEngine) 
 
 
 class PullingEngine(FakeEngine):
-    """Says when a number of pulls have begun."""
+    """Says when a pull has begun that takes its time, and when it has ended."""
 
-    def __init__(self, pulls: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.add_image("app:1")
-        self.left, self.begun = pulls, threading.Event()
+        self.begun, self.ended = threading.Event(), threading.Event()
 
     def pull_image(
         self,
@@ -288,11 +334,13 @@ class PullingEngine(FakeEngine):
         def note(pull: Closable) -> None:
             if register is not None:
                 register(pull)
-            self.left -= 1
-            if self.left == 0:
-                self.begun.set()
+            self.begun.set()
 
-        super().pull_image(reference, progress, note)
+        try:
+            super().pull_image(reference, progress, note)
+        finally:
+            if self.begun.is_set():
+                self.ended.set()
 
 
 def in_background(pod: PodSync, timeout: float) -> tuple[threading.Thread, list[Exception]]:
@@ -310,7 +358,7 @@ def in_background(pod: PodSync, timeout: float) -> tuple[threading.Thread, list[
 
 
 def test_a_pull_is_given_up_when_the_time_is_up() -> None:
-    engine = PullingEngine(pulls=1)
+    engine = PullingEngine()
     engine.add_registry_image("far:1", takes=3600)
     desired = Desired(PodSpec("shop", (Container("web", "far:1"),)), IDENTITY)
     pod = PodSync(engine, desired, clock=engine.clock)
@@ -319,11 +367,13 @@ def test_a_pull_is_given_up_when_the_time_is_up() -> None:
     engine.clock.advance(10.1)
     thread.join(PATIENCE)
     assert [type(error) for error in raised] == [PodTimeoutError]
+    assert engine.ended.wait(PATIENCE), "the pull goes on"
+    assert pod.pulls.running == frozenset()
     assert dict(pod.channel.history.failures) == {}, "that says nothing of the image"
 
 
 def test_an_image_that_cannot_be_had_gives_up_the_pulls_of_others() -> None:
-    engine = PullingEngine(pulls=1)
+    engine = PullingEngine()
     engine.add_registry_image("far:1", takes=3600)
     missing = Container("log", "missing:1")
     desired = Desired(PodSpec("shop", (Container("web", "far:1"), missing)), IDENTITY)
@@ -332,7 +382,37 @@ def test_an_image_that_cannot_be_had_gives_up_the_pulls_of_others() -> None:
     thread.join(PATIENCE)
     assert [type(error) for error in raised] == [ImageError]
     assert "container 'log': ErrImagePull" in str(raised[0])
+    assert pod.pulls.running == frozenset()
     assert set(pod.channel.history.failures) == {"log"}
+
+
+def test_a_start_that_only_begins_waits_for_no_pull(engine: FakeEngine) -> None:
+    """Who looks after the pod from then on pulls: what this process has begun ends with it."""
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, PodSpec("shop", (Container("web", "far:1"),)), pull_takes=3600)
+    before = engine.clock.now()
+    starting.begin(pod, timeout=10)
+    assert pause_of(engine).is_live
+    assert engine.clock.now() - before < 1
+    assert pod.pulls.running == {"far:1"}
+    pod.release()
+    assert pod.pulls.running == frozenset()
+
+
+def test_the_time_of_a_pull_counts_and_is_told_of(engine: FakeEngine) -> None:
+    pod = sync_of(engine, PodSpec("shop", (Container("web", "far:1"),)), pull_takes=3600)
+    with pytest.raises(
+        PodTimeoutError, match=r"in 5 s: container web: image far:1 is being pulled; web is waiting"
+    ):
+        starting.start(pod, timeout=5, min_ready_seconds=0)
+
+
+def test_an_engine_that_goes_away_during_a_pull_is_asked_again(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    engine.inject("pull_image", EngineUnavailableError("pull image", "far:1", "reset"), times=3)
+    pod = start(engine, Container("web", "far:1"))
+    assert pod.status.ready_count == 1
+    assert 3 <= [verb for verb, _ in engine.calls].count("pull_image") <= 4
 
 
 def test_what_cannot_heal_cancels_the_rest_of_the_plan(engine: FakeEngine) -> None:

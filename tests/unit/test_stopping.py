@@ -10,7 +10,7 @@ from pypod.model import naming, stopping
 from pypod.model.handlers import Hook, Lifecycle
 from pypod.model.history import History
 from pypod.model.journal import Event, Stopping
-from pypod.model.plan import KillContainer, Plan, PlanBuilder, RunHook, Write
+from pypod.model.plan import KillContainer, Plan, PlanBuilder, RemoveNetwork, RunHook, Write
 from pypod.model.spec import Container, PodSpec
 from pypod.model.state import PodObservation, VolumeInfo
 from tests.unit.pods import (
@@ -139,12 +139,11 @@ ENDS = {
 #6 remove volume html (after #3, #4, #5): the pod is deleted""",
         deadline=NOW,
     ),
-    "an isolated network goes with the pod; the default one stays (above)": Case(
+    "an isolated network is not the pod's alone (below)": Case(
         seen(DELETING, network=ISOLATED),
         """\
 #1 send SIGKILL to container pause_0_1030000.deleting: the pod is deleted
-#2 remove container pause_0_1030000.deleting (after #1): the pod is deleted
-#3 remove network pypod_ci (after #2): its last pod may be gone""",
+#2 remove container pause_0_1030000.deleting (after #1): the pod is deleted""",
     ),
     "the lease was lost: what is dead is marked and removed, without a kill": Case(
         seen(dead(pause(), 97), dead(member("web"), 137)),
@@ -366,6 +365,32 @@ def test_plan_teardown(sentence: str) -> None:
     for index, step in enumerate(plan.steps):
         assert all(before < index for before in step.after)
         assert step.action.cause
+
+
+def test_an_isolated_network_goes_last_with_whatever_else_has_its_name() -> None:
+    raced = replace(ISOLATED, id="net-2")
+    flat = replace(NETWORK, labels=naming.network_labels(""))
+    others = (
+        flat,
+        replace(ISOLATED, id="net-3", labels={}),
+        replace(ISOLATED, labels=naming.network_labels("x")),
+    )
+    plan = stopping.plan_network_removal("ci", (ISOLATED, *others, raced))
+    assert (
+        str(plan)
+        == """\
+#1 remove network pypod_ci: its last pod may be gone
+#2 remove network pypod_ci: its last pod may be gone"""
+    )
+    assert [step.action.id for step in plan.steps if isinstance(step.action, RemoveNetwork)] == [
+        "net-1",
+        "net-2",
+    ]
+
+
+@pytest.mark.parametrize("network", ["", "another"])
+def test_the_flat_network_stays(network: str) -> None:
+    assert not stopping.plan_network_removal(network, (NETWORK, ISOLATED))
 
 
 def test_a_stop_is_written_down_before_anything_is_done() -> None:

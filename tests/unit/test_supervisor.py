@@ -13,17 +13,15 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from pypod.engine.pool import InlinePool, WorkerPool
-from pypod.engine.sync import PodSync
+from pypod.engine.sync import Look, PodSync
 from pypod.errors import EngineError, EngineUnavailableError
 from pypod.model import naming
 from pypod.model.desired import Desired
 from pypod.model.handlers import Probe
-from pypod.model.history import History
 from pypod.model.naming import Owner, PodKey
 from pypod.model.plan import Plan
 from pypod.model.requests import PodIdentity
 from pypod.model.spec import Container, PodSpec, Volume
-from pypod.model.state import PodObservation
 from pypod.model.status import Phase
 from pypod.supervisor import RESYNC, RETRY, Supervisor, supervisor_of
 from pypod.testing import FakeClock, FakeEngine, Program
@@ -135,6 +133,14 @@ def in_threads(engine: WatchedEngine) -> Supervisor:
 def crash(engine: WatchedEngine, name: str, attempt: int) -> None:
     engine.until_started(name, attempt)
     engine.exit(web(name, attempt), 1)
+
+
+def test_the_end_of_a_pull_wakes_a_pass(deaf: WatchedEngine, care: Supervisor) -> None:
+    """Nothing else does: the pull is on a thread of its own, and no time goes by."""
+    deaf.remove_image("app:1")
+    deaf.add_registry_image("app:1")
+    care.add(pod(deaf))
+    deaf.until_started("shop", 0)
 
 
 def test_what_crashes_is_restarted_at_once(engine: WatchedEngine, care: Supervisor) -> None:
@@ -272,7 +278,7 @@ def test_what_is_refused_time_and_again_is_asked_for_less_and_less(
 class Broken(PodSync):
     """A pod that cannot be looked after, for a bug."""
 
-    def _plan(self, seen: PodObservation, history: History) -> Plan:
+    def _plan(self, look: Look) -> Plan:
         raise ZeroDivisionError("a bug")
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from pypod.engine import observe
-from pypod.errors import EngineError
+from pypod.engine.sync import MESSAGE_TRIES
+from pypod.errors import EngineError, EngineUnavailableError
+from pypod.model import naming
+from pypod.model.finishing import PATIENCE
 from pypod.model.handlers import Hook, HookHandler, Lifecycle, Probe
 from pypod.model.spec import Container, MessagePolicy, PodSpec, RestartPolicy
-from pypod.model.status import ContainerStatus, Phase, Running, Terminated, Waiting
+from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import (
+    KEY,
     SPEC,
     Loop,
     events,
@@ -282,6 +287,150 @@ def test_one_that_ends_by_itself_has_no_pre_stop(engine: FakeEngine) -> None:
     assert [verb for verb, _ in engine.calls].count("exec") == 0
 
 
+# pulls
+
+FAR = Container("far", "far:1")
+
+
+def asked(engine: FakeEngine) -> int:
+    """How often an image was asked for."""
+    return [verb for verb, _ in engine.calls].count("pull_image")
+
+
+def test_a_pull_holds_up_only_who_waits_for_it(engine: FakeEngine) -> None:
+    """For the others it is as if it were not: restarted, stopped for their probes, whatever time the registry takes."""
+    engine.add_registry_image("far:1")
+    says(engine, "alive", 0)
+    pod = sync_of(engine, of(FAR, web(liveness=every("alive", 1, failures=1)), LOG), pull_takes=60)
+    live_for(engine, pod, 2)
+    assert (starts(engine, "web"), starts(engine, "log"), starts(engine, "far")) == (1, 1, 0)
+    assert waiting(pod, "far") == "ContainerCreating"
+    assert pod.refresh().phase is Phase.PENDING
+    engine.exit(live(engine, "log").id, 1)
+    says(engine, "alive", 1)
+    live_for(engine, pod, 1)
+    says(engine, "alive", 0)
+    live_for(engine, pod, 5)
+    assert (starts(engine, "web"), starts(engine, "log"), starts(engine, "far")) == (2, 2, 0)
+    live_for(engine, pod, 60)
+    assert (starts(engine, "far"), asked(engine)) == (1, 1)
+    assert pod.refresh().phase is Phase.RUNNING
+    assert {"Pulling", "Pulled"} <= {event.reason for event in events(pod)}
+
+
+def test_its_end_wakes_the_next_pass(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(FAR), pull_takes=60)
+    plan = settle(pod)
+    assert (plan.due, plan.waiting) == (None, "container far: image far:1 is being pulled")
+    pod.changed.clear()
+    engine.clock.advance(60)
+    assert pod.changed.is_set()
+    settle(pod)
+    assert starts(engine, "far") == 1
+
+
+def test_one_pull_serves_all_also_who_comes_to_want_it_later(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(LOG, FAR, replace(FAR, name="too"), init=(SETUP,)), pull_takes=60)
+    live_for(engine, pod, 10)
+    engine.kill_container(pause_of(engine).id)
+    live_for(engine, pod, 60)
+    assert pod.refresh().ready_count == 3
+    assert (asked(engine), starts(engine, "setup")) == (1, 2)
+
+
+def test_a_pull_that_fails_concerns_who_waits_for_it_alone(engine: FakeEngine) -> None:
+    """Not who runs with the image already, and is to be restarted with it."""
+    always = Container("always", "app:1", image_pull_policy="Always")
+    engine.add_registry_image("app:1")
+    pod = sync_of(engine, of(LOG, always, FAR), pull_takes=5)
+    engine.inject("pull_image", EngineError("pull image", "app:1", "no route"), times=99, target="app:1")
+    live_for(engine, pod, 6)
+    assert {waiting(pod, name) for name in ("always", "far")} <= {"ErrImagePull", "ImagePullBackOff"}
+    assert set(pod.channel.history.failures) == {"always", "far"}
+    engine.exit(live(engine, "log").id, 1)
+    settle(pod)
+    assert starts(engine, "log") == 2
+
+
+def test_an_image_that_comes_another_way_is_used(engine: FakeEngine) -> None:
+    """`docker load`, while the next try is not due."""
+    pod = sync_of(engine, of(FAR))
+    settle(pod)
+    assert waiting(pod, "far") == "ErrImagePull"
+    engine.add_image("far:1")
+    settle(pod)
+    assert status_of(pod, "far").ready
+
+
+def test_an_image_that_somebody_removes_again_and_again_is_not_pulled_in_a_hurry(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(FAR))
+    pod.between = None
+    for _ in range(20):
+        pod.run_once()
+        if "far:1" in [name for image in engine.images() for name in image.references]:
+            engine.remove_image("far:1")
+    assert asked(engine) == 1
+    live_for(engine, pod, 11)
+    assert asked(engine) == 2
+    assert starts(engine, "far") == 1
+
+
+def test_a_deadline_gives_pulls_up(engine: FakeEngine) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(FAR, deadline=20), pull_takes=60)
+    live_for(engine, pod, 19)
+    assert pod.pulls.running == {"far:1"}
+    live_for(engine, pod, 2)
+    assert pod.pulls.running == frozenset()
+    assert pod.refresh().reason == "DeadlineExceeded"
+    live_for(engine, pod, 60)
+    assert (asked(engine), starts(engine, "far")) == (0, 0)
+
+
+def remove_all(engine: FakeEngine, pod: Loop) -> None:
+    for info in engine.containers({}):
+        engine.remove_container(info.id)
+
+
+GONE: dict[str, Callable[[FakeEngine, Loop], object]] = {
+    "it is marked as to go": lambda engine, pod: engine.rename_container(
+        pause_of(engine).id, naming.deleting_name(KEY, 0, engine.clock.now() + 30)
+    ),
+    "all of it was removed": remove_all,
+    "it is looked after no more": lambda engine, pod: pod.release(),
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_a_pod_that_goes_gives_its_pulls_up(engine: FakeEngine, how: str) -> None:
+    engine.add_registry_image("far:1")
+    pod = sync_of(engine, of(FAR, LOG), pull_takes=60)
+    live_for(engine, pod, 1)
+    GONE[how](engine, pod)
+    pod.run_once()
+    assert pod.pulls.running == frozenset()
+    engine.clock.advance(100)
+    pod.run_once()
+    assert (asked(engine), starts(engine, "far")) == (0, 0)
+
+
+def test_another_supervisor_pulls_again(engine: FakeEngine) -> None:
+    """What a process that was killed was pulling, nobody knows."""
+    engine.add_registry_image("far:1")
+    spec = of(FAR, LOG)
+    pod = sync_of(engine, spec, leased=False, pull_takes=3600)
+    live_for(engine, pod, 1)
+    other = sync_of(engine, spec, leased=False)
+    other.channel.adopt(observe.read_history(engine, pause_of(engine).id), pause_of(engine).name)
+    other.channel.attach(pause_of(engine).name, engine.attach_stdin)
+    settle(other)
+    assert (starts(engine, "far"), starts(engine, "log")) == (1, 1)
+    assert other.refresh().ready_count == 2
+
+
 # the sandbox
 
 
@@ -409,6 +558,160 @@ def test_sidecars_end_after_the_containers_in_the_reverse_of_their_order(engine:
     assert pod.refresh().phase is Phase.SUCCEEDED
     killed = [target for verb, target in engine.calls if verb == "kill_container"]
     assert killed == [instances(engine, name)[0].id for name in ("two", "one")]
+
+
+def sidecars_and(*containers: Container, sidecar: str = "polite", grace: float = 30.0) -> PodSpec:
+    mesh = Container("mesh", "app:1", command=[sidecar], restart_policy="Always")
+    return of(*containers, init=(mesh,), policy=RestartPolicy.NEVER, grace=grace)
+
+
+def test_a_pod_whose_sidecar_still_runs_is_not_over_yet(engine: FakeEngine) -> None:
+    pod = sync_of(
+        engine, sidecars_and(Container("job", "app:1", command=["sleep", "5"]), sidecar="stubborn", grace=10)
+    )
+    live_for(engine, pod, 7)
+    assert pod.channel.history.finished is not None
+    assert (pod.refresh().phase, pod.status.conditions["Ready"].reason) == (Phase.RUNNING, "PodCompleted")
+    live_for(engine, pod, 15)
+    assert pod.refresh().phase is Phase.SUCCEEDED
+    assert instances(engine, "mesh")[0].exit_code == 137
+    assert starts(engine, "mesh") == 1
+
+
+def test_a_deadline_is_told_when_what_ran_has_ended(engine: FakeEngine) -> None:
+    pod = sync_of(engine, of(web("stubborn"), deadline=20, grace=10))
+    live_for(engine, pod, 21)
+    assert pod.channel.history.finished is not None
+    assert (pod.refresh().phase, pod.status.reason) == (Phase.RUNNING, "")
+    live_for(engine, pod, 10)
+    assert (pod.refresh().phase, pod.status.reason) == (Phase.FAILED, "DeadlineExceeded")
+
+
+def test_a_pod_that_failed_before_it_began_is_pending_until_its_sidecar_has_ended(engine: FakeEngine) -> None:
+    mesh = Container("mesh", "app:1", command=["stubborn"], restart_policy="Always")
+    setup = Container("setup", "app:1", command=["false"])
+    pod = sync_of(engine, of(web(), init=(mesh, setup), policy=RestartPolicy.NEVER, grace=5))
+    live_for(engine, pod, 3)
+    assert pod.channel.history.finished is not None
+    assert pod.refresh().phase is Phase.PENDING
+    live_for(engine, pod, 10)
+    assert pod.refresh().phase is Phase.FAILED
+    assert starts(engine, "web") == 0
+
+
+def first_shown(engine: FakeEngine, pod: Loop, seconds: float = 60.0) -> PodStatus:
+    """The status with which it is seen at its end first, by who looks after each single thing that is done."""
+    end = engine.clock.now() + seconds
+    while engine.clock.now() < end:
+        if pod.refresh().phase.is_final:
+            return pod.status
+        if not pod.run_once():
+            engine.clock.advance(0.1)
+    raise AssertionError(f"it does not end: {pod.status}")
+
+
+def leaving(name: str, script: str, *, policy: MessagePolicy = MessagePolicy.FILE) -> Container:
+    return Container(
+        name,
+        "app:1",
+        command=["sh", "-c", script],
+        termination_message_path="/end",
+        termination_message_policy=policy,
+    )
+
+
+def test_at_the_end_of_a_pod_every_message_is_there(engine: FakeEngine) -> None:
+    """Also of what ended after the end was decided."""
+    spec = of(
+        leaving("one", "echo one > /end"),
+        leaving("two", "sleep 2; echo two; exit 2", policy=MessagePolicy.FALLBACK_TO_LOGS_ON_ERROR),
+        init=(
+            replace(leaving("mesh", "echo mesh > /end; sleep 86400"), restart_policy=RestartPolicy.ALWAYS),
+        ),
+        policy=RestartPolicy.NEVER,
+        grace=1,
+    )
+    found = first_shown(engine, sync_of(engine, spec))
+    assert found.phase is Phase.FAILED
+    for name, expected in (("one", "one\n"), ("two", "two\n"), ("mesh", "mesh\n")):
+        state = found.container(name).state
+        assert isinstance(state, Terminated)
+        assert state.message == expected
+
+
+def until_ended(engine: FakeEngine, pod: Loop) -> None:
+    """Its only container has ended, and nobody has seen it yet."""
+    while not any(info.has_ended for info in instances(engine, "job")):
+        assert pod.run_once()
+
+
+UNREADABLE: dict[str, Exception] = {
+    "a refusal": EngineError("copy from container", "x", "no space left", status=500),
+    "no answer, though the pod is listed": EngineUnavailableError("copy from container", "x", "timed out"),
+    "a bug of ours": ZeroDivisionError("oops"),
+}
+
+
+@pytest.mark.parametrize("error", UNREADABLE)
+def test_a_message_that_cannot_be_read_holds_nothing_up(
+    engine: FakeEngine, error: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.inject("get_archive", UNREADABLE[error], times=10_000)
+    spec = sidecars_and(leaving("job", "echo words > /end"))
+    pod = sync_of(engine, spec)
+    for _ in range(100):
+        with contextlib.suppress(EngineUnavailableError):
+            pod.run_once()
+        engine.clock.advance(0.1)
+    assert (pod.refresh().phase, message(pod)) == (Phase.SUCCEEDED, "")
+    asked_for = [verb for verb, _ in engine.calls].count("get_archive")
+    assert asked_for == (MESSAGE_TRIES if error.startswith("no answer") else 1)
+    assert bool(caplog.records) == (error == "a bug of ours")
+
+
+def test_who_only_looks_sees_the_end_when_it_was_written_down(engine: FakeEngine) -> None:
+    """Its messages with it: they were written before."""
+    spec = of(leaving("job", "echo words > /end"), policy=RestartPolicy.NEVER)
+    pod, onlooker = sync_of(engine, spec, leased=False), sync_of(engine, spec, leased=False)
+
+    def looked() -> PodStatus:
+        onlooker.channel.adopt(observe.read_history(engine, pause_of(engine).id))
+        return onlooker.refresh()
+
+    until_ended(engine, pod)
+    assert looked().phase is Phase.RUNNING
+    while not looked().phase.is_final:
+        assert pod.run_once()
+    state = onlooker.status.container("job").state
+    assert isinstance(state, Terminated)
+    assert (onlooker.status.phase, state.message) == (Phase.SUCCEEDED, "words\n")
+
+
+def test_the_end_of_a_pod_that_nobody_looks_after_is_seen_after_a_while(engine: FakeEngine) -> None:
+    """`PYPOD_BACKGROUND=0`, or a background program that was killed: nobody writes anything down."""
+    spec = of(leaving("job", "echo words > /end; exit 1"), policy=RestartPolicy.NEVER)
+    pod = sync_of(engine, spec, leased=False)
+    until_ended(engine, pod)
+    pod.release()
+    onlooker = sync_of(engine, spec, leased=False)
+    onlooker.channel.adopt(observe.read_history(engine, pause_of(engine).id))
+    engine.clock.advance(PATIENCE - 0.1)
+    assert onlooker.refresh().phase is Phase.RUNNING
+    engine.clock.advance(0.2)
+    assert onlooker.refresh().phase is Phase.FAILED
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_end_of_a_pod_whose_journal_has_ended_is_seen_by_all(engine: FakeEngine, shared: bool) -> None:
+    """Never: there is no other sandbox to write it to."""
+    spec = of(web(), policy=RestartPolicy.NEVER, shared=shared)
+    pod = up(engine, spec, leased=False)
+    engine.kill_container(pause_of(engine).id)
+    onlooker = sync_of(engine, spec, leased=False)
+    onlooker.channel.adopt(observe.read_history(engine, pause_of(engine).id))
+    assert (onlooker.refresh().phase is Phase.FAILED) == shared
+    live_for(engine, pod, 5)
+    assert (pod.refresh().phase, onlooker.refresh().phase) == (Phase.FAILED, Phase.FAILED)
 
 
 # termination messages

@@ -11,17 +11,17 @@ import pytest
 from pypod.engine import observe
 from pypod.engine.executor import ActionResult
 from pypod.engine.sync import PodSync
-from pypod.engine.teardown import SLACK, Teardown
-from pypod.errors import EngineError, EngineUnavailableError, TeardownError
+from pypod.engine.teardown import LINGERING, SLACK, Teardown
+from pypod.errors import ConflictError, EngineError, EngineUnavailableError, NotFoundError, TeardownError
 from pypod.model import naming
 from pypod.model.desired import Desired
 from pypod.model.handlers import Hook, Lifecycle
 from pypod.model.naming import PodKey
 from pypod.model.plan import KillContainer, RunHook
-from pypod.model.requests import PodIdentity
+from pypod.model.requests import NetworkRequest, PodIdentity
 from pypod.model.spec import Container, PodSpec, Volume
 from pypod.testing import FakeClock, FakeEngine, Program
-from tests.unit.rig import IDENTITY, KEY, live_for, says, sync_of
+from tests.unit.rig import IDENTITY, KEY, live_for, says, settle, sync_of
 
 SPEC = PodSpec(
     "shop", (Container("web", "app:1"), Container("log", "app:1")), volumes=(Volume.empty_dir("html"),)
@@ -191,16 +191,117 @@ def test_an_isolated_network_goes_with_a_pod_whose_sandbox_is_dead(engine: FakeE
     assert names(engine) == []
 
 
+ISOLATED = replace(SPEC, network="ci")
+OTHER = PodIdentity(PodKey("default", "other", "fedcba9876543210"), IDENTITY.owner, leased=True)
+IN_USE = ConflictError("remove network", "ci", "network pypod_ci has active endpoints", status=403)
+
+
+def another(engine: FakeEngine, spec: PodSpec = ISOLATED) -> PodSync:
+    """Another pod, on the same network; not looked after yet."""
+    desired = Desired(replace(spec, name="other"), OTHER)
+    return PodSync(engine, desired, clock=engine.clock, actions=None)
+
+
 def test_an_isolated_network_stays_while_another_pod_is_on_it(engine: FakeEngine) -> None:
-    spec = replace(SPEC, network="ci")
-    up(engine, spec)
-    other = PodIdentity(PodKey("default", "other", "fedcba9876543210"), IDENTITY.owner, leased=True)
-    pod = PodSync(engine, Desired(replace(spec, name="other"), other), clock=engine.clock, actions=None)
-    while pod.run_once():
-        pass
-    teardown_of(engine).run()
+    up(engine, ISOLATED)
+    pod = another(engine)
+    settle(pod)
+    assert took(engine, teardown_of(engine).run) == 0
     assert "pypod_ci" in names(engine)
     assert pod.refresh().ready_count == 2
+    Teardown(engine, OTHER.key, clock=engine.clock).run()
+    assert names(engine) == []
+
+
+class Helped(FakeEngine):
+    """Somebody else removes the same pod, and is always a little faster: every second thing is gone already."""
+
+    removals = 0
+
+    def remove_container(self, container: str) -> None:
+        super().remove_container(container)
+        self.removals += 1
+        if self.removals % 2:
+            raise NotFoundError("remove container", container, "No such container", status=404)
+
+
+def test_an_isolated_network_goes_also_where_each_of_two_removes_a_part_of_the_pod() -> None:
+    """To each of them some removal fails: for the other one the removal of the network waited, for neither it came."""
+    engine = Helped(FakeClock(1_700_000_000.75))
+    engine.add_image("app:1")
+    up(engine, ISOLATED)
+    teardown_of(engine).run()
+    assert names(engine) == []
+
+
+def test_an_isolated_network_goes_with_the_last_of_two_that_leave_at_once(engine: FakeEngine) -> None:
+    """Whoever is first finds the other one on it."""
+    up(engine, ISOLATED)
+    settle(another(engine))
+    second = Teardown(engine, OTHER.key, pool=None, clock=engine.clock)
+    heard: list[str] = []
+
+    def note(result: ActionResult) -> None:
+        heard.append(str(result.action))
+        if heard[-1].startswith("remove container"):  # nothing of the first one has an address any more
+            second.run()
+
+    Teardown(engine, KEY, pool=None, clock=engine.clock, on_result=note).run()
+    assert names(engine) == []
+
+
+def test_an_isolated_network_of_which_there_are_two_goes_as_a_whole(engine: FakeEngine) -> None:
+    """They raced into being, with two subnets: pods are on one of them."""
+    up(engine, ISOLATED)
+    engine.create_network(NetworkRequest("pypod_ci", "10.99.0.0/20", naming.network_labels("ci")))
+    assert names(engine).count("pypod_ci") == 2
+    teardown_of(engine).run()
+    assert names(engine) == []
+
+
+def test_an_isolated_network_goes_with_a_pod_that_had_come_no_further(engine: FakeEngine) -> None:
+    """Its start was given up between the network and the sandbox."""
+    sync_of(engine, replace(ISOLATED, volumes=())).run_once()
+    assert names(engine) == ["pypod_ci"]
+    teardown_of(engine, ISOLATED).run()
+    assert names(engine) == []
+
+
+def test_a_pod_that_comes_while_the_networks_last_one_leaves_makes_it_again(engine: FakeEngine) -> None:
+    pod = up(engine, ISOLATED)
+    other = sync_of(engine, replace(ISOLATED, name="other"))
+    other.desired = Desired(replace(ISOLATED, name="other"), OTHER)
+    other.between = teardown_of(engine, pod=pod).run
+    settle(other)
+    assert other.refresh().ready_count == 2
+    Teardown(engine, OTHER.key, clock=engine.clock).run()
+    assert names(engine) == []
+
+
+def test_an_isolated_network_that_the_engine_still_takes_for_used_is_removed_a_little_later(
+    engine: FakeEngine,
+) -> None:
+    up(engine, ISOLATED)
+    engine.inject("remove_network", IN_USE, times=3)
+    assert 0 < took(engine, teardown_of(engine).run) < LINGERING
+    assert names(engine) == []
+
+
+def test_an_isolated_network_that_somebody_else_uses_stays(engine: FakeEngine) -> None:
+    """A container that is no pod's: nothing that would be wrong with this one."""
+    up(engine, ISOLATED)
+    engine.inject("remove_network", IN_USE, times=10_000)
+    assert LINGERING < took(engine, teardown_of(engine).run) < LINGERING + 2
+    assert names(engine) == ["pypod_ci"]
+
+
+def test_an_isolated_network_that_cannot_be_removed_is_told_with_the_reason(engine: FakeEngine) -> None:
+    up(engine, ISOLATED)
+    broken = EngineError("remove network", "ci", "plugin is gone", status=500)
+    engine.inject("remove_network", broken, times=10_000)
+    with pytest.raises(TeardownError) as caught:
+        teardown_of(engine).run()
+    assert dict(caught.value.leftovers) == {"network pypod_ci": str(broken)}
 
 
 def test_volumes_that_a_dead_maker_left(engine: FakeEngine) -> None:
