@@ -48,6 +48,8 @@ UNREACHABLE = 86400.0
 pods with it."""
 ELECTION = 1.0
 """Seconds for which a new program tries to get the lock."""
+STARTING = 5.0
+"""Seconds that a program may take from its start until it holds the lock."""
 SWITCH = "PYPOD_BACKGROUND"
 """Set to 0 in the environment, the program is never started: then the next use of pypod removes what is left."""
 
@@ -88,27 +90,45 @@ def is_running(engine: Engine) -> bool:
         return not free
 
 
+_spawned: dict[Path, tuple[int, float]] = {}
+"""The process ID of the program that this process started last, and when, by the lock that it is to get."""
+
+
 def ensure_running(engine: Engine) -> None:
     """Start it where it does not run. Never raises: without it the next use of pypod cleans up."""
     if os.environ.get(SWITCH) == "0" or sys.platform == "win32":
         return
     try:
-        if not is_running(engine):
-            _spawn(engine)
+        lock = _lock_path(observe.engine_identity(engine).id)
+        if not is_running(engine) and not _is_starting(lock):
+            _spawned[lock] = (_spawn(engine), time.monotonic())
     except (OSError, EngineError) as error:
         log.warning("cannot start the background program: %s", error)
 
 
-def _spawn(engine: Engine) -> None:
+def _is_starting(lock: Path) -> bool:
+    """A program that this process has just started does not hold its lock yet; several pods that are started in a row would
+    each start another one."""
+    pid, at = _spawned.get(lock, (0, 0.0))
+    if not pid:
+        return False
+    with contextlib.suppress(ChildProcessError):  # of the process that this one was forked from
+        return os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < at + STARTING
+    return False
+
+
+def _spawn(engine: Engine) -> int:
     with (state_directory() / "supervise.log").open("a") as output:
-        subprocess.Popen(
+        program = subprocess.Popen(
             [sys.executable, "-m", "pypod", "--host", engine.url, "supervise"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
             cwd="/",
-        ).returncode = 0  # it outlives this process: no ResourceWarning that it was not waited for
+        )
+    program.returncode = 0  # it outlives this process: no ResourceWarning that it was not waited for
+    return program.pid
 
 
 def run(engine: Engine, *, idle: float = IDLE, stop: threading.Event | None = None) -> int:
@@ -190,8 +210,8 @@ class _Caretaker:
         every = observe.find_all(self._engine)
         present = {found.key.uid for found in every}
         for uid in supervisor.uids():
-            if uid not in present:
-                supervisor.remove(uid)
+            if uid not in present and (gone := supervisor.remove(uid)) is not None:
+                gone.channel.close()
         now = time.monotonic()
         self._removed = {uid: at for uid, at in self._removed.items() if uid in present and now < at + AGAIN}
         left = [found for found in every if found.key.uid not in self._removed]

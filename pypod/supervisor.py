@@ -62,8 +62,8 @@ class Supervisor:
         self._listen_once()
         self.wake(uid)
 
-    def remove(self, uid: str) -> None:
-        """Leave the pod alone; waits for a pass that is under way."""
+    def remove(self, uid: str) -> PodSync | None:
+        """Leave the pod alone; waits for a pass that is under way. Answers with what was looked after."""
         with self._lock:
             self._watched.pop(uid, None)
             pod = self._pods.pop(uid, None)
@@ -72,6 +72,7 @@ class Supervisor:
             timer.cancel()
         if pod is not None:
             pod.release()
+        return pod
 
     def uids(self) -> list[str]:
         """Of the pods that are looked after."""

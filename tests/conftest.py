@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+import signal
 import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+
+# Ignored where a shell's background job runs the tests, and so in their children, which are to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -201,7 +201,7 @@ class Engine(Protocol):
         since: float | None = None,
         timestamps: bool = False,
     ) -> FrameStream:
-        """What it wrote; with ``follow`` until it ends. Raises `NotFoundError`."""
+        """What it wrote; with ``follow`` until it ends. Raises `NotFoundError`, also while it is being removed."""
 
     def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
         """A file or directory of it, running or not, as a tar stream in pieces; close the generator to give it up early.

@@ -14,13 +14,14 @@ from pypod.engine.api import EventStream, ExecStream, FrameStream, StdinChannel
 from pypod.engine.docker_archives import pieces, upload
 from pypod.engine.docker_streams import Events, Exec, Frames, Reply, Stdin, Wire
 from pypod.engine.docker_transport import Transport
-from pypod.errors import EngineError
+from pypod.errors import ConflictError, EngineError, NotFoundError
 
 T = TypeVar("T")
 
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 _JSON = {"Content-Type": "application/json"}
 _COPY_FROM, _COPY_TO = "copy from container", "copy to container"
+_LOGS = "read logs of container"
 _EVENTS = ("create", "start", "die", "oom", "destroy", "rename", "kill", "pause", "unpause")
 
 
@@ -70,7 +71,10 @@ class StreamVerbs(abc.ABC):
         timestamps: bool = False,
     ) -> FrameStream:
         path = _logs_path(container, follow=follow, tail=tail, since=since, timestamps=timestamps)
-        reply = self._open("read logs of container", container, "GET", path)
+        try:
+            reply = self._open(_LOGS, container, "GET", path)
+        except ConflictError as error:  # 409 on 20.10: "container which is dead or marked for removal"
+            raise NotFoundError(_LOGS, container, error.detail, status=error.status) from error
         return Frames(reply, multiplexed=self._is_multiplexed(reply, container))
 
     def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:

@@ -102,6 +102,7 @@ def test_there_are_examples() -> None:
         "02-shared-volume",
         "03-two-pods-by-ip",
         "04-init-and-sidecar",
+        "05-probes-and-hooks",
     ]
 
 

@@ -191,6 +191,13 @@ def test_kill_9_in_there_ends_the_pod_and_sweep_out_here_removes_it(
 
 
 SWEEP = "ready(json.dumps([swept.pod for swept in pypod.sweep()]))\n"
+SWEEP_UNTIL_GONE = """\
+end = time.monotonic() + 15  # a lease must have been lost for a while where its owner cannot be looked at
+mine = pod().namespace + "/web"
+while not (gone := mine in [swept.pod for swept in pypod.sweep()]) and time.monotonic() < end:
+    time.sleep(0.2)
+ready(gone)
+"""
 
 
 def test_pid_1_of_another_container_proves_nothing(namespace: str, look: Look, inside: Run) -> None:
@@ -213,9 +220,10 @@ def test_pid_1_of_another_container_proves_nothing(namespace: str, look: Look, i
 
     pypod.get("detached", namespace).stop(grace=0)
     holder.kill()
-    last = inside(SWEEP, background="0")
+    last = inside(SWEEP_UNTIL_GONE, background="0")
+    assert last.ready() == ["True"]
     assert last.wait() == 0
-    until(lambda: _pods(look, namespace) == [], 3)
+    assert _pods(look, namespace) == []
 
 
 def test_a_host_path_is_the_engines_hosts(namespace: str, look: Look, inside: Run) -> None:

@@ -5,6 +5,7 @@ Each fault is made by hand, on three pods at once: with one PID space, with priv
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import time
@@ -95,10 +96,12 @@ def _pod(namespace: str, name: str, **more: Any) -> Pod:
 
 
 def _instances(look: Look, pod: Pod, container: str) -> dict[int, dict[str, Any]]:
-    """What the engine tells of each instance of a container, by attempt."""
-    part = f"_{pod.uid[:8]}_{container}_"
-    names = look.containers(part)
-    return {int(name.rpartition("_")[2]): look.api.inspect_container(name) for name in names}
+    """What the engine tells of each instance of a container, by attempt; one that goes or comes meanwhile is left out."""
+    found = {}
+    for name in look.containers(f"_{pod.uid[:8]}_{container}_"):
+        with contextlib.suppress(docker.errors.NotFound):
+            found[int(name.rpartition("_")[2])] = look.api.inspect_container(name)
+    return found
 
 
 def _pause(look: Look, namespace: str, name: str) -> str:
@@ -232,7 +235,8 @@ def _take_network_away(raw: docker.APIClient, pause: str) -> dict[str, Any]:
 
 OWNER = """
 serve = "echo hello > /page; exec httpd -f -p 8080 -h /"
-with pod(containers=[member("web", "sh", "-c", serve)]) as p:
+probe = pypod.Probe.tcp_socket(8080)
+with pod(containers=[member("web", "sh", "-c", serve, readiness_probe=probe)]) as p:
     ready(p.ip)
     time.sleep(60)
 """
