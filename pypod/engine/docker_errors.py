@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from http.client import HTTPException, IncompleteRead
 
@@ -12,6 +13,8 @@ import urllib3
 from pypod.errors import ConflictError, EngineError, NotFoundError, SubnetInUseError
 
 _TRIES = 3
+_NOT_RUNNING = re.compile(r"\bcontainer \S+ is not running$")
+_NO_SUCH = re.compile(r"\bno such container: (\S+)$")
 
 
 def refusal(verb: str, target: str, status: int, words: str) -> EngineError:
@@ -27,12 +30,15 @@ def refusal(verb: str, target: str, status: int, words: str) -> EngineError:
 
 
 def _owner_is_missing(words: str, target: str) -> bool:
-    """A start failed for the container whose namespaces it joins: 404, 409 or 500, by namespace and version."""
-    if "cannot join" in words or "can't join" in words:
+    """A start failed for the container whose namespaces it joins: 404, 409 or 500, by namespace and version.
+
+    Of a process space that is "Container X is not running" in 20.10, and in 26.1 "failed to join PID namespace: container X is
+    not running".
+    """
+    if "cannot join" in words or "can't join" in words or _NOT_RUNNING.search(words):
         return True
-    if words.startswith("no such container: "):
-        return not words.endswith(f": {target.lower()}")
-    return words.startswith("container ") and words.endswith(" is not running")
+    missing = _NO_SUCH.search(words)
+    return missing is not None and missing.group(1) != target.lower()
 
 
 def retrying(sleep: Callable[[float], None]) -> tenacity.Retrying:
