@@ -13,6 +13,13 @@ import urllib3
 from pypod.errors import ConflictError, EngineError, NotFoundError, SubnetInUseError
 
 _TRIES = 3
+_OVERLAPS = ("pool overlaps with other one", "is already used on the host or by another config")
+_CONFLICTS = (
+    "has active endpoints",
+    "network is being used",  # Podman from here on: each with status 500
+    "is already in use by",
+    "has dependent containers which must be removed before it",
+)
 _NOT_RUNNING = re.compile(r"\bcontainer \S+ is not running$")
 _NO_SUCH = re.compile(r"\bno such container: (\S+)$")
 
@@ -21,9 +28,11 @@ def refusal(verb: str, target: str, status: int, words: str) -> EngineError:
     """The error for an HTTP status and the engine's words, where the status alone does not tell."""
     text = words.strip()
     lower = text.lower()
-    if "pool overlaps with other one" in lower:
+    if any(word in lower for word in _OVERLAPS):
         return SubnetInUseError(verb, target, text, status=status)
-    if "has active endpoints" in lower or (verb == "start container" and _owner_is_missing(lower, target)):
+    if any(word in lower for word in _CONFLICTS) or (
+        verb == "start container" and _owner_is_missing(lower, target)
+    ):
         return ConflictError(verb, target, text, status=status)
     classes: dict[int, type[EngineError]] = {404: NotFoundError, 409: ConflictError}
     return classes.get(status, EngineError)(verb, target, text, status=status)

@@ -38,14 +38,32 @@ def test_a_start_that_fails_for_itself(status: int, words: str, expected: type[E
 @pytest.mark.parametrize(
     ("status", "words", "expected"),
     [
-        (403, "Pool overlaps with other one on this address space", SubnetInUseError),  # 20.10
-        (
-            403,
-            "invalid pool request: Pool overlaps with other one on this address space",
-            SubnetInUseError,
-        ),  # 26.1
+        (403, "Pool overlaps with other one on this address space", SubnetInUseError),  # also 26.1
         (409, "network with name pypod already exists", ConflictError),  # 25.0 and newer
+        (
+            500,
+            "subnet 10.214.0.0/20 is already used on the host or by another config",
+            SubnetInUseError,
+        ),  # Podman
     ],
 )
 def test_a_network_that_somebody_else_made(status: int, words: str, expected: type[EngineError]) -> None:
     assert type(refusal("create network", "pypod", status, words)) is expected
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        (
+            "create container",
+            f'creating container storage: the container name "a" is already in use by {PAUSE}',
+        ),
+        (
+            "remove container",
+            f"container {PAUSE} has dependent containers which must be removed before it: {OWN}",
+        ),
+        ("remove network", '"pypod_a" has associated containers with it: network is being used'),
+    ],
+)
+def test_what_podman_calls_an_internal_error_and_is_a_conflict(verb: str, words: str) -> None:
+    assert type(refusal(verb, "a", 500, words)) is ConflictError
