@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from pypod.model.state import EngineInfo
 
 OLDEST_API = (1, 41)
-PODMAN = (
-    "what Podman does differently is in docs/engine-facts.md: termination messages cannot be had, for one"
-)
+PODMAN = "not Docker: detached pods and termination messages do not work (docs/engine-facts.md, Podman)"
 
 
 class Mark(enum.Enum):

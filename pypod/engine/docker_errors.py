@@ -18,6 +18,7 @@ _CONFLICTS = (
     "has active endpoints",
     "network is being used",  # Podman from here on: each with status 500
     "is already in use by",
+    "can only create exec sessions on running containers",
     "has dependent containers which must be removed before it",
 )
 _NOT_RUNNING = re.compile(r"\bcontainer \S+ is not running$")

@@ -62,6 +62,10 @@ def test_a_network_that_somebody_else_made(status: int, words: str, expected: ty
             "remove container",
             f"container {PAUSE} has dependent containers which must be removed before it: {OWN}",
         ),
+        (
+            "execute in container",
+            "can only create exec sessions on running containers: container state improper",
+        ),
         ("remove network", '"pypod_a" has associated containers with it: network is being used'),
     ],
 )
