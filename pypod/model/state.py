@@ -38,6 +38,7 @@ class EngineInfo:
         id: the engine's own, stable over restarts.
         system_time: Unix seconds, when it answered.
         security_options: as ``docker info`` lists them: ``name=rootless`` ...
+        product: ``Docker``, or ``Podman`` behind its Docker-compatible socket.
     """
 
     id: str
@@ -53,6 +54,7 @@ class EngineInfo:
     live_restore: bool
     system_time: float
     security_options: tuple[str, ...] = ()
+    product: str = "Docker"
 
 
 @dataclass(frozen=True, slots=True)
