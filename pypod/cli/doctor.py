@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pypod.model.state import EngineInfo
 
 OLDEST_API = (1, 41)
+PODMAN = "not Docker: detached pods and termination messages do not work (docs/engine-facts.md, Podman)"
 
 
 class Mark(enum.Enum):
@@ -62,7 +63,9 @@ def _print(finding: Finding) -> None:
 
 def about_engine(url: str, info: EngineInfo) -> Iterator[Finding]:
     """What the engine says of itself."""
-    yield Finding(Mark.GOOD, "engine", f"Docker {info.version} '{info.name}' at {url}")
+    yield Finding(Mark.GOOD, "engine", f"{info.product} {info.version} '{info.name}' at {url}")
+    if info.product != "Docker":
+        yield Finding(Mark.WARNING, "product", PODMAN)
     enough = _version(info.api_version) >= OLDEST_API
     wanted = "" if enough else f"; {'.'.join(map(str, OLDEST_API))} or newer is needed (Docker 20.10)"
     yield Finding(Mark.GOOD if enough else Mark.BAD, "API", info.api_version + wanted)

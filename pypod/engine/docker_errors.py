@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from http.client import HTTPException, IncompleteRead
 
@@ -12,27 +13,42 @@ import urllib3
 from pypod.errors import ConflictError, EngineError, NotFoundError, SubnetInUseError
 
 _TRIES = 3
+_OVERLAPS = ("pool overlaps with other one", "is already used on the host or by another config")
+_CONFLICTS = (
+    "has active endpoints",
+    "network is being used",  # Podman from here on: each with status 500
+    "is already in use by",
+    "can only create exec sessions on running containers",
+    "has dependent containers which must be removed before it",
+)
+_NOT_RUNNING = re.compile(r"\bcontainer \S+ is not running$")
+_NO_SUCH = re.compile(r"\bno such container: (\S+)$")
 
 
 def refusal(verb: str, target: str, status: int, words: str) -> EngineError:
     """The error for an HTTP status and the engine's words, where the status alone does not tell."""
     text = words.strip()
     lower = text.lower()
-    if "pool overlaps with other one" in lower:
+    if any(word in lower for word in _OVERLAPS):
         return SubnetInUseError(verb, target, text, status=status)
-    if "has active endpoints" in lower or (verb == "start container" and _owner_is_missing(lower, target)):
+    if any(word in lower for word in _CONFLICTS) or (
+        verb == "start container" and _owner_is_missing(lower, target)
+    ):
         return ConflictError(verb, target, text, status=status)
     classes: dict[int, type[EngineError]] = {404: NotFoundError, 409: ConflictError}
     return classes.get(status, EngineError)(verb, target, text, status=status)
 
 
 def _owner_is_missing(words: str, target: str) -> bool:
-    """A start failed for the container whose namespaces it joins: 404, 409 or 500, by namespace and version."""
-    if "cannot join" in words or "can't join" in words:
+    """A start failed for the container whose namespaces it joins: 404, 409 or 500, by namespace and version.
+
+    Of a process space that is "Container X is not running" in 20.10, and in 26.1 "failed to join PID namespace: container X is
+    not running".
+    """
+    if "cannot join" in words or "can't join" in words or _NOT_RUNNING.search(words):
         return True
-    if words.startswith("no such container: "):
-        return not words.endswith(f": {target.lower()}")
-    return words.startswith("container ") and words.endswith(" is not running")
+    missing = _NO_SUCH.search(words)
+    return missing is not None and missing.group(1) != target.lower()
 
 
 def retrying(sleep: Callable[[float], None]) -> tenacity.Retrying:

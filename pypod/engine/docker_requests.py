@@ -28,8 +28,13 @@ def label_filters(labels: Mapping[str, str]) -> list[str]:
     return [f"{key}={value}" if value else key for key, value in labels.items()]
 
 
-def container_config(request: ContainerRequest) -> dict[str, object]:
-    """The body of a create."""
+def container_config(request: ContainerRequest, *, podman: bool = False) -> dict[str, object]:
+    """The body of a create.
+
+    Args:
+        podman: it is for Podman, which does not copy the hostname of the container whose network is joined, but can share it;
+            Docker cannot.
+    """
     config: dict[str, object] = {
         "Image": request.image,
         "Labels": dict(request.labels),
@@ -37,7 +42,8 @@ def container_config(request: ContainerRequest) -> dict[str, object]:
         "Healthcheck": {"Test": ["NONE"]},
         "OpenStdin": request.stdin_open,
         "StdinOnce": request.stdin_once,
-        "HostConfig": host_config(request),
+        "HostConfig": host_config(request)
+        | ({"UTSMode": request.network_mode} if podman and request.network_mode.startswith(JOINED) else {}),
         # An empty list would clear the image's own.
         **({"Entrypoint": list(request.entrypoint)} if request.entrypoint else {}),
         **({"Cmd": list(request.command)} if request.command else {}),
@@ -228,9 +234,17 @@ def volume_info(entry: Mapping[str, Any]) -> VolumeInfo:
     )
 
 
+def is_podman(version: Mapping[str, Any]) -> bool:
+    """By the answer to a question for the version."""
+    return any("Podman" in str(component.get("Name")) for component in version.get("Components") or ())
+
+
 def engine_info(entry: Mapping[str, Any], api_version: str) -> EngineInfo:
+    podman = "BuildahVersion" in entry
+    # Podman has none, and makes one up for each answer.
+    made_up = f"podman-{entry.get('Name')}-{entry.get('DockerRootDir')}"
     return EngineInfo(
-        id=entry.get("ID") or "",
+        id=made_up if podman else entry.get("ID") or "",
         name=entry.get("Name") or "",
         version=entry.get("ServerVersion") or "",
         api_version=api_version,
@@ -243,4 +257,5 @@ def engine_info(entry: Mapping[str, Any], api_version: str) -> EngineInfo:
         live_restore=bool(entry.get("LiveRestoreEnabled")),
         system_time=timestamp(entry.get("SystemTime")) or 0.0,
         security_options=tuple(entry.get("SecurityOptions") or ()),
+        product="Podman" if podman else "Docker",
     )

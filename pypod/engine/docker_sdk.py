@@ -179,6 +179,7 @@ class DockerEngine(StreamVerbs):
         self._lock = threading.Lock()
         self._client: APIClient | None = None
         self._inherited: list[APIClient] = []
+        self._podman: bool | None = None
         _alive.add(self)
 
     @property
@@ -277,6 +278,11 @@ class DockerEngine(StreamVerbs):
         return str(made["Id"])
 
     def remove_network(self, network: str) -> None:
+        if self._is_podman():
+            # Told the ID, it removes also one that running containers are on (5.4); not so by name, which is unique there.
+            network = str(
+                self._read("remove network", network, lambda api: api.inspect_network(network))["Name"]
+            )
         with self._call("remove network", network) as api:
             api.remove_network(network)
 
@@ -314,9 +320,10 @@ class DockerEngine(StreamVerbs):
 
     def create_container(self, request: ContainerRequest) -> str:
         self._check_network(request)
+        config = wire_json.container_config(request, podman=self._is_podman())
         with self._call("create container", request.name) as api:
             untyped: Any = api
-            made = untyped.create_container_from_config(wire_json.container_config(request), request.name)
+            made = untyped.create_container_from_config(config, request.name)
         return str(made["Id"])
 
     def start_container(self, container: str) -> None:
@@ -352,6 +359,13 @@ class DockerEngine(StreamVerbs):
         """A call that changes nothing, so it may be made again where the connection broke."""
         with _asking(verb, target, self.url):
             return retrying(self._sleep)(lambda: ask(self._api()))
+
+    def _is_podman(self) -> bool:
+        """Asked for once."""
+        if self._podman is None:
+            version = self._read("get the version of the engine", "", lambda api: api.version())
+            self._podman = wire_json.is_podman(version)
+        return self._podman
 
     def _inspect(self, container: str) -> dict[str, Any]:
         return self._read("inspect container", container, lambda api: api.inspect_container(container))

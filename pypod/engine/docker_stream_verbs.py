@@ -158,7 +158,7 @@ def _logs_path(
 
 
 def _events_path(labels: Mapping[str, str], since: float | None) -> str:
-    filters = {"type": ["container"], "event": list(_EVENTS), "label": wire_json.label_filters(labels)}
+    filters = {"type": ["container"], "event": [*_EVENTS, "remove"], "label": wire_json.label_filters(labels)}
     return f"/events?{urlencode({'filters': json.dumps(filters)} | _since(since))}"
 
 

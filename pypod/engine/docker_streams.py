@@ -353,9 +353,10 @@ class Events:
             actor = entry.get("Actor") or {}
             if not actor.get("ID"):
                 continue
+            # Some carry data: `exec_start: sh -c true`.
+            action = str(entry.get("Action", "")).split(":", 1)[0]
             yield EngineEvent(
-                # Some carry data: `exec_start: sh -c true`.
-                action=str(entry.get("Action", "")).split(":", 1)[0],
+                action="destroy" if action == "remove" else action,  # Podman's word for it
                 container=actor["ID"],
                 attributes=dict(actor.get("Attributes") or {}),
                 time=_event_time(entry),

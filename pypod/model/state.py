@@ -39,6 +39,7 @@ class EngineInfo:
         id: the engine's own, stable over restarts.
         system_time: Unix seconds, when it answered.
         security_options: as ``docker info`` lists them: ``name=rootless`` ...
+        product: ``Docker``, or ``Podman`` behind its Docker-compatible socket.
     """
 
     id: str
@@ -54,6 +55,7 @@ class EngineInfo:
     live_restore: bool
     system_time: float
     security_options: tuple[str, ...] = ()
+    product: str = "Docker"
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,12 @@ class Contract:
     def architecture(self) -> str:
         return pause.normalise_architecture(self.engine.info().architecture)
 
+    @property
+    def has_unique_network_names(self) -> bool:
+        """Docker 25.0 and newer, whatever API version it is asked in; the fake is a 20.10."""
+        major = self.engine.info().version.partition(".")[0]
+        return self.clock is None and int(major) >= 25
+
     def name(self, what: str) -> str:
         return f"contract-{self.uid}-{what}"
 

@@ -21,7 +21,7 @@ from pypod.errors import EngineError, EngineUnavailableError, NotFoundError
 from pypod.model.state import ContainerState
 from pypod.testing import FakeEngine
 from tests.contract.dockerd import Dockerd, cannot_run
-from tests.contract.harness import PATIENCE, Contract
+from tests.contract.harness import PATIENCE, Contract, read_until
 from tests.contract.outside import DockerOutside
 
 MANY = 12
@@ -67,6 +67,9 @@ def test_a_daemon_that_restarts(restartable: Restartable) -> None:
     engine.start_container(member)
     logs, events = engine.logs(pause, follow=True), engine.events(contract.labels)
     command = engine.exec(pause, ["/pause", "--lease"], stdin=True)
+    # It runs: of one that is still being started, 26.1 has an error to tell.
+    command.send(b"here\n")
+    assert read_until(command, b"here\n") == b"here\n"
     with ThreadPoolExecutor(MANY) as pool:  # as many connections that will be stale
         list(pool.map(lambda _: engine.info(), range(MANY)))
 

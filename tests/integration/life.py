@@ -14,6 +14,7 @@ import docker
 from pypod import Container
 from tests.images import BUSYBOX
 
+PATIENCE = 5.0
 SERVE = "while [ ! -e /go ]; do sleep 0.05; done"
 """Runs until somebody makes /go in it."""
 
@@ -104,13 +105,20 @@ class Witness:
         """As somebody does who knows nothing of pods; the fault is certain afterwards."""
         (pause,) = self.names("pause")
         self._api.kill(pause)
-        assert self.happened("die", "pause")
+        self._until("die", pause)
 
     def remove(self, container: str) -> None:
         """``docker rm -f``; the fault is certain afterwards."""
         name = self.inspect(container)["Name"].lstrip("/")
         self._api.remove_container(name, force=True)
-        assert name in [event.name for event in self.happened("destroy")]
+        self._until("destroy", name)
+
+    def _until(self, what: str, name: str) -> None:
+        """The event may come after the answer to the call that made it (seen on 26.1)."""
+        deadline = time.monotonic() + PATIENCE
+        while name not in [event.name for event in self.happened(what)]:
+            assert time.monotonic() < deadline, f"no {what} of {name}"
+            time.sleep(0.02)
 
 
 def is_ascending(times: Sequence[float]) -> bool:

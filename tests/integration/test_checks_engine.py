@@ -170,6 +170,10 @@ class Pod:
     def target(
         self, container: str = "", *, reach: str = "direct", ports: Mapping[str, int] | None = None
     ) -> Target:
+        # Elsewhere a dial would leave this machine by its default route, for whoever has the address there.
+        assert reach != "direct" or dial.routes_directly(self._engine, self.network), (
+            "nothing is dialled that is not here"
+        )
         return Target(self._engine, self.pause, self.ip, self.network, container, ports or {}, reach)
 
     def processes(self) -> int:

@@ -568,6 +568,7 @@ def test_doctor_finds_nothing_wrong_with_a_good_engine() -> None:
         ({"os": "windows"}, "system", doctor.Mark.BAD),
         ({"architecture": "vax"}, "pause image", doctor.Mark.BAD),
         ({"live_restore": True}, "live-restore", doctor.Mark.WARNING),
+        ({"product": "Podman"}, "product", doctor.Mark.WARNING),
     ],
 )
 def test_doctor_says_what_is_wrong(changes: dict[str, Any], what: str, mark: doctor.Mark) -> None:

@@ -101,7 +101,8 @@ def test_an_engine_that_refuses_this_user_is_not_replaced(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "script", ["scripts/quickstart", "scripts/test", ".ci/run", "scripts/lib/common.bash"]
+    "script",
+    ["scripts/quickstart", "scripts/test", "scripts/newer-engine", ".ci/run", "scripts/lib/common.bash"],
 )
 def test_bash_can_parse(script: str) -> None:
     subprocess.run(["bash", "-n", script], cwd=ROOT, check=True)
