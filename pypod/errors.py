@@ -34,7 +34,7 @@ what would be accepted. The class is for code that can act; the text is for the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,16 +59,30 @@ class Problem:
         message: the value that was rejected and what would be accepted.
         error: the class that is raised when every problem of a description has it.
         line: where a manifest says so, counted from 1; 0 where there is no manifest.
+        column: in that line, in characters counted from 1; 0 where it is not known.
     """
 
     path: str
     message: str
     error: type[SpecError]
     line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.path}: {self.message}"
+        return f"{self._where('line ')}{self.path}: {self.message}"
+
+    def of(self, file: str) -> str:
+        """The same with the file's name, as compilers have it: ``file:line:column: path: message``."""
+        return f"{self._where(f'{file}:')}{self.path}: {self.message}"
+
+    def _where(self, before: str) -> str:
+        if not self.line:
+            return ""
+        return f"{before}{self.line}:{self.column}: " if self.column else f"{before}{self.line}: "
+
+
+MOST_EXCERPTS = 3
+"""Problems whose source line an error shows."""
 
 
 class SpecError(PypodError, ValueError):
@@ -78,12 +92,25 @@ class SpecError(PypodError, ValueError):
         problems: everything that is wrong, in the order of the description.
     """
 
-    def __init__(self, subject: str, problems: Sequence[Problem]) -> None:
+    def __init__(
+        self, subject: str, problems: Sequence[Problem], excerpt: Callable[[Problem], str] | None = None
+    ) -> None:
+        """For `excerpt` see `pypod.model.manifest_text.Document.excerpt`: a problem's source text, where it may be shown."""
         self.subject = subject
         self.problems = tuple(problems)
-        lines = [str(problem) for problem in self.problems]
-        text = lines[0] if len(lines) == 1 else "".join(f"\n  - {line}" for line in lines)
-        super().__init__(f"cannot accept {subject}: {text}")
+        entries = [problem.of(subject) for problem in self.problems]
+        if excerpt is not None:
+            places: set[tuple[int, int]] = set()
+            for index, problem in enumerate(self.problems[:MOST_EXCERPTS]):
+                if (problem.line, problem.column) not in places:
+                    entries[index] += "".join(f"\n      {line}" for line in excerpt(problem).splitlines())
+                    places.add((problem.line, problem.column))
+        one = entries[0] if len(entries) == 1 else ""
+        super().__init__(
+            f"cannot accept {one}"
+            if one and self.problems[0].line
+            else f"cannot accept {subject}: " + (one or "".join(f"\n  - {entry}" for entry in entries))
+        )
 
 
 class InvalidNameError(SpecError):
@@ -106,10 +133,12 @@ class ManifestError(SpecError):
     """A manifest cannot be read as a pod."""
 
 
-def spec_error(subject: str, problems: Sequence[Problem]) -> SpecError:
+def spec_error(
+    subject: str, problems: Sequence[Problem], excerpt: Callable[[Problem], str] | None = None
+) -> SpecError:
     """The error for these problems: of their own class when they all share one, else a plain `SpecError`."""
     classes = {problem.error for problem in problems}
-    return (classes.pop() if len(classes) == 1 else SpecError)(subject, problems)
+    return (classes.pop() if len(classes) == 1 else SpecError)(subject, problems, excerpt)
 
 
 # --- the engine ------------------------------------------------------------------------------------------------------
