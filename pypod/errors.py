@@ -98,19 +98,20 @@ class SpecError(PypodError, ValueError):
         """For `excerpt` see `pypod.model.manifest_text.Document.excerpt`: a problem's source text, where it may be shown."""
         self.subject = subject
         self.problems = tuple(problems)
-        entries = [problem.of(subject) for problem in self.problems]
-        if excerpt is not None:
-            places: set[tuple[int, int]] = set()
-            for index, problem in enumerate(self.problems[:MOST_EXCERPTS]):
-                if (problem.line, problem.column) not in places:
-                    entries[index] += "".join(f"\n      {line}" for line in excerpt(problem).splitlines())
-                    places.add((problem.line, problem.column))
-        one = entries[0] if len(entries) == 1 else ""
-        super().__init__(
-            f"cannot accept {one}"
-            if one and self.problems[0].line
-            else f"cannot accept {subject}: " + (one or "".join(f"\n  - {entry}" for entry in entries))
-        )
+        super().__init__(f"cannot accept {self._told(excerpt or (lambda problem: ''))}")
+
+    def _told(self, excerpt: Callable[[Problem], str]) -> str:
+        entries = [problem.of(self.subject) for problem in self.problems]
+        shown: set[tuple[int, int]] = set()
+        for index, problem in enumerate(self.problems[:MOST_EXCERPTS]):
+            place = (problem.line, problem.column)
+            if place not in shown:
+                entries[index] += "".join(f"\n      {line}" for line in excerpt(problem).splitlines())
+                shown.add(place)
+        if len(entries) > 1:
+            return f"{self.subject}: " + "".join(f"\n  - {entry}" for entry in entries)
+        has_file = any(problem.line for problem in self.problems)
+        return "".join(entries) if has_file else f"{self.subject}: {''.join(entries)}"
 
 
 class InvalidNameError(SpecError):

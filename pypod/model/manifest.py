@@ -12,10 +12,12 @@ from pypod.errors import ManifestError, Problem, spec_error
 from pypod.model import manifest_text, validation
 from pypod.model.document import to_document
 from pypod.model.document_reader import read_document
-from pypod.model.manifest_text import Document
+from pypod.model.manifest_text import MAX_BYTES, Document
 from pypod.model.spec import PodSpec
 from pypod.model.text_places import ROOT
 from pypod.model.text_writer import to_yaml
+
+__all__ = ["MAX_BYTES", "dump", "load"]
 
 
 def load(text: str | bytes, source: str = "manifest") -> PodSpec:

@@ -22,6 +22,7 @@ __all__ = ["ROOT", "Document", "FieldValidation", "Finding", "Place", "Position"
 
 MAX_CHARACTERS = 3_000_000
 """Of a manifest. Kubernetes' store takes 1.5 MB for the largest object of all."""
+MAX_BYTES = 4 * MAX_CHARACTERS
 MAX_DOCUMENTS = 5_000
 MAX_BROKEN = 10
 """Documents that cannot be read, after which no more are looked at."""
@@ -150,8 +151,8 @@ def read(text: str | bytes, validation: FieldValidation = FieldValidation.STRICT
 def _decoded(text: str | bytes) -> str:
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
-    if len(text) > 4 * MAX_CHARACTERS:
-        raise TextError(f"is {len(text)} bytes long; {MAX_CHARACTERS} characters are read at most", _START)
+    if len(text) > MAX_BYTES:
+        raise TextError(f"is longer than {MAX_BYTES} bytes", _START)
     try:
         if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return text.decode("utf-16")
@@ -169,7 +170,7 @@ _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U
 
 def _check_characters(text: str) -> None:
     if len(text) > MAX_CHARACTERS:
-        raise TextError(f"is {len(text)} characters long; {MAX_CHARACTERS} are read at most", _START)
+        raise TextError(f"is longer than {MAX_CHARACTERS} characters", _START)
     if match := _UNPRINTABLE.search(text):
         at = match.start()
         where = Position(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))

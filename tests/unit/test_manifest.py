@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from pypod.model import manifest
 from pypod.model.manifest import load
 from pypod.model.spec import Container, ContainerPort, Medium, PodSpec, Volume, VolumeMount
 from pypod.model.text_scalars import resolve
+from pypod.pod import Pod
 
 SHOP = """\
 apiVersion: v1
@@ -242,7 +244,7 @@ def test_what_is_no_string_is_refused_with_its_line(yaml: str) -> None:
         ("[a]", "manifest:1:1: document: a mapping of fields is expected"),
         ("kind: List\napiVersion: v1\nitems: []", "manifest:1:7: kind: 'List' is not supported yet"),
         ('{"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "b"}]},\n"kind": "Pod"}', "manifest:2:1: kind: the field is there twice"),
-        ("x" * 3_000_001, "is 3000001 characters long"),
+        ("x" * 3_000_001, "is longer than 3000000 characters"),
         (b"a: \xff", "manifest:1:4: document: the byte 0xff is not UTF-8"),
     ],
 )  # fmt: skip
@@ -272,6 +274,22 @@ def test_what_is_wrong_in_the_text_is_told_beside_what_is_wrong_in_the_pod(text:
     with pytest.raises(ManifestError, match=message) as caught:
         load(text)
     assert {"kind", "apiVersion"} < {problem.path for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"a: 1\nb: \xff", "pod.yaml:2:4: document: the byte 0xff is not UTF-8"),
+        (b"a" * 12_000_002, "pod.yaml:1:1: document: is longer than 12000000 bytes"),
+        ("a: [".encode("utf-16"), "pod.yaml:1:5: document: is not YAML"),
+    ],
+    ids=["bytes", "long", "UTF-16"],
+)
+def test_a_file_that_is_no_text(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "pod.yaml"
+    path.write_bytes(data)
+    with pytest.raises(ManifestError, match=message):
+        Pod.from_manifest(path)
 
 
 def test_an_unknown_field_is_where_its_name_is() -> None:

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pypod.errors import ManifestError, Problem
 from pypod.model import text_yaml
 from pypod.model.manifest_text import Document, FieldValidation, Position, read
 from pypod.model.text_places import Place, Steps, spell
+from pypod.model.text_writer import to_yaml
 
 
 def one(text: str | bytes, validation: FieldValidation = FieldValidation.STRICT) -> Document:
@@ -117,6 +120,20 @@ def test_no_case_was_lost() -> None:
     assert len(READ) == 100
 
 
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(VALUES.filter(lambda value: value is not None))
+def test_what_is_written_is_read_again(written: object) -> None:
+    assert repr(value(to_yaml(written))) == repr(written)
+    assert repr(value(json.dumps(written))) == repr(written)
+
+
 # --- several documents -----------------------------------------------------------------------------------------------
 
 
@@ -211,8 +228,8 @@ ENDED = "the document has ended before this; the indentation to go on with it, o
         ("a: {b: [c: 1, {d: 1, d: 2}]}", "line 1:22: a.b[1].d: the field is there twice, first on line 1"),
         ("%TAG !a! x\n" * 33 + "--- a", "line 1:1: document: has more than 32 '%TAG' directives"),
         ("--- a\n" * 5001, "line 5001:5: document: has more than 5000 documents"),
-        ("x" * 3_000_001, "line 1:1: document: is 3000001 characters long; 3000000 are read at most"),
-        (b"x" * 12_000_001, "line 1:1: document: is 12000001 bytes long; 3000000 characters are read at most"),
+        ("x" * 3_000_001, "line 1:1: document: is longer than 3000000 characters"),
+        (b"x" * 12_000_001, "line 1:1: document: is longer than 12000000 bytes"),
         ("a: \n" + "- " * 65 + "a", "line 2:127: document: is nested deeper than 64 levels"),
         ("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 30 + "*a" + "]" * 30, "line 2:34: document: is nested deeper than 64 levels, aliases written out"),
     ],
