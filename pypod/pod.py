@@ -134,7 +134,9 @@ class Pod(Handle):
         if isinstance(source, str) and "\n" in source:
             return cls.from_spec(manifest.load(source), engine=engine)
         path = Path(source)
-        return cls.from_spec(manifest.load(path.read_text(), str(path)), engine=engine)
+        with path.open("rb") as file:
+            text = file.read(manifest.MAX_BYTES + 1)  # of what is longer, load says so
+        return cls.from_spec(manifest.load(text, str(path)), engine=engine)
 
     def to_manifest(self) -> str:
         """The pod as Kubernetes YAML, which `from_manifest` reads back unchanged."""

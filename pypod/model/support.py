@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pypod.model.compounds import ListOf, MapOf, Shape
-from pypod.model.document import STATUS, pod_fields
+from pypod.model.document import pod_fields
 from pypod.model.kinds import Kind
+from pypod.model.layout import STATUS
 from pypod.model.levels import Level
 from pypod.model.resources import STANDINGS, Amounts
 from pypod.model.schema import Field
