@@ -31,6 +31,8 @@
     │   └── ObjectInUseError      a claim that pods have mounted
     └── TeardownError             something is still on the engine
 
+`ManifestWarning` is none of them: it is warned of, not raised.
+
 A message starts with "cannot"; it names the pod, the container and, for what a user wrote, the field, the value and
 what would be accepted. The class is for code that can act; the text is for the person who reads it.
 """
@@ -134,7 +136,11 @@ class UnknownVolumeError(SpecError):
 
 
 class ManifestError(SpecError):
-    """A manifest cannot be read as a pod."""
+    """A manifest cannot be read as a pod, or as an object that pods refer to."""
+
+
+class ManifestWarning(UserWarning):
+    """Something in a manifest is accepted, and has no effect or another one than its author may think."""
 
 
 def spec_error(
