@@ -137,7 +137,7 @@ _HOMES = {
         "InvalidNameError",
         "InvalidPortError",
         "ManifestError",
-    "ManifestWarning",
+        "ManifestWarning",
         "NotFoundError",
         "ObjectError",
         "ObjectInUseError",

@@ -184,7 +184,7 @@ def _encoded(value: object) -> object:
         return value
 
 
-_ONE_STORAGE = "one engine has one kind of storage"
+_ONE_STORAGE = "there is one kind of storage"
 _NO_VOLUMES = "there are no PersistentVolumes to choose from: a claim begins empty"
 _BEGINS_EMPTY = "on one engine a claim begins empty; copy the files in instead"
 

@@ -59,7 +59,7 @@ _POLICY = _refused(
 _ACCESS = _no_effect(_NOBODY_ASKS)
 _CLUSTER = _refused("it is a thing of a cluster, which an engine has not")
 _SCALES = _refused("a Pod is one: start as many as are wanted, by name")
-_STORAGE = _no_effect("one engine has one kind of storage")
+_STORAGE = _no_effect("there is one kind of storage")
 _WORKLOAD = _workload()
 
 OTHERS: Mapping[tuple[str, str], OtherKind] = MappingProxyType(
