@@ -106,7 +106,7 @@ class _Lines:
             self._split = _BREAK.split(self._text)
         if line > len(self._split):
             return ""
-        words = self._split[line - 1].replace("\t", " ").rstrip()
+        words = _UNPRINTABLE.sub("\ufffd", self._split[line - 1].replace("\t", " ").rstrip())
         at = min(column - 1, len(words))
         start = max(0, at - _WIDEST_EXCERPT // 2) or min(at, len(words) - len(words.lstrip()))
         shown = words[start : start + _WIDEST_EXCERPT]
@@ -135,7 +135,8 @@ def read(text: str | bytes, validation: Strictness = Strictness.STRICT) -> list[
     """
     try:
         words = _decoded(text)
-        _check_characters(words)
+        if len(words) > MAX_CHARACTERS:
+            raise TextError(f"is longer than {MAX_CHARACTERS} characters", _START)
     except TextError as exc:
         lines = _Lines("")
         return [_broken(exc, Builder(Budget()), lines, secret=True)]
@@ -170,10 +171,9 @@ def _decoded(text: str | bytes) -> str:
 _UNPRINTABLE = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def _check_characters(text: str) -> None:
-    if len(text) > MAX_CHARACTERS:
-        raise TextError(f"is longer than {MAX_CHARACTERS} characters", _START)
-    if match := _UNPRINTABLE.search(text):
+def _check_characters(text: str, begin: int) -> None:
+    """Those from there on, which are YAML's. JSON has others; its reader looks at them itself."""
+    if match := _UNPRINTABLE.search(text, begin):
         at = match.start()
         where = Position(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
         raise TextError(f"the character U+{ord(match[0]):04X} is not allowed in YAML", where)
@@ -202,6 +202,11 @@ def _documents(text: str, validation: Strictness) -> Iterator[Document | None]:
     if begin and rest and not re.match(r"[{#]|---", rest):
         error = TextError("is not JSON: after an object another one, or '---', is expected", start)
         yield _broken(error, Builder(budget, validation), lines, secret=_may_be_secret(text))
+        return
+    try:
+        _check_characters(text, begin)
+    except TextError as exc:
+        yield _broken(exc, Builder(Budget()), _Lines(""), secret=True)
         return
     yield from _yaml_documents(rest, start, lines, budget, validation)
 
