@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         InvalidNameError,
         InvalidPortError,
         ManifestError,
+        ManifestWarning,
         NotFoundError,
         ObjectError,
         ObjectInUseError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     )
     from pypod.finding import get
     from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
+    from pypod.loading import load
     from pypod.model.handlers import Hook, Lifecycle, Probe
     from pypod.model.journal import Event
     from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
@@ -78,6 +80,7 @@ __all__ = [
     "InvalidPortError",
     "Lifecycle",
     "ManifestError",
+    "ManifestWarning",
     "NotFoundError",
     "ObjectError",
     "ObjectInUseError",
@@ -113,6 +116,7 @@ __all__ = [
     "get_object",
     "list",
     "list_objects",
+    "load",
     "sweep",
 ]
 
@@ -133,6 +137,7 @@ _HOMES = {
         "InvalidNameError",
         "InvalidPortError",
         "ManifestError",
+        "ManifestWarning",
         "NotFoundError",
         "ObjectError",
         "ObjectInUseError",
@@ -154,6 +159,7 @@ _HOMES = {
         "get",
         "list",
     ),
+    "pypod.loading": ("load",),
     "pypod.model.handlers": (
         "Hook",
         "Lifecycle",

@@ -31,13 +31,15 @@
     │   └── ObjectInUseError      a claim that pods have mounted
     └── TeardownError             something is still on the engine
 
+`ManifestWarning` is none of them: it is warned of, not raised.
+
 A message starts with "cannot"; it names the pod, the container and, for what a user wrote, the field, the value and
 what would be accepted. The class is for code that can act; the text is for the person who reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,7 +64,7 @@ class Problem:
         message: the value that was rejected and what would be accepted.
         error: the class that is raised when every problem of a description has it.
         line: where a manifest says so, counted from 1; 0 where there is no manifest.
-        column: the same.
+        column: in that line, in characters counted from 1; 0 where it is not known.
     """
 
     path: str
@@ -72,8 +74,20 @@ class Problem:
     column: int = 0
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.path}: {self.message}"
+        return f"{self._where('line ')}{self.path}: {self.message}"
+
+    def of(self, file: str) -> str:
+        """The same with the file's name, as compilers have it: ``file:line:column: path: message``."""
+        return f"{self._where(f'{file}:')}{self.path}: {self.message}"
+
+    def _where(self, before: str) -> str:
+        if not self.line:
+            return ""
+        return f"{before}{self.line}:{self.column}: " if self.column else f"{before}{self.line}: "
+
+
+MOST_EXCERPTS = 3
+"""Problems whose source line an error shows."""
 
 
 class SpecError(PypodError, ValueError):
@@ -83,12 +97,26 @@ class SpecError(PypodError, ValueError):
         problems: everything that is wrong, in the order of the description.
     """
 
-    def __init__(self, subject: str, problems: Sequence[Problem]) -> None:
+    def __init__(
+        self, subject: str, problems: Sequence[Problem], excerpt: Callable[[Problem], str] | None = None
+    ) -> None:
+        """For `excerpt` see `pypod.model.manifest_text.Document.excerpt`: a problem's source text, where it may be shown."""
         self.subject = subject
         self.problems = tuple(problems)
-        lines = [str(problem) for problem in self.problems]
-        text = lines[0] if len(lines) == 1 else "".join(f"\n  - {line}" for line in lines)
-        super().__init__(f"cannot accept {subject}: {text}")
+        super().__init__(f"cannot accept {self._told(excerpt or (lambda problem: ''))}")
+
+    def _told(self, excerpt: Callable[[Problem], str]) -> str:
+        entries = [problem.of(self.subject) for problem in self.problems]
+        shown: set[tuple[int, int]] = set()
+        for index, problem in enumerate(self.problems[:MOST_EXCERPTS]):
+            place = (problem.line, problem.column)
+            if place not in shown:
+                entries[index] += "".join(f"\n      {line}" for line in excerpt(problem).splitlines())
+                shown.add(place)
+        if len(entries) > 1:
+            return f"{self.subject}: " + "".join(f"\n  - {entry}" for entry in entries)
+        has_file = any(problem.line for problem in self.problems)
+        return "".join(entries) if has_file else f"{self.subject}: {''.join(entries)}"
 
 
 class InvalidNameError(SpecError):
@@ -108,13 +136,19 @@ class UnknownVolumeError(SpecError):
 
 
 class ManifestError(SpecError):
-    """A manifest cannot be read as a pod."""
+    """A manifest cannot be read as a pod, or as an object that pods refer to."""
 
 
-def spec_error(subject: str, problems: Sequence[Problem]) -> SpecError:
+class ManifestWarning(UserWarning):
+    """Something in a manifest is accepted, and has no effect or another one than its author may think."""
+
+
+def spec_error(
+    subject: str, problems: Sequence[Problem], excerpt: Callable[[Problem], str] | None = None
+) -> SpecError:
     """The error for these problems: of their own class when they all share one, else a plain `SpecError`."""
     classes = {problem.error for problem in problems}
-    return (classes.pop() if len(classes) == 1 else SpecError)(subject, problems)
+    return (classes.pop() if len(classes) == 1 else SpecError)(subject, problems, excerpt)
 
 
 # --- the engine ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 
 from pypod import background, lifetime
 from pypod.engine import observe
@@ -19,6 +20,39 @@ from pypod.model.requests import PodIdentity
 from pypod.model.spec import PodSpec
 from pypod.model.state import ContainerInfo
 from pypod.sweeping import why_abandoned
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """A pod that is on the engine under a name.
+
+    Attributes:
+        pod: what is known of it.
+        same: it is of the spec that was asked for.
+        leased: it ends with its owner, a process that lives.
+    """
+
+    pod: PodSync
+    same: bool
+    leased: bool
+
+
+def look_up(engine: Engine, spec: PodSpec) -> There | None:
+    """The pod that has the name of this one, if any. One that is being deleted is none, nor is what a dead owner left.
+
+    Raises:
+        EngineError: the engine could not be read.
+    """
+    wanted = naming.spec_hash(codec.dump_spec(spec))
+    for found in observe.find_named(engine, spec.namespace, spec.name):
+        pause = found.pause
+        if pause is None or naming.deletion_deadline(pause.name) is not None or why_abandoned(engine, found):
+            continue
+        pod = lifetime.owned(found.key.uid) or background.described(engine, found)
+        if pod is not None:
+            same = pause.labels.get(naming.SPEC_HASH) == wanted
+            return There(pod, same, naming.is_leased(pause.labels))
+    return None
 
 
 def find_same(engine: Engine, spec: PodSpec, *, detach: bool) -> PodSync | None:
@@ -52,9 +86,10 @@ def _is_same(spec: PodSpec, pause: ContainerInfo, *, detach: bool) -> bool:
     return same_spec and same_owner
 
 
-def dry_run(engine: Engine, spec: PodSpec) -> Plan:
-    """What would be done for this spec now: for the pod of the name that is there, else for a new one."""
-    for found in observe.find_named(engine, spec.namespace, spec.name):
+def dry_run(engine: Engine, spec: PodSpec, *, anew: bool = False) -> Plan:
+    """What would be done for this spec now: for the pod of the name that is there, else for a new one; ``anew``: for a new one."""
+    there = () if anew else observe.find_named(engine, spec.namespace, spec.name)
+    for found in there:
         pod = background.described(engine, found)
         if pod is not None:
             read_journal(pod)

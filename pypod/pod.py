@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self
 
-from pypod import background, connecting, existing, lifetime, starting
+from pypod import background, connecting, existing, lifetime, loading, starting, storing
 from pypod.engine.api import Engine
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
@@ -22,9 +22,11 @@ from pypod.model import validation
 from pypod.model.desired import Desired
 from pypod.model.journal import HandedOver
 from pypod.model.naming import PodKey
+from pypod.model.objects import Object
 from pypod.model.plan import Plan
 from pypod.model.requests import PodIdentity
 from pypod.model.spec import BackoffProfile, Container, PodSpec, RestartPolicy, Volume
+from pypod.model.strictness import Strictness
 from pypod.supervisor import supervisor_of
 
 
@@ -57,6 +59,8 @@ class Pod(Handle):
     Raises:
         SpecError: the description is wrong. Every problem is told at once; nothing has been touched.
     """
+
+    _objects: tuple[Object, ...]
 
     def __init__(
         self,
@@ -106,39 +110,60 @@ class Pod(Handle):
         self._given_engine = engine
         self._reach = reach
         self._min_ready_seconds = min_ready_seconds
+        self._objects = ()
         self._pid = os.getpid()
         self._door = None
 
     @classmethod
-    def from_spec(cls, spec: PodSpec, *, engine: Engine | None = None) -> Pod:
-        """A pod of a `PodSpec` that was made elsewhere. Raises as the constructor does."""
+    def from_spec(cls, spec: PodSpec, *, objects: Iterable[Object] = (), engine: Engine | None = None) -> Pod:
+        """A pod of a `PodSpec` that was made elsewhere. Raises as the constructor does.
+
+        Args:
+            spec: what it is.
+            objects: ConfigMaps, Secrets and claims that are applied before it is started.
+            engine: where to run.
+        """
         pod = cls.__new__(cls)
         pod._sync, pod._leased = None, False
         pod._init(spec, engine, "auto", 0.1)
+        pod._objects = tuple(objects)
         return pod
 
     @classmethod
-    def from_manifest(cls, source: str | Path, *, engine: Engine | None = None) -> Pod:
-        """A pod of a Kubernetes manifest.
+    def from_manifest(
+        cls, source: str | bytes | Path, *, engine: Engine | None = None, validate: str = "strict"
+    ) -> Pod:
+        """The pod of a Kubernetes manifest.
+
+        There is one Pod in it. ConfigMaps, Secrets and claims may stand beside it, in documents of their own or in a List: they
+        are applied whenever the pod is started, as `pypod.apply` does, and stay when it ends. For a manifest of several pods see
+        `pypod.load`.
 
         Args:
-            source: a path, or the text itself (a str with a line break in it).
+            source: a path, or the text itself: bytes, or a str with a line break in it or ``{`` in front.
             engine: where to run.
+            validate: about what Kubernetes does not have (unknown fields and kinds, fields that are there twice): ``strict``,
+                ``warn`` or ``ignore``.
 
         Raises:
             ManifestError: it cannot be read; every problem with its line and field.
+            SpecError: what it describes cannot be.
             OSError: the file cannot be read.
-        """
-        from pypod.model import manifest  # noqa: PLC0415 (yaml takes as long to import as all of pypod)
 
-        if isinstance(source, str) and "\n" in source:
-            return cls.from_spec(manifest.load(source), engine=engine)
-        path = Path(source)
-        return cls.from_spec(manifest.load(path.read_text(), str(path)), engine=engine)
+        Warns:
+            ManifestWarning: of what has no effect on one engine.
+        """
+        found = loading.load_pod(source, Strictness(validate), stacklevel=2)
+        return cls.from_spec(found.spec, objects=found.objects, engine=engine)
+
+    @property
+    def objects(self) -> tuple[Object, ...]:
+        """What is applied before it is started: what stood beside it in its manifest."""
+        return self._objects
 
     def to_manifest(self) -> str:
-        """The pod as Kubernetes YAML, which `from_manifest` reads back unchanged."""
-        from pypod.model import manifest  # noqa: PLC0415 (as above)
+        """The pod as Kubernetes YAML, which `from_manifest` reads back unchanged. Its `objects` are not in it."""
+        from pypod.model import manifest  # noqa: PLC0415 (yaml takes as long to import as all of pypod)
 
         return manifest.dump(self._spec)
 
@@ -190,6 +215,7 @@ class Pod(Handle):
             PodStartError: a container cannot be started or keeps crashing.
             PodExistsError: a pod of that name runs, with another spec or another owner.
             PodTimeoutError: it was not started in time.
+            SpecError: one of its `objects` cannot be changed in this way.
             EngineUnavailableError: no engine answers.
             EngineError: the engine failed.
         """
@@ -197,6 +223,8 @@ class Pod(Handle):
             raise PodExistsError(f"cannot start pod '{self._full}': it was started already", pod=self._full)
         engine = self.engine
         connecting.sweep_once(engine)
+        if self._objects:
+            storing.apply(*self._objects, engine=engine)
         same = existing.find_same(engine, self._spec, detach=detach)
         if same is not None:
             self._take(same, wait=wait, timeout=timeout, detach=detach)
@@ -234,6 +262,20 @@ class Pod(Handle):
         except BaseException:
             self._sync, self._leased = None, False
             raise
+
+    def wait_started(self, timeout: float = 60.0) -> Self:
+        """Wait for one that was started with ``wait=False``, in the same way and with the same errors as `start` does. That it fails
+        leaves it as it is.
+
+        Raises:
+            PodStartError: a container cannot be started or keeps crashing.
+            PodTimeoutError: it was not started in time.
+            EngineError: the engine failed.
+        """
+        starting.look_on(
+            self._started(), self.refresh, timeout=timeout, min_ready_seconds=self._min_ready_seconds
+        )
+        return self
 
     def _hand_over(self, sync: PodSync) -> None:
         if self._leased:

@@ -15,7 +15,8 @@ from pypod.model.wording import did_you_mean, show
 KindOf = TypeVar("KindOf", bound=ConfigMap | Secret | PersistentVolumeClaim)
 
 _SHORT = {"cm": "ConfigMap", "pvc": "PersistentVolumeClaim"}
-_WORDS = {name.lower(): name for name in KINDS} | {f"{name.lower()}s": name for name in KINDS} | _SHORT
+WORDS = {name.lower(): name for name in KINDS} | {f"{name.lower()}s": name for name in KINDS} | _SHORT
+"""What a kind may be called, in small letters."""
 
 
 def apply(*objects: Object, engine: Engine | None = None) -> list[Applied]:
@@ -121,8 +122,8 @@ def _kind(kind: object) -> str:
     """Kubernetes' name of it."""
     if isinstance(kind, type) and kind in KINDS.values():
         return str(getattr(kind, "kind", ""))
-    if isinstance(kind, str) and kind.lower() in _WORDS:
-        return _WORDS[kind.lower()]
+    if isinstance(kind, str) and kind.lower() in WORDS:
+        return WORDS[kind.lower()]
     near = did_you_mean(kind, KINDS) if isinstance(kind, str) else ""
     message = f"{show(kind)} is not supported{near}; one of {', '.join(KINDS)} is expected"
     raise SpecError("the kind of an object", [Problem("kind", message, SpecError)])

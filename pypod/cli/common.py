@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -55,6 +55,14 @@ def known(pod: Pod, container: str) -> None:
 def say(text: str) -> None:
     """Progress, and what went wrong: on stderr, so that stdout is for results."""
     print(text, file=sys.stderr, flush=True)
+
+
+def raise_if_any(errors: Sequence[Exception]) -> None:
+    """Say all errors, the last one by raising it."""
+    for error in errors[:-1]:
+        say(f"pypod: {error}")
+    if errors:
+        raise errors[-1]
 
 
 @contextmanager

@@ -57,6 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
         return command
 
     _life(add)
+    _manifests(add)
+    _objects(add)
     _look(add)
     _into(add)
     _files_and_tools(add)
@@ -70,8 +72,8 @@ Adder = Callable[[str, str, str, str], argparse.ArgumentParser]
 def _life(add: Adder) -> None:
     up = add(
         "up",
-        "life:up",
-        "start the pod of a manifest, follow its logs, and remove it at Ctrl-C",
+        "up:up",
+        "start the pods of manifests, follow their logs, and remove them at Ctrl-C",
         "pypod up -f pod.yaml     # -d leaves it running and returns",
     )
     _file(up, required=True)
@@ -90,6 +92,9 @@ def _life(add: Adder) -> None:
     down = add("down", "life:down", "stop and remove a pod", "pypod down web --grace 5s")
     down.add_argument("pod", nargs="?", default="", metavar="NAME", help="the pod")
     _file(down, required=False)
+    down.add_argument(
+        "--claims", action="store_true", help="with -f: delete the manifests' claims too, and their files"
+    )
     _namespace(down)
     down.add_argument(
         "--grace", type=seconds, metavar="TIME", help="between stop signal and kill (as the pod says: 30s)"
@@ -112,10 +117,58 @@ def _life(add: Adder) -> None:
     wait.add_argument(
         "--timeout", type=seconds, default=30.0, metavar="TIME", help="how long at most (30s, as kubectl)"
     )
+
+
+def _manifests(add: Adder) -> None:
+    validate = add(
+        "validate",
+        "before:validate",
+        "tell all that is wrong with manifests; no engine is asked",
+        "pypod validate -f pod.yaml",
+    )
+    _file(validate, required=True)
     plan = add(
-        "plan", "life:plan", "print what 'up' would do now, and touch nothing", "pypod plan -f pod.yaml"
+        "plan", "before:plan", "print what 'up' would do now, and touch nothing", "pypod plan -f pod.yaml"
     )
     _file(plan, required=True)
+    diff = add(
+        "diff",
+        "before:diff",
+        "print what differs from what the engine has; exit code 1 where something does",
+        "pypod diff -f pod.yaml",
+    )
+    _file(diff, required=True)
+    apply = add(
+        "apply",
+        "up:apply",
+        "apply objects and begin pods that stay, waiting for nothing",
+        "pypod apply -f settings.yaml",
+    )
+    _file(apply, required=True)
+    apply.add_argument(
+        "--timeout", type=seconds, default=60.0, metavar="TIME", help="how long a sandbox may take (60s)"
+    )
+    export = add("export", "get:export", "print a pod as a manifest", "pypod export web > web.yaml")
+    export.add_argument("pod", metavar="POD")
+    _namespace(export)
+    _output(export, "yaml", "json")
+
+
+def _objects(add: Adder) -> None:
+    get = add(
+        "get", "get:get", "list ConfigMaps, Secrets or claims, or print some", "pypod get cm settings -o yaml"
+    )
+    get.add_argument("kind", metavar="KIND", help="configmap (cm), secret or pvc; KIND/NAME is one of them")
+    get.add_argument("names", nargs="*", metavar="NAME", help="these only")
+    _namespace(get)
+    get.add_argument("-A", "--all-namespaces", action="store_true", help="of every namespace")
+    get.add_argument("-o", "--output", choices=("yaml", "json", "name"), help="another form than the table")
+    delete = add("delete", "get:delete", "delete ConfigMaps, Secrets or claims", "pypod delete secret login")
+    delete.add_argument(
+        "kind", metavar="KIND", help="configmap (cm), secret or pvc; KIND/NAME is one of them"
+    )
+    delete.add_argument("names", nargs="*", metavar="NAME", help="which")
+    _namespace(delete)
 
 
 def _look(add: Adder) -> None:
@@ -219,11 +272,22 @@ def _file(command: argparse.ArgumentParser, *, required: bool) -> None:
     command.add_argument(
         "-f",
         "--file",
+        action="append",
         required=required,
-        default="",
+        default=[],
         metavar="FILE",
-        help="a Kubernetes Pod manifest; - reads stdin",
+        help="a manifest, or a directory of them (*.yaml, *.yml, *.json); - reads stdin; may be repeated",
     )
+    command.add_argument(
+        "--validate",
+        choices=("strict", "warn", "ignore"),
+        default="strict",
+        help="about fields and kinds that Kubernetes does not have, and fields that are there twice (strict)",
+    )
+
+
+def _output(command: argparse.ArgumentParser, *forms: str) -> None:
+    command.add_argument("-o", "--output", choices=forms, default=forms[0], help=f"the form ({forms[0]})")
 
 
 def _namespace(command: argparse.ArgumentParser) -> None:

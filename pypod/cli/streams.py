@@ -35,6 +35,7 @@ def follow(
     name: str,
     printer: Printer,
     over: threading.Event,
+    before: str = "",
     *,
     tail: int | None = None,
     since: float | None = None,
@@ -42,7 +43,7 @@ def follow(
 ) -> None:
     """Print what a container writes, and what those write that come after it, until the pod is over.
 
-    For a thread: ends quietly when the pod goes.
+    For a thread: ends quietly when the pod goes. ``before`` is put before the container's name.
     """
     done = -1
     try:
@@ -53,7 +54,7 @@ def follow(
             if ran and status.restart_count > done:
                 done = status.restart_count
                 for line in pod.logs(name, follow=True, tail=tail, since=since, timestamps=timestamps):
-                    printer.line(name, line)
+                    printer.line(f"{before}{name}", line)
                 tail = since = None
             elif last:
                 return

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pypod.model.exact import ExactNumbers
+from pypod.model.paths import entry
 from pypod.model.reading import Reader
 from pypod.model.spec import DEFAULT_TERMINATION_MESSAGE_PATH, BackoffProfile, Container, PodSpec
 from pypod.model.wording import did_you_mean, show
@@ -77,7 +78,7 @@ class Annotations:
 
     def _refuse(self, name: str, message: str) -> None:
         """A problem of one annotation."""
-        self._reader.refuse(f"{self._path}[{name[:320]}]", message)
+        self._reader.refuse(entry(self._path, name), message)
 
     def _names(self, annotation: str) -> dict[str, None]:
         """A dict for its order."""

@@ -6,7 +6,7 @@ import json
 
 from pypod.errors import ManifestError, Problem
 from pypod.model import document, naming
-from pypod.model.positions import ROOT
+from pypod.model.paths import ROOT
 from pypod.model.spec import PodSpec
 
 SOURCE = f"label {naming.SPEC}"

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pypod.model.kinds import BAD, STRING, Kind, Standing
+from pypod.model.paths import below, entry, item
 from pypod.model.wording import did_you_mean, show
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ class ListOf(Kind):
             return self._wrong(reader, path, value)
         found = []
         for index, each in enumerate(value):
-            item = self.item.read(reader, f"{path}[{index}]", each)
+            read = self.item.read(reader, item(path, index), each)
             # One that is wrong keeps its place, so that the paths of those after it are right.
-            found.append(self.item.blank if item is BAD else item)
+            found.append(self.item.blank if read is BAD else read)
         return tuple(each for each in found if each is not BAD)
 
     def write(self, writer: Writer, path: str, value: Any) -> object:
@@ -67,13 +68,13 @@ class MapOf(Kind):
             return self._wrong(reader, path, value)
         found = {}
         for key, each in value.items():
-            inner = f"{path}[{str(key)[:320]}]"
+            inner = entry(path, key)
             if not isinstance(key, str):
                 reader.refuse(inner, f"a name that is a string is expected, not {show(key)}")
                 continue
-            item = self.item.blank if each is None else self.item.read(reader, inner, each)
-            if item is not BAD:
-                found[key] = item
+            read = self.item.blank if each is None else self.item.read(reader, inner, each)
+            if read is not BAD:
+                found[key] = read
         return MappingProxyType(found)
 
     def write(self, writer: Writer, path: str, value: Any) -> object:
@@ -87,6 +88,49 @@ class MapOf(Kind):
             inner = f"{path}[{str(key)[:320]}]"
             if not check.full and check.text(inner, key) is not None:
                 self.item.check(check, inner, each)
+
+
+class Single(Kind):
+    """A mapping of which one entry is known, in a spec that entry.
+
+    Args:
+        name: of the entry.
+        item: its kind.
+        required: it must be there.
+    """
+
+    keyed = True
+
+    def __init__(self, name: str, item: Kind, *, required: bool) -> None:
+        self.name = name
+        self.item = item
+        self.required = required
+        self.expected = item.expected
+
+    def read(self, reader: Reader, path: str, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return self._wrong(reader, path, value)
+        for key, each in value.items():
+            if key != self.name and each is not None and not reader.full:
+                reader.unknown(entry(path, key), "unknown field" + did_you_mean(str(key), (self.name,)))
+        each = value.get(self.name)
+        return (
+            self.missing(reader, path, None)
+            if each is None
+            else self.item.read(reader, entry(path, self.name), each)
+        )
+
+    def missing(self, reader: Reader, path: str, default: object) -> object:
+        if self.required:
+            reader.refuse(entry(path, self.name), "is required")
+            return BAD
+        return default
+
+    def write(self, writer: Writer, path: str, value: Any) -> object:
+        return {self.name: self.item.write(writer, entry(path, self.name), value)}
+
+    def check(self, check: Check, path: str, value: object) -> None:
+        self.item.check(check, entry(path, self.name), value)
 
 
 class Pairs(Kind):
@@ -139,11 +183,11 @@ class Shape(Kind):
         for name, kind in self.fields.items():
             each = value.get(name)
             if each is not None:
-                item = kind.read(reader, f"{path}.{name}", each)
-                if item is not BAD:
-                    found[name] = item
+                read = kind.read(reader, below(path, name), each)
+                if read is not BAD:
+                    found[name] = read
             elif name in self.required:
-                reader.refuse(f"{path}.{name}", "is required")
+                reader.refuse(below(path, name), "is required")
         refuse_unknown(reader, path, value, self.fields)
         return MappingProxyType(found)
 
@@ -175,12 +219,6 @@ def refuse_unknown(
                 reader.refuse(below(path, show(name)), "a field name that is a string is expected")
         elif name not in known and each is not None:
             reader.unknown(below(path, name), "unknown field" + did_you_mean(name, known))
-
-
-def below(path: str, name: str) -> str:
-    """The path of a field in a mapping of fields."""
-    name = name if len(name) <= 80 else name[:77] + "..."
-    return f"{path}.{name}" if path else name
 
 
 class Named(Kind):

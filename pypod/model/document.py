@@ -13,26 +13,26 @@ container gets it, with ``$$`` undone. Writing doubles the ``$`` of what would b
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pypod.errors import ManifestError, Problem
+from pypod.model import type_meta
 from pypod.model.annotations import PREFIX, Annotations, to_annotations
-from pypod.model.compounds import TEXT_MAP, refuse_unknown
-from pypod.model.kinds import BAD, STRING, Anything, Standing
-from pypod.model.levels import Level, warning
-from pypod.model.positions import ROOT, Positions
-from pypod.model.reading import Reader, Strictness
-from pypod.model.schema import Field, nothing
+from pypod.model.compounds import TEXT_MAP
+from pypod.model.kinds import Standing
+from pypod.model.layout import Layout, as_mapping
+from pypod.model.paths import below
+from pypod.model.reading import Reader
+from pypod.model.schema import Field
 from pypod.model.spec import PodSpec
-from pypod.model.structs import fields_of, read_fields, standings, write_fields
-from pypod.model.wording import did_you_mean, show
+from pypod.model.strictness import Strictness
+from pypod.model.structs import standings
+from pypod.model.text_places import Place
 from pypod.model.writing import Writer
 
-STATUS = nothing(Anything(), Level.NO_EFFECT, "it is what a cluster says of a pod, not what is asked for")
-"""The one field of a Pod that no part of a spec is read from."""
+LAYOUT = Layout(PodSpec, type_meta.POD, "spec", required=True)
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,18 @@ class Reading:
     warnings: tuple[Problem, ...]
 
 
-def from_document(document: object, source: str = "document", positions: Positions | None = None) -> PodSpec:
+def from_document(document: object, source: str = "document", place: Place | None = None) -> PodSpec:
     """The spec that a Kubernetes v1 Pod document describes. `pypod.model.validation` says whether its parts fit.
 
     Args:
         document: as a YAML or JSON reader gives it.
         source: what errors call it: a file's name.
-        positions: field path to place in the text, where known.
+        place: of it in its text, where there is one.
 
     Raises:
         ManifestError: with every problem that the document has.
     """
-    found = read_document(document, positions)
+    found = read_document(document, place)
     if found.problems or found.spec is None:
         raise ManifestError(source, found.problems)
     return found.spec
@@ -69,7 +69,7 @@ def from_document(document: object, source: str = "document", positions: Positio
 
 def read_document(
     document: object,
-    positions: Positions | None = None,
+    place: Place | None = None,
     strictness: Strictness = Strictness.STRICT,
     *,
     admit_planned: bool = False,
@@ -77,19 +77,18 @@ def read_document(
     """As `from_document`, without raising: what could be read, every problem in it, and every warning.
 
     Args:
-        document, positions: as there.
+        document, place: as there.
         strictness: about fields that Kubernetes does not have.
         admit_planned: read what is not carried out yet as if it were, for tests of reading.
     """
-    reader = Reader(positions, strictness, admit_planned=admit_planned)
+    reader = Reader(place, strictness, admit_planned=admit_planned)
     spec = _read(reader, document)
     return Reading(spec, tuple(reader.problems), tuple(reader.warnings))
 
 
-@functools.cache
 def pod_fields(place: str) -> tuple[Field, ...]:
     """Those of one part of a Pod: ``metadata``, or empty for ``spec``."""
-    return tuple(field for field in fields_of(PodSpec) if field.meta.place == place)
+    return LAYOUT.places[place or "spec"]
 
 
 def standings_of(spec: PodSpec) -> Iterator[Standing]:
@@ -99,37 +98,23 @@ def standings_of(spec: PodSpec) -> Iterator[Standing]:
 
 
 def _read(reader: Reader, document: object) -> PodSpec | None:
-    if not isinstance(document, Mapping):
-        reader.refuse(ROOT, f"a mapping of fields is expected, not {show(document)}")
+    fields = as_mapping(reader, document)
+    if fields is None or not type_meta.kind_of(reader, fields, (type_meta.POD,)):
         return None
-    if not _is_pod(reader, document):
-        return None
-    if document.get("status"):
-        reader.warn("status", warning(STATUS.level, STATUS.reason))
-    raw = document.get("metadata")
-    metadata = _part(reader, "metadata", {} if raw is None else raw)
-    annotations = Annotations(reader, "metadata.annotations", _texts(metadata.get("annotations")))
+    return read_fields(reader, fields)
+
+
+def read_fields(reader: Reader, document: Mapping[Any, object]) -> PodSpec:
+    """The spec of a document that is a Pod's, as far as it can be read."""
+    path = below(below("", "metadata"), "annotations")
+    metadata = document.get("metadata")
+    annotations = Annotations(
+        reader, path, _texts(metadata.get("annotations") if isinstance(metadata, Mapping) else None)
+    )
     reader.exact = annotations.exact
-    values = read_fields(reader, "metadata", metadata, pod_fields("metadata"))
+    values = LAYOUT.read(reader, document)
     values["annotations"] = annotations.foreign
-    if document.get("spec") is None:
-        reader.refuse("spec", "is required")
-        body = None
-    else:
-        body = _part(reader, "spec", document["spec"])
-    if body is not None:
-        values |= read_fields(reader, "spec", body, pod_fields(""))
-    else:
-        values["containers"] = ()
-    refuse_unknown(reader, "", document, dict.fromkeys(("apiVersion", "kind", "metadata", "spec", "status")))
-    return annotations.complete({name: value for name, value in values.items() if value is not BAD})
-
-
-def _part(reader: Reader, path: str, value: object) -> Mapping[Any, object]:
-    if isinstance(value, Mapping):
-        return value
-    reader.refuse(path, f"a mapping of fields is expected, not {show(value)}")
-    return {}
+    return annotations.complete(values)
 
 
 def _texts(value: object) -> Mapping[str, str]:
@@ -137,32 +122,13 @@ def _texts(value: object) -> Mapping[str, str]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _is_pod(reader: Reader, document: Mapping[Any, object]) -> bool:
-    """Of another kind nothing more is said: its fields are not a Pod's."""
-    words = {}
-    for name in ("kind", "apiVersion"):
-        raw = document.get(name)
-        if raw is None:
-            reader.refuse(name, "is required")
-        else:
-            words[name] = STRING.read(reader, name, raw)
-    kind, version = words.get("kind"), words.get("apiVersion")
-    if isinstance(kind, str) and kind != "Pod":
-        hint = did_you_mean(kind, ["Pod"])
-        reader.refuse("kind", f"{show(kind)} is not supported yet; 'Pod' is expected{hint}")
-    elif isinstance(version, str) and version != "v1":
-        reader.refuse("apiVersion", f"{show(version)} is not supported; a Pod is of 'v1'")
-    return kind == "Pod" and version == "v1"
-
-
-def to_document(spec: PodSpec) -> dict[str, object]:
+def to_document(spec: PodSpec) -> dict[str, Any]:
     """The spec as a Kubernetes v1 Pod, without what is as if it were absent."""
     writer = Writer()
-    body = write_fields(writer, "spec", spec, pod_fields(""))
-    metadata = write_fields(writer, "metadata", spec, pod_fields("metadata"))
+    document = LAYOUT.write(writer, spec)
     own = to_annotations(spec, writer.numbers.exact)
     foreign = {name: text for name, text in spec.annotations.items() if not name.startswith(PREFIX)}
-    metadata.pop("annotations", None)
+    document["metadata"].pop("annotations", None)
     if own or foreign:
-        metadata["annotations"] = {**foreign, **own}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body}
+        document["metadata"]["annotations"] = {**foreign, **own}
+    return document

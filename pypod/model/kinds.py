@@ -6,6 +6,7 @@ A kind knows nothing of pods. Here are those of single values; `pypod.model.comp
 
 from __future__ import annotations
 
+import base64
 import enum
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pypod.model.quantity import format_bytes, format_milli, parse_quantity
 from pypod.model.references import Template, written
-from pypod.model.wording import did_you_mean, show
+from pypod.model.wording import did_you_mean, kind_of, show
 
 if TYPE_CHECKING:
     from pypod.model.levels import Level
@@ -76,7 +77,7 @@ class Kind:
         return iter(())
 
     def _wrong(self, reader: Reader, path: str, value: object) -> object:
-        reader.refuse(path, f"{self.expected} is expected, not {show(value)}")
+        reader.refuse(path, f"{self.expected} is expected, not {reader.show(value)}")
         return BAD
 
 
@@ -90,7 +91,7 @@ class String(Kind):
         if isinstance(value, str):
             return value
         hint = " (in quotes it is one)" if isinstance(value, bool | int | float) else ""
-        reader.refuse(path, f"a string is expected, not {show(value)}{hint}")
+        reader.refuse(path, f"a string is expected, not {reader.show(value)}{hint}")
         return BAD
 
     def is_absent(self, value: object) -> bool:
@@ -102,6 +103,69 @@ class String(Kind):
                 path,
                 f"{value!r} refers to variables, which this field does not know: a plain string is expected",
             )
+
+
+class ExactString(String):
+    """One of which the empty string says something else than none."""
+
+    def is_absent(self, value: object) -> bool:
+        return False
+
+
+class DiscreetString(String):
+    """One that no message shows."""
+
+    def read(self, reader: Reader, path: str, value: object) -> object:
+        if isinstance(value, str):
+            return value
+        hint = " (in quotes it is one)" if isinstance(value, bool | int | float) else ""
+        reader.refuse(path, f"a string is expected, not {kind_of(value)}{hint}")
+        return BAD
+
+    def check(self, check: Check, path: str, value: object) -> None:
+        if not isinstance(value, str):
+            check.add(path, f"a string is expected, not {kind_of(value)}")
+        else:
+            super().check(check, path, value)
+
+
+class Base64(Kind):
+    """Bytes, in a document as base64, which hides nothing: no message shows one of them.
+
+    Args:
+        hint: where plain text goes instead.
+    """
+
+    blank: object = b""
+    expected = "bytes"
+
+    def __init__(self, hint: str) -> None:
+        self._hint = hint
+
+    def read(self, reader: Reader, path: str, value: object) -> object:
+        if not isinstance(value, str):
+            reader.refuse(path, f"base64 text is expected, not {kind_of(value)}")
+            return BAD
+        decoded = _decoded(value)
+        if decoded is None:
+            reader.refuse(path, f"is not valid base64; plain text goes to {self._hint}")
+            return BAD
+        return decoded
+
+    def write(self, writer: Writer, path: str, value: Any) -> object:
+        return base64.b64encode(value).decode()
+
+    def check(self, check: Check, path: str, value: object) -> None:
+        if not isinstance(value, bytes):
+            check.add(path, f"bytes are expected, not {kind_of(value)}")
+
+
+def _decoded(text: str) -> bytes | None:
+    """As Go does it: line ends count for nothing. The decoder's error must not become the context of another one."""
+    try:
+        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except ValueError:
+        return None
 
 
 class Expanded(String):
@@ -198,7 +262,7 @@ class Integer(Kind):
         if isinstance(value, bool) or not isinstance(value, int):
             return self._wrong(reader, path, value)
         if not -self.most - 1 <= value <= self.most:
-            reader.refuse(path, f"must be between {-self.most - 1} and {self.most}, not {show(value)}")
+            reader.refuse(path, f"must be between {-self.most - 1} and {self.most}, not {reader.show(value)}")
             return BAD
         return value
 

@@ -1,426 +1,325 @@
-"""A Kubernetes manifest as text (YAML or JSON), and a spec out of it; and back.
+"""Kubernetes manifests as text (YAML or JSON), and what they describe: pods and the objects that pods refer to; and back.
 
-PyYAML finds the nodes; what a scalar means is said here, as Kubernetes' own loader has it (go.yaml.in/yaml/v2 resolve.go):
-``22:22`` and dates are strings, ``y`` is a boolean, ``1e3`` is a number. Every field's line is kept for the errors, a key
-that is there twice is refused, and hostile input (aliases of aliases, deep nesting) ends in an error in bounded time.
+What the text says is `pypod.model.manifest_text`'s business, what a document means `pypod.model.document`'s and
+`pypod.model.object_documents`'. Here all documents of a text are read, those in Lists too, and all that is wrong with any of them
+is told at once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-import yaml
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pypod.errors import ManifestError, Problem, spec_error
-from pypod.model import validation
-from pypod.model.document import read_document, to_document
-from pypod.model.positions import ROOT, Position, Positions, position_of, within
-from pypod.model.reading import Strictness
+from pypod.model import document, manifest_text, object_documents, validation, validation_objects
+from pypod.model.compounds import refuse_unknown
+from pypod.model.layout import API_VERSION, as_mapping
+from pypod.model.manifest_text import MAX_BYTES, Document
+from pypod.model.objects import Object, ObjectKey
+from pypod.model.paths import ROOT, Path, below, item, place_of, within
+from pypod.model.reading import MOST_PROBLEMS, Reader
 from pypod.model.spec import PodSpec
+from pypod.model.strictness import Strictness
+from pypod.model.text_places import Place
+from pypod.model.text_writer import to_yaml
+from pypod.model.type_meta import POD, READ, kind_of
 from pypod.model.wording import show
 
-MAX_CHARACTERS = 1_000_000
-"""Of a manifest. Kubernetes' store takes 1.5 MB for the largest object of all; a Pod of that size is a mistake."""
-MAX_DEPTH = 64
-"""Of nesting; a Pod's own fields go 10 deep."""
-MAX_NODES = 100_000
-"""Scalars, lists and mappings, with every alias written out."""
-_LONGEST_PATH = 500
-"""Of a field whose line is remembered."""
-_RESOURCES = (".resources.requests", ".resources.limits")
+__all__ = [
+    "MAX_BYTES",
+    "Described",
+    "Loaded",
+    "dump",
+    "dump_all",
+    "key_of",
+    "load",
+    "load_all",
+    "read",
+    "to_document",
+]
+
+Described = PodSpec | Object
+"""What a document can describe."""
+
+LISTS = {"List": "", **{f"{kind}List": kind for kind in READ}}
+"""The kinds of lists, and the kind of all their items; empty: any."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """What a manifest describes.
+    """What a text describes.
 
     Attributes:
-        spec: of the pod.
-        warnings: what is accepted and has no effect, or would not have been under a stricter look.
+        items: in their order.
+        warnings: what is accepted and has no effect, or would not have been under a stricter look; each with its place.
+        lines: where each item begins.
     """
 
-    spec: PodSpec
+    items: tuple[Described, ...]
     warnings: tuple[Problem, ...]
+    lines: tuple[int, ...] = ()
+
+    @property
+    def pods(self) -> tuple[PodSpec, ...]:
+        return tuple(each for each in self.items if isinstance(each, PodSpec))
+
+    @property
+    def objects(self) -> tuple[Object, ...]:
+        return tuple(each for each in self.items if not isinstance(each, PodSpec))
 
 
-def load(text: str, source: str = "manifest") -> PodSpec:
-    """The pod that a manifest of one document describes.
+def load(text: str | bytes, source: str = "manifest") -> PodSpec:
+    """The one pod that a manifest describes, which describes nothing else.
 
     Args:
-        text: YAML or JSON.
+        text: YAML or JSON; bytes are UTF-8, or UTF-16 with a byte order mark.
         source: what errors call it: the file's name.
 
     Raises:
-        ManifestError: when it cannot be read as a Pod; with every problem, each with its line where there is one.
+        ManifestError: when it cannot be read as a Pod; with every problem, each with its line and column.
         SpecError: or a subclass, when the pod that it describes cannot be one (`pypod.model.validation.validate`).
     """
-    return read(text, source).spec
+    found = read(text, source)
+    return the_pod(found, source, alone=True)
 
 
-def read(text: str, source: str = "manifest", strictness: Strictness = Strictness.STRICT) -> Loaded:
-    """As `load`, with the warnings. ``strictness``: about fields that Kubernetes does not have."""
-    try:
-        value, lines = _parse(text)
-    except _UnreadableError as exc:
-        raise ManifestError(source, [exc.problem]) from None
-    positions = {path: Position(line) for path, line in lines.items()}
-    reading = read_document(value, positions, strictness)
-    found = [*reading.problems, *_misfits(reading.spec, reading.problems, positions)]
-    found.sort(key=lambda problem: (problem.line, problem.column))
-    if reading.spec is None or reading.problems:
-        raise ManifestError(source, found)
-    if found:
-        raise spec_error(source, found)
-    return Loaded(reading.spec, reading.warnings)
+def the_pod(found: Loaded, source: str, *, alone: bool = False) -> PodSpec:
+    """The one pod of what was read.
 
+    Args:
+        alone: there may be no objects beside it.
 
-def _misfits(spec: PodSpec | None, refused: Sequence[Problem], positions: Positions) -> list[Problem]:
-    """What is wrong with the pod that could be read. What could not be read stands in it as empty, which is no second mistake of
-    the user."""
-    if spec is None:
-        return []
-    found = []
-    for problem in validation.problems(spec):
-        if not any(within(problem.path, other.path) for other in refused):
-            line, column = position_of(positions, problem.path)
-            found.append(dataclasses.replace(problem, line=line, column=column))
-    return found
-
-
-def dump(spec: PodSpec) -> str:
-    """The spec as a Kubernetes manifest in YAML, which `load` and a cluster read alike."""
-    text: str = yaml.dump(
-        to_document(spec),
-        Dumper=_Dumper,
-        sort_keys=False,
-        default_flow_style=False,
-        allow_unicode=True,
-        width=110,
-    )
-    return text
-
-
-class _UnreadableError(Exception):
-    """The text is no document that could be looked at further."""
-
-    def __init__(self, message: str, line: int = 0, path: str = ROOT) -> None:
-        super().__init__(message)
-        self.problem = Problem(path, message, ManifestError, line)
-
-
-# --- text to nodes ---------------------------------------------------------------------------------------------------
-
-_PLAIN = "tag:pypod,plain"
-"""The tag of a scalar without quotes and tag: what it is follows from its text."""
-_STANDARD = "tag:yaml.org,2002:"
-
-
-class _Loader(yaml.SafeLoader):
-    """Builds nodes alone; no Python object is made by PyYAML."""
-
-    # The Go loader takes \' in double quotes; so does a page of Kubernetes' own documentation.
-    ESCAPE_REPLACEMENTS = {**yaml.SafeLoader.ESCAPE_REPLACEMENTS, "'": "'"}  # type: ignore[misc]  # noqa: RUF012
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._depth = 0
-
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        if kind is yaml.ScalarNode:
-            return _PLAIN if implicit[0] else f"{_STANDARD}str"
-        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise _UnreadableError(f"is nested deeper than {MAX_DEPTH} levels", self.line + 1)
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-
-def _parse(text: str) -> tuple[object, dict[str, int]]:
-    """The one document's value, and the line of each of its fields by path."""
-    if len(text) > MAX_CHARACTERS:
-        raise _UnreadableError(f"is {len(text)} characters long; {MAX_CHARACTERS} are read at most")
-    try:
-        node = _the_document(_nodes(_without_json_tabs(text)))
-    except yaml.MarkedYAMLError as exc:
-        raise _UnreadableError(*_marked(exc)) from None
-    except yaml.reader.ReaderError as exc:
-        line = text.count("\n", 0, exc.position) + 1
-        raise _UnreadableError(
-            f"the character U+{_code(exc.character):04X} is not allowed in YAML", line
-        ) from None
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as exc:
-        # PyYAML lets chr(), int() and decode() fail as they do, on escapes, versions and tags that are out of range.
-        raise _UnreadableError(f"is not YAML: {exc}") from None
-    builder = _Builder()
-    builder.lines[ROOT] = _line(node)
-    return builder.build(node, ""), builder.lines
-
-
-def _nodes(text: str) -> Iterator[yaml.Node]:
-    loader = _Loader(text)
-    try:
-        while loader.check_node():
-            node = loader.get_node()
-            if node is not None:
-                yield node
-    finally:
-        loader.dispose()
-
-
-def _the_document(nodes: Iterator[yaml.Node]) -> yaml.Node:
-    """The one that is there; documents of nothing do not count, as with kubectl."""
-    found = None
-    for node in nodes:
-        if isinstance(node, yaml.ScalarNode) and node.tag == _PLAIN and resolve(node.value) is None:
-            continue
-        if found is not None:
-            message = "has several documents; only one, a Pod, is supported yet"
-            raise _UnreadableError(message, node.start_mark.line + 1)
-        found = node
-    if found is None:
-        raise _UnreadableError("is empty: a Pod is expected")
-    return found
-
-
-def _without_json_tabs(text: str) -> str:
-    """JSON may be indented with tabs, which PyYAML refuses. Inside its strings there are none, so that any may go."""
-    if "\t" not in text or not text.lstrip().startswith("{"):
-        return text
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return text.replace("\t", " ")
-
-
-def _code(character: str | int) -> int:
-    return character if isinstance(character, int) else ord(character)
-
-
-def _marked(exc: yaml.MarkedYAMLError) -> tuple[str, int]:
-    mark = exc.problem_mark or exc.context_mark
-    words = ", ".join(part for part in (exc.context, exc.problem) if part)
-    return f"is not YAML: {words}", mark.line + 1 if mark else 0
-
-
-# --- nodes to values -------------------------------------------------------------------------------------------------
-
-
-class _Builder:
-    """Plain values, with aliases written out as far as the budget goes."""
-
-    def __init__(self) -> None:
-        self.lines: dict[str, int] = {}
-        self._nodes = 0
-        self._depth = 0
-
-    def build(self, node: yaml.Node, path: str | None) -> object:
-        """The node's value.
-
-        Args:
-            path: of the field, for its line; None where it is too long to be one of a Pod.
-        """
-        self._nodes += 1
-        self._depth += 1
-        line = _line(node)
-        if self._nodes > MAX_NODES:
-            raise _UnreadableError(f"has more than {MAX_NODES} values, aliases written out", line)
-        if self._depth > MAX_DEPTH:
-            raise _UnreadableError(f"is nested deeper than {MAX_DEPTH} levels, aliases written out", line)
-        value: object
-        if isinstance(node, yaml.MappingNode):
-            value = self._mapping(node, path)
-        elif isinstance(node, yaml.SequenceNode):
-            _expect_tag(node, "seq")
-            value = [self._item(item, path, index) for index, item in enumerate(node.value)]
-        else:
-            value = _scalar(node)
-        self._depth -= 1
-        return value
-
-    def _item(self, node: yaml.Node, path: str | None, index: int) -> object:
-        inner = None if path is None else f"{path}[{index}]"
-        self._remember(inner, _line(node))
-        return self.build(node, inner)
-
-    def _mapping(self, node: yaml.MappingNode, path: str | None) -> dict[str, object]:
-        _expect_tag(node, "map")
-        if path is not None:
-            self.lines.setdefault(path or ROOT, _line(node))
-        found: dict[str, object] = {}
-        first: dict[str, int] = {}
-        merged: list[tuple[yaml.Node, yaml.Node]] = []
-        for key_node, value_node in node.value:
-            if _is_merge(key_node):
-                merged += self._merged(value_node)
-                continue
-            key = _key(key_node)
-            if key in first:
-                message = f"the field is there twice, first on line {first[key]}"
-                raise _UnreadableError(message, _line(key_node), _join(path, key) or show(key))
-            first[key] = _line(key_node)
-            found[key] = self._field(key, key_node, value_node, path)
-        for key_node, value_node in merged:
-            key = _key(key_node)
-            if key not in found:
-                found[key] = self._field(key, key_node, value_node, path)
-        return found
-
-    def _field(self, key: str, key_node: yaml.Node, value_node: yaml.Node, path: str | None) -> object:
-        inner = _join(path, key)
-        self._remember(inner, _line(key_node))
-        return self.build(value_node, inner)
-
-    def _merged(self, node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
-        """The fields that ``<<`` brings in, those that win first."""
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        found: list[tuple[yaml.Node, yaml.Node]] = []
-        for source in sources:
-            if not isinstance(source, yaml.MappingNode):
-                raise _UnreadableError("'<<' takes a mapping, or a list of them", _line(node))
-            self._nodes += 1 + len(source.value)
-            if self._nodes > MAX_NODES:
-                raise _UnreadableError(f"has more than {MAX_NODES} values, aliases written out", _line(node))
-            if any(_is_merge(key) for key, _ in source.value):
-                raise _UnreadableError(
-                    "'<<' in a mapping that is itself merged is not supported", _line(source)
-                )
-            found += source.value
-        return found
-
-    def _remember(self, path: str | None, line: int) -> None:
-        if path is not None:
-            self.lines.setdefault(path, line)
-
-
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
-
-
-def _join(path: str | None, key: str) -> str | None:
-    """The path of a field, spelled as `document` and `validation` do."""
-    if path is None or len(path) + len(key) > _LONGEST_PATH:
-        return None
-    if path in ("metadata.labels", "metadata.annotations") or path.endswith(_RESOURCES):
-        return f"{path}[{key}]"
-    return f"{path}.{key}" if path else key
-
-
-def _is_merge(node: yaml.Node) -> bool:
-    return (
-        isinstance(node, yaml.ScalarNode) and node.tag in (_PLAIN, f"{_STANDARD}merge") and node.value == "<<"
-    )
-
-
-def _key(node: yaml.Node) -> str:
-    value = _scalar(node) if isinstance(node, yaml.ScalarNode) else node.value
-    if isinstance(value, str):
-        return value
-    hint = " (in quotes it is one)" if isinstance(node, yaml.ScalarNode) else ""
-    raise _UnreadableError(f"a field's name is a string, not {show(value)}{hint}", _line(node))
-
-
-def _expect_tag(node: yaml.Node, name: str) -> None:
-    if node.tag not in (_STANDARD + name, "!"):
-        raise _unsupported(node)
-
-
-def _unsupported(node: yaml.Node) -> _UnreadableError:
-    tag = str(node.tag)
-    shown = f"!!{tag.removeprefix(_STANDARD)}" if tag.startswith(_STANDARD) else tag
-    return _UnreadableError(f"the YAML tag {show(shown)} is not supported here", _line(node))
-
-
-def _scalar(node: yaml.Node) -> object:
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "null": type(None),
-        "bool": bool,
-        "int": int,
-        "float": (float, int),
-    }
-    tag = str(node.tag)
-    if tag == _PLAIN:
-        value = resolve(node.value)
-    elif tag == f"{_STANDARD}str":
-        value = node.value
-    else:
-        kind = kinds.get(tag.removeprefix(_STANDARD))
-        value = resolve(node.value)
-        if kind is None or not isinstance(value, kind):
-            raise _unsupported(node)
-    return _whole_characters(value, node) if isinstance(value, str) else value
-
-
-def _whole_characters(text: str, node: yaml.Node) -> str:
-    r"""JSON writes characters past U+FFFF as two escapes, ``\ud83d\ude00``, which PyYAML takes for two characters."""
-    if text.isascii():
-        return text
-    try:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        raise _UnreadableError("a string has half of a surrogate pair in it", _line(node)) from None
-
-
-_WORDS: dict[str, object] = {
-    **dict.fromkeys(["", "~", "null", "Null", "NULL"]),
-    **dict.fromkeys("y Y yes Yes YES true True TRUE on On ON".split(), True),  # noqa: SIM905
-    **dict.fromkeys("n N no No NO false False FALSE off Off OFF".split(), False),  # noqa: SIM905
-    **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
-    **dict.fromkeys([".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"], float("inf")),
-    **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
-}
-_INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-
-
-def resolve(plain: str) -> object:
-    """What a scalar without quotes is: None, a bool, an int, a float, or the text itself.
-
-    Source: go.yaml.in/yaml/v2 resolve.go, and decode.go for time stamps, which stay strings.
+    Raises:
+        ManifestError: there is none, or there is more.
     """
-    if plain in _WORDS:
-        return _WORDS[plain]
-    if len(plain) > 400 or plain[0] not in "+-.0123456789":
-        return plain
-    text = plain.replace("_", "")
-    if match := _INTEGER.fullmatch(text):
-        bases = ((match[2], 16), (match[3], 2), (match[4], 8), (match[5], 10))
-        size = next(int(digits, base) for digits, base in bases if digits is not None)
-        number = -size if match[1] == "-" else size
-        if -(2**63) <= number < 2**64:
-            return number
-    return float(text) if _FLOAT.fullmatch(text) else plain
+    lines = [
+        line
+        for each, line in zip(found.items, found.lines, strict=True)
+        if alone or isinstance(each, PodSpec)
+    ]
+    if found.pods and len(lines) == 1:
+        return found.pods[0]
+    if not found.pods:
+        problem = Problem(ROOT, "describes no Pod, and one is expected", ManifestError)
+    else:
+        what = "nothing beside it" if alone and len(found.pods) == 1 else f"not {len(found.pods)}"
+        problem = Problem(
+            ROOT, f"one Pod is expected, and {what}; load_all() takes all", ManifestError, lines[1], 1
+        )
+    raise ManifestError(source, [problem])
 
 
-# --- values to text --------------------------------------------------------------------------------------------------
+def load_all(
+    text: str | bytes, source: str = "manifest", strictness: Strictness = Strictness.STRICT
+) -> list[Described]:
+    """All that a text describes, in its order: of every document, and of every item of a List.
+
+    Args:
+        text, source: as of `load`.
+        strictness: about fields and kinds that Kubernetes does not have, and fields that are there twice.
+
+    Raises:
+        ManifestError, SpecError: as `load`; with every problem of every document.
+    """
+    return list(read(text, source, strictness).items)
 
 
-class _Dumper(yaml.SafeDumper):
-    """Quotes every string that Kubernetes' loader would take for something else."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-_OTHER_BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
-"""PyYAML takes them for ends of lines, or drops them, unless they are escaped in double quotes."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    if not isinstance(resolve(text), str):
-        style = "'"
-    if _OTHER_BREAKS.search(text):
-        style = '"'
-    return dumper.represent_scalar(f"{_STANDARD}str", text, style)
+def read(text: str | bytes, source: str = "manifest", strictness: Strictness = Strictness.STRICT) -> Loaded:
+    """As `load_all`, with the warnings."""
+    documents = manifest_text.read(text, strictness)
+    pile = _Pile(strictness)
+    for each in documents:
+        pile.take(each)
+    if not documents or not (pile.items or pile.problems or pile.passed_over):
+        pile.problems.append(Problem(ROOT, "is empty: a Pod is expected", ManifestError))
+    if pile.problems:
+        _refuse(source, documents, pile.problems[:MOST_PROBLEMS])
+    pile.warnings.sort(key=_position)
+    items, lines = zip(*pile.items, strict=True) if pile.items else ((), ())
+    return Loaded(items, tuple(pile.warnings[:MOST_PROBLEMS]), lines)
 
 
-_Dumper.add_representer(str, _represent_text)
+def _refuse(source: str, documents: Sequence[Document], problems: list[Problem]) -> None:
+    problems.sort(key=_position)
+    excerpt = _Excerpts(documents)
+    if any(problem.error is ManifestError for problem in problems):
+        raise ManifestError(source, problems, excerpt)
+    raise spec_error(source, problems, excerpt)
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    return problem.line, problem.column
+
+
+def to_document(found: Described) -> dict[str, Any]:
+    """As a Kubernetes document: plain mappings, lists and scalars."""
+    return document.to_document(found) if isinstance(found, PodSpec) else object_documents.to_document(found)
+
+
+def dump(found: Described) -> str:
+    """As a Kubernetes manifest in YAML, which `load_all` and a cluster read alike. A Secret's values are in it, as base64."""
+    return to_yaml(to_document(found))
+
+
+def dump_all(found: Iterable[Described]) -> str:
+    """As one manifest of several documents."""
+    return "---\n".join(map(dump, found))
+
+
+def key_of(found: Described) -> ObjectKey:
+    """Which one it is."""
+    return ObjectKey(POD if isinstance(found, PodSpec) else found.kind, found.namespace, found.name)
+
+
+# --- documents, and the items of lists -------------------------------------------------------------------------------
+
+
+class _Part(NamedTuple):
+    """One document, or an item of a List.
+
+    Attributes:
+        path: of it in the document.
+        kind: what all items of its list are; empty: it says itself what it is.
+    """
+
+    value: object
+    place: Place
+    path: Path
+    kind: str = ""
+
+
+class _Pile:
+    """What came of the documents so far."""
+
+    def __init__(self, strictness: Strictness) -> None:
+        self.items: list[tuple[Described, int]] = []
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.passed_over = False
+        self._strictness = strictness
+        self._lines: dict[ObjectKey, int] = {}
+
+    def take(self, found: Document) -> None:
+        """Reads one document."""
+        self.problems += found.problems()
+        self.warnings += found.problems(warnings=True)
+        if found.broken:
+            return
+        parts = [_Part(found.value, found.root, Path())]
+        while parts and len(self.problems) < MOST_PROBLEMS:
+            part = parts.pop()
+            inner = self._read(part)
+            parts += reversed(inner)
+
+    def _read(self, part: _Part) -> list[_Part]:
+        """Reads a part; of a list, answers with its items."""
+        reader = Reader(part.place, self._strictness)
+        found: Described | None = None
+        items: list[_Part] = []
+        fields = as_mapping(reader, part.value)
+        kind = fields.get("kind") if fields is not None else None
+        if fields is not None and isinstance(kind, str) and kind in LISTS and not part.kind:
+            items = list(_items(reader, fields, part, LISTS[kind]))
+        elif fields is not None:
+            found = _item(reader, fields, part.kind)
+        problems = [*reader.problems, *_misfits(found, reader.problems, part.place)]
+        if found is not None and not problems:
+            problems = self._add(found, part.place)
+        elif found is None and not problems:
+            self.passed_over = True
+        self.problems += [_within(part.path, problem) for problem in problems]
+        self.warnings += [_within(part.path, warning) for warning in reader.warnings]
+        return items
+
+    def _add(self, found: Described, place: Place) -> list[Problem]:
+        key = key_of(found)
+        first = self._lines.setdefault(key, len(self.items))
+        self.items.append((found, place.value.line))
+        if first == len(self.items) - 1:
+            return []
+        path = below(below("", "metadata"), "name")
+        message = f"{key} is described twice, first on line {self.items[first][1]}"
+        return [Problem(path, message, ManifestError, *place_of(place, path).best)]
+
+
+def _items(reader: Reader, fields: Mapping[Any, object], part: _Part, kind: str) -> Iterator[_Part]:
+    """Those of a list. Its metadata is the API server's."""
+    version = fields.get("apiVersion")
+    if version != API_VERSION:
+        what = f"not {show(version)}" if version is not None else "it is missing"
+        reader.refuse(below("", "apiVersion"), f"'{API_VERSION}' is expected, {what}")
+    items = fields.get("items")
+    refuse_unknown(reader, Path(), fields, dict.fromkeys(("apiVersion", "kind", "metadata", "items")))
+    if items is not None and not isinstance(items, list):
+        reader.refuse(below("", "items"), f"a list is expected, not {show(items)}")
+        return
+    place = part.place.child("items")
+    for index, each in enumerate(items or ()):
+        path = item(below(part.path, "items"), index)
+        yield _Part(each, (place and place.child(index)) or part.place, path, kind)
+
+
+def _item(reader: Reader, fields: Mapping[Any, object], kind: str) -> Described | None:
+    """A Pod or an object; None where it is neither, or passed over."""
+    if kind:
+        # In a list of one kind the items need not say it: so the API server writes them.
+        said = {name: each for name, each in fields.items() if each is not None}
+        fields = {"apiVersion": API_VERSION, "kind": kind, **said}
+    found = kind_of(reader, fields, (kind,) if kind else READ)
+    if not found:
+        return None
+    if found == POD:
+        return document.read_fields(reader, fields)
+    return object_documents.read_fields(reader, fields, found)
+
+
+def _misfits(found: Described | None, refused: Sequence[Problem], place: Place) -> Iterator[Problem]:
+    """What is wrong with what could be read. What could not be read stands in it as empty, which is no second mistake of the user."""
+    if found is None:
+        return
+    rules = validation if isinstance(found, PodSpec) else validation_objects
+    for problem in rules.problems(found):
+        if not any(within(problem.path, other.path) for other in refused):
+            line, column = place_of(place, problem.path).best
+            yield dataclasses.replace(problem, line=line, column=column)
+
+
+def _within(around: Path, problem: Problem) -> Problem:
+    """The problem of an item, as one of its document."""
+    if not around:
+        return problem
+    path = str(around) if problem.path == ROOT else f"{around}.{problem.path}"
+    return dataclasses.replace(problem, path=path)
+
+
+# --- what may be shown -----------------------------------------------------------------------------------------------
+
+
+class _Excerpts:
+    """Shows the line of a problem, unless a document forbids it that has a part of the line."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._documents = documents
+
+    def __call__(self, problem: Problem) -> str:
+        shown = ""
+        for index, each in enumerate(self._documents):
+            if self._first(index) <= problem.line <= self._last(index):
+                shown = each.excerpt(problem)
+                if not shown:
+                    return ""
+        return shown
+
+    def _first(self, index: int) -> int:
+        each = self._documents[index]
+        if each.broken:
+            return self._documents[index - 1].root.last_line if index else 1
+        return each.root.value.line
+
+    def _last(self, index: int) -> int:
+        each = self._documents[index]
+        if each.broken:
+            after = self._documents[index + 1 : index + 2]
+            return after[0].root.value.line if after else 2**31
+        return each.root.last_line

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from pypod.errors import ManifestError, Problem
 from pypod.model import naming, object_documents
-from pypod.model.document_fields import ROOT
 from pypod.model.objects import Object, ObjectKey, PersistentVolumeClaim, Secret, key_of
+from pypod.model.paths import ROOT
 from pypod.model.requests import VolumeRequest
 from pypod.model.state import VolumeInfo
 

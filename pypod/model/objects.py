@@ -11,7 +11,12 @@ from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from pypod.model import object_meta, shapes
+from pypod.model.compounds import MapOf, Single
+from pypod.model.kinds import Anything, Base64, DiscreetString, ExactString, Quantity, Word
+from pypod.model.levels import Level
 from pypod.model.quantity import parse_quantity
+from pypod.model.schema import also, argument, k8s, nothing
 
 OPAQUE = "Opaque"
 """The type of a Secret that says nothing of what is in it."""
@@ -41,6 +46,13 @@ def _frozen(value: object) -> object:
     return MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
 
 
+def _deeply_frozen(value: object) -> object:
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _deeply_frozen(each) for key, each in value.items()})
+    return tuple(map(_deeply_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+@also(**object_meta.OF_OBJECTS)
 @dataclass(frozen=True, slots=True)
 class ConfigMap:
     """Texts and files that are no secrets, by key.
@@ -56,12 +68,18 @@ class ConfigMap:
 
     kind: ClassVar[str] = "ConfigMap"
 
-    name: str
+    name: str = field(metadata=object_meta.NAME)
     data: Mapping[str, str] = field(default_factory=_nothing, hash=False)
-    binary_data: Mapping[str, bytes] = field(default_factory=_nothing, hash=False)
-    namespace: str = "default"
-    labels: Mapping[str, str] = field(default_factory=_nothing, hash=False, kw_only=True)
-    annotations: Mapping[str, str] = field(default_factory=_nothing, hash=False, kw_only=True)
+    binary_data: Mapping[str, bytes] = field(
+        default_factory=_nothing, hash=False, metadata=k8s(kind=MapOf(Base64("data")))
+    )
+    namespace: str = field(default="default", metadata=object_meta.NAMESPACE)
+    labels: Mapping[str, str] = field(
+        default_factory=_nothing, hash=False, kw_only=True, metadata=object_meta.LABELS
+    )
+    annotations: Mapping[str, str] = field(
+        default_factory=_nothing, hash=False, kw_only=True, metadata=object_meta.ANNOTATIONS
+    )
     immutable: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -99,6 +117,7 @@ def _size(key: object, value: object) -> str:
     return f"{key}: {len(value)} bytes" if isinstance(value, bytes) else f"{key}: no bytes"
 
 
+@also(**object_meta.OF_OBJECTS, stringData=argument("string_data", MapOf(DiscreetString())))
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """Bytes that few should see, by key. Neither `repr` nor `str` shows them.
@@ -115,13 +134,19 @@ class Secret:
 
     kind: ClassVar[str] = "Secret"
 
-    name: str
-    data: Mapping[str, bytes] = field(default_factory=_nothing, hash=False)
+    name: str = field(metadata=object_meta.NAME)
+    data: Mapping[str, bytes] = field(
+        default_factory=_nothing, hash=False, metadata=k8s(kind=MapOf(Base64("stringData")))
+    )
     string_data: InitVar[Mapping[str, str] | None] = None
-    type: str = OPAQUE
-    namespace: str = "default"
-    labels: Mapping[str, str] = field(default_factory=_nothing, hash=False, kw_only=True)
-    annotations: Mapping[str, str] = field(default_factory=_nothing, hash=False, kw_only=True)
+    type: str = field(default=OPAQUE, metadata=k8s(always=True))
+    namespace: str = field(default="default", metadata=object_meta.NAMESPACE)
+    labels: Mapping[str, str] = field(
+        default_factory=_nothing, hash=False, kw_only=True, metadata=object_meta.LABELS
+    )
+    annotations: Mapping[str, str] = field(
+        default_factory=_nothing, hash=False, kw_only=True, metadata=object_meta.ANNOTATIONS
+    )
     immutable: bool = field(default=False, kw_only=True)
 
     def __post_init__(self, string_data: Mapping[str, str] | None) -> None:
@@ -159,6 +184,16 @@ def _encoded(value: object) -> object:
         return value
 
 
+_ONE_STORAGE = "there is one kind of storage"
+_NO_VOLUMES = "there are no PersistentVolumes to choose from: a claim begins empty"
+_BEGINS_EMPTY = "on one engine a claim begins empty; copy the files in instead"
+
+
+@also(
+    **object_meta.OF_OBJECTS,
+    dataSource=nothing(Anything(), Level.REFUSED, _BEGINS_EMPTY),
+    dataSourceRef=nothing(Anything(), Level.REFUSED, _BEGINS_EMPTY),
+)
 @dataclass(frozen=True, slots=True)
 class PersistentVolumeClaim:
     """A directory of the engine that outlives pods: whoever mounts the claim sees the same files.
@@ -177,18 +212,71 @@ class PersistentVolumeClaim:
 
     kind: ClassVar[str] = "PersistentVolumeClaim"
 
-    name: str
-    storage: int = GIB
-    access_modes: tuple[str, ...] = (READ_WRITE_ONCE,)
-    namespace: str = "default"
-    storage_class_name: str | None = field(default=None, kw_only=True)
-    volume_mode: str = field(default="Filesystem", kw_only=True)
-    volume_name: str = field(default="", kw_only=True)
-    selector: Mapping[str, object] | None = field(default=None, hash=False, kw_only=True)
-    storage_limit: int | None = field(default=None, kw_only=True)
-    volume_attributes_class_name: str | None = field(default=None, kw_only=True)
-    labels: Mapping[str, str] = field(default_factory=_nothing, hash=False, kw_only=True)
-    annotations: Mapping[str, str] = field(default_factory=_nothing, hash=False, kw_only=True)
+    name: str = field(metadata=object_meta.NAME)
+    storage: int = field(
+        default=GIB,
+        metadata=k8s(
+            "requests",
+            place="spec.resources",
+            kind=Single("storage", Quantity(), required=True),
+            always=True,
+            level=Level.PARTLY,
+            reason="it is kept and shown; what is in a volume is not counted",
+        ),
+    )
+    access_modes: tuple[str, ...] = field(
+        default=(READ_WRITE_ONCE,),
+        metadata=k8s(
+            absent=(),
+            always=True,
+            level=Level.PARTLY,
+            reason="they are kept and shown; any container may mount it, for reading and writing",
+        ),
+    )
+    namespace: str = field(default="default", metadata=object_meta.NAMESPACE)
+    storage_class_name: str | None = field(
+        default=None,
+        kw_only=True,
+        metadata=k8s(kind=ExactString(), level=Level.NO_EFFECT, reason=_ONE_STORAGE, quiet=("", "standard")),
+    )
+    volume_mode: str = field(
+        default="Filesystem",
+        kw_only=True,
+        metadata=k8s(
+            kind=Word(*VOLUME_MODES), values={"Block": (Level.PARTLY, "it is kept, and cannot be mounted")}
+        ),
+    )
+    volume_name: str = field(
+        default="", kw_only=True, metadata=k8s(level=Level.NO_EFFECT, reason=_NO_VOLUMES)
+    )
+    selector: Mapping[str, object] | None = field(
+        default=None,
+        hash=False,
+        kw_only=True,
+        metadata=k8s(kind=shapes.SELECTOR, level=Level.NO_EFFECT, reason=_NO_VOLUMES),
+    )
+    storage_limit: int | None = field(
+        default=None,
+        kw_only=True,
+        metadata=k8s(
+            "limits",
+            place="spec.resources",
+            kind=Single("storage", Quantity(), required=False),
+            level=Level.NO_EFFECT,
+            reason="what is in a volume is not counted",
+        ),
+    )
+    volume_attributes_class_name: str | None = field(
+        default=None,
+        kw_only=True,
+        metadata=k8s(kind=ExactString(), level=Level.NO_EFFECT, reason=_ONE_STORAGE, quiet=("",)),
+    )
+    labels: Mapping[str, str] = field(
+        default_factory=_nothing, hash=False, kw_only=True, metadata=object_meta.LABELS
+    )
+    annotations: Mapping[str, str] = field(
+        default_factory=_nothing, hash=False, kw_only=True, metadata=object_meta.ANNOTATIONS
+    )
 
     def __init__(
         self,
@@ -214,7 +302,7 @@ class PersistentVolumeClaim:
             "storage_class_name": storage_class_name,
             "volume_mode": volume_mode or "Filesystem",
             "volume_name": volume_name,
-            "selector": _frozen(selector),
+            "selector": _deeply_frozen(selector),
             "storage_limit": _bytes(storage_limit),
             "volume_attributes_class_name": volume_attributes_class_name,
             "labels": _frozen(labels),

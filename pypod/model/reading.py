@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pypod.errors import ManifestError, Problem
 from pypod.model.exact import ExactNumbers
 from pypod.model.levels import Level
-from pypod.model.positions import Positions, position_of
+from pypod.model.paths import ROOT, place_of
+from pypod.model.strictness import Strictness
+from pypod.model.text_places import Place
+from pypod.model.wording import kind_of, show
 
 MOST_PROBLEMS = 100
 """That are reported at once."""
-
-
-class Strictness(enum.Enum):
-    """What becomes of fields that Kubernetes does not have, or that are there twice (``kubectl --validate``)."""
-
-    STRICT = "strict"
-    WARN = "warn"
-    IGNORE = "ignore"
 
 
 class Reader:
     """What goes wrong on the way, and what is to be known on it.
 
     Args:
-        positions: field path to its place in the text, where known.
+        place: of the document in its text; None where it was none.
         strictness: about unknown fields.
         admit_planned: read fields of the level PLANNED as if they were done.
 
@@ -36,21 +30,23 @@ class Reader:
         warnings: what does not.
         exact: the numbers that are more exact than their fields.
         literal: text is taken as it stands; ``$(NAME)`` in it is no reference.
+        discreet: no message shows a value: what is read may be a secret.
     """
 
     def __init__(
         self,
-        positions: Positions | None = None,
+        place: Place | None = None,
         strictness: Strictness = Strictness.STRICT,
         *,
         admit_planned: bool = False,
     ) -> None:
-        self.positions = positions or {}
+        self.place = place
         self.strictness = strictness
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.exact = ExactNumbers()
         self.literal = False
+        self.discreet = False
         self._admitted = {Level.PLANNED} if admit_planned else set()
 
     @property
@@ -61,6 +57,10 @@ class Reader:
     def refuses(self, level: Level) -> bool:
         return level in (Level.PLANNED, Level.REFUSED) and level not in self._admitted
 
+    def show(self, value: object) -> str:
+        """A value in a message."""
+        return kind_of(value) if self.discreet else show(value)
+
     def refuse(self, path: str, message: str) -> None:
         if not self.full:
             self.problems.append(self._problem(path, message))
@@ -70,16 +70,31 @@ class Reader:
             self.warnings.append(self._problem(path, message))
 
     def unknown(self, path: str, message: str) -> None:
-        """A field that is not one, or that is there twice."""
+        """A field that is not one. It is its name that is wrong, so that is where the message points to."""
         match self.strictness:
-            case Strictness.STRICT:
-                self.refuse(path, message)
-            case Strictness.WARN:
-                self.warn(path, message)
+            case Strictness.STRICT if not self.full:
+                self.problems.append(self._problem(path, message, of_name=True))
+            case Strictness.WARN if len(self.warnings) < MOST_PROBLEMS:
+                self.warnings.append(self._problem(path, message, of_name=True))
 
-    def _problem(self, path: str, message: str) -> Problem:
-        line, column = position_of(self.positions, path)
-        return Problem(path, message, ManifestError, line, column)
+    def unknown_kind(self, path: str, message: str, *, silent: bool = True) -> None:
+        """A document that is none of what is carried out, and can be passed over.
+
+        Args:
+            path, message: as elsewhere.
+            silent: nothing is said where nothing is to be said of unknown fields.
+        """
+        if self.strictness is Strictness.STRICT:
+            self.refuse(path, message)
+        elif self.strictness is Strictness.WARN or not silent:
+            self.warn(path, f"{message}; it is passed over")
+
+    def _problem(self, path: str, message: str, *, of_name: bool = False) -> Problem:
+        if self.place is None:
+            return Problem(str(path) or ROOT, message, ManifestError)
+        place = place_of(self.place, path)
+        line, column = (of_name and place.key) or place.best
+        return Problem(str(path) or ROOT, message, ManifestError, line, column)
 
     def scratch(self) -> Reader:
         """Another one, for something of which only the value is of interest."""

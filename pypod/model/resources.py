@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pypod.model import quantity, shapes
 from pypod.model.kinds import BAD, Kind, Quantity, Standing
 from pypod.model.levels import Level, objection, warning
+from pypod.model.paths import entry
 from pypod.model.records import record
 from pypod.model.schema import also, k8s, nothing
-from pypod.model.wording import did_you_mean, show
+from pypod.model.wording import did_you_mean
 
 if TYPE_CHECKING:
     from pypod.model.reading import Reader
@@ -57,13 +58,13 @@ class Amounts(Kind):
 
     def read(self, reader: Reader, path: str, value: object) -> object:
         if not isinstance(value, Mapping):
-            reader.refuse(path, f"a mapping of fields is expected, not {show(value)}")
+            reader.refuse(path, f"a mapping of fields is expected, not {reader.show(value)}")
             return BAD
         found: dict[str, Any] = {}
         for name, each in value.items():
             if each is None or reader.full:
                 continue
-            inner = f"{path}[{str(name)[:80]}]"
+            inner = entry(path, name)
             level, reason = standing_of(name) if isinstance(name, str) else (None, "")
             if level is None:
                 reader.unknown(inner, "unknown field" + did_you_mean(str(name), KNOWN))

@@ -42,6 +42,7 @@ class Meta:
     values: Mapping[object, tuple[Level, str]] = dataclasses.field(default_factory=dict)
     place: str = ""
     inline: bool = False
+    attribute: str = ""
 
 
 def k8s(
@@ -142,6 +143,11 @@ def also(**fields: Kind | Meta) -> Callable[[ClassT], ClassT]:
 def nothing(kind: Kind, level: Level, reason: str = "", *, absent: object = None, place: str = "") -> Meta:
     """A field for `also`: of this kind, and carried out no farther than that."""
     return Meta(kind=kind, level=level, reason=reason, absent=absent, place=place)
+
+
+def argument(attribute: str, kind: Kind) -> Meta:
+    """A field for `also`: it is read into this argument of the class, which has nothing to be written of it."""
+    return Meta(kind=kind, absent=None, attribute=attribute)
 
 
 def camel(attribute: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pypod.model.compounds import STRINGS, TEXT_MAP, ListOf, Shape
 from pypod.model.kinds import BOOLEAN, INT32, INT64, STRING, QuantityText, Word
 
-_SELECTOR = Shape(
+SELECTOR = Shape(
     {
         "matchLabels": TEXT_MAP,
         "matchExpressions": ListOf(
@@ -49,9 +49,9 @@ _NODE_AFFINITY = Shape(
 )
 _POD_TERM = Shape(
     {
-        "labelSelector": _SELECTOR,
+        "labelSelector": SELECTOR,
         "namespaces": STRINGS,
-        "namespaceSelector": _SELECTOR,
+        "namespaceSelector": SELECTOR,
         "topologyKey": STRING,
         "matchLabelKeys": STRINGS,
         "mismatchLabelKeys": STRINGS,
@@ -89,7 +89,7 @@ SPREAD = ListOf(
             "maxSkew": INT32,
             "topologyKey": STRING,
             "whenUnsatisfiable": Word("DoNotSchedule", "ScheduleAnyway"),
-            "labelSelector": _SELECTOR,
+            "labelSelector": SELECTOR,
             "minDomains": INT32,
             "nodeAffinityPolicy": Word("Honor", "Ignore"),
             "nodeTaintsPolicy": Word("Honor", "Ignore"),

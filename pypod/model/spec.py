@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from types import MappingProxyType
 
-from pypod.model import shapes
+from pypod.model import object_meta, shapes
 from pypod.model.compounds import ListOf, MapOf, Named
 from pypod.model.containers import (
     DEFAULT_TERMINATION_MESSAGE_PATH,
@@ -35,7 +35,7 @@ from pypod.model.env import (
     SecretEnvSource,
     SecretKeyRef,
 )
-from pypod.model.kinds import INT64, STRING, Anything, Seconds, Word
+from pypod.model.kinds import STRING, Anything, Seconds, Word
 from pypod.model.levels import Level
 from pypod.model.network import DNSConfig, DNSPolicy, HostAlias
 from pypod.model.records import record
@@ -145,7 +145,6 @@ _EMPTY: Mapping[str, str] = MappingProxyType({})
 _ONE_NODE = "there is one node, and nothing to choose from"
 _NO_QUEUE = "nobody waits for a place on the engine"
 _NO_ACCOUNTS = "there is no API server that a pod could talk to"
-_SERVERS = "the API server sets it, and overwrites what a manifest says"
 
 
 class BackoffProfile(enum.Enum):
@@ -157,10 +156,6 @@ class BackoffProfile(enum.Enum):
     """10 s, doubling to 300 s, as Kubernetes has always done it."""
 
 
-def _metadata(level: Level = Level.DONE, reason: str = "", **more: object) -> dict[str, object]:
-    return dict(k8s(place="metadata", level=level, reason=reason, **more))  # type: ignore[arg-type]
-
-
 def _no_effect(reason: str, **more: object) -> dict[str, object]:
     return dict(k8s(level=Level.NO_EFFECT, reason=reason, **more))  # type: ignore[arg-type]
 
@@ -169,14 +164,7 @@ _PLANNED = k8s(level=Level.PLANNED)
 
 
 @also(
-    uid=nothing(STRING, Level.NO_EFFECT, _SERVERS, place="metadata"),
-    resourceVersion=nothing(STRING, Level.NO_EFFECT, _SERVERS, place="metadata"),
-    generation=nothing(INT64, Level.NO_EFFECT, _SERVERS, place="metadata"),
-    creationTimestamp=nothing(STRING, Level.NO_EFFECT, _SERVERS, place="metadata"),
-    deletionTimestamp=nothing(STRING, Level.NO_EFFECT, _SERVERS, place="metadata"),
-    deletionGracePeriodSeconds=nothing(INT64, Level.NO_EFFECT, _SERVERS, place="metadata"),
-    selfLink=nothing(STRING, Level.NO_EFFECT, _SERVERS, place="metadata"),
-    managedFields=nothing(ListOf(Anything()), Level.NO_EFFECT, _SERVERS, place="metadata"),
+    **object_meta.SERVERS,
     ephemeralContainers=nothing(
         ListOf(Anything()),
         Level.REFUSED,
@@ -202,11 +190,11 @@ class PodSpec:
     The others are Kubernetes'.
     """
 
-    name: str = field(metadata=_metadata())
+    name: str = field(metadata=object_meta.NAME)
     containers: tuple[Container, ...]
     volumes: tuple[Volume, ...] = ()
-    namespace: str = field(default="default", metadata=_metadata(always=True))
-    labels: Mapping[str, str] = field(default_factory=lambda: _EMPTY, hash=False, metadata=_metadata())
+    namespace: str = field(default="default", metadata=object_meta.NAMESPACE)
+    labels: Mapping[str, str] = field(default_factory=lambda: _EMPTY, hash=False, metadata=object_meta.LABELS)
     restart_policy: RestartPolicy = RestartPolicy.ALWAYS
     # Always written, since the two defaults differ.
     share_process_namespace: bool = field(default=True, metadata=k8s(absent=False, always=True))
@@ -216,15 +204,13 @@ class PodSpec:
     init_containers: tuple[Container, ...] = ()
     active_deadline_seconds: float | None = field(default=None, metadata=k8s(kind=Seconds(64)))
     restart_backoff: BackoffProfile = field(default=BackoffProfile.FAST, metadata=k8s(place="annotation"))
-    annotations: Mapping[str, str] = field(default_factory=lambda: _EMPTY, hash=False, metadata=_metadata())
-    generate_name: str = field(default="", metadata=_metadata(Level.PLANNED))
-    finalizers: tuple[str, ...] = field(
-        default=(), metadata=_metadata(Level.NO_EFFECT, "no controller would ever lift them")
+    annotations: Mapping[str, str] = field(
+        default_factory=lambda: _EMPTY, hash=False, metadata=object_meta.ANNOTATIONS
     )
+    generate_name: str = field(default="", metadata=k8s(place=object_meta.PLACE, level=Level.PLANNED))
+    finalizers: tuple[str, ...] = field(default=(), metadata=object_meta.FINALIZERS)
     owner_references: tuple[Mapping[str, object], ...] = field(
-        default=(),
-        hash=False,
-        metadata=_metadata(Level.NO_EFFECT, "there are no objects that own pods", kind=shapes.OWNERS),
+        default=(), hash=False, metadata=object_meta.OWNER_REFERENCES
     )
     security_context: PodSecurityContext = field(default=PodSecurityContext())
     resources: Resources = field(default=Resources(), metadata=_PLANNED)

@@ -8,14 +8,14 @@ import functools
 import sys
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pypod.model import kinds
-from pypod.model.compounds import ListOf, MapOf, below, refuse_unknown
+from pypod.model.compounds import ListOf, MapOf, refuse_unknown
 from pypod.model.kinds import BAD, Kind, Standing
 from pypod.model.levels import Level, objection, warning
-from pypod.model.positions import ROOT
+from pypod.model.paths import ROOT, below
 from pypod.model.records import record
 from pypod.model.references import Template
 from pypod.model.schema import KEY, SAME, Field, Meta, camel
@@ -33,7 +33,7 @@ def fields_of(cls: type) -> tuple[Field, ...]:
     hints = typing.get_type_hints(cls, localns=_LATE)
     found = [_field(each, hints[each.name]) for each in dataclasses.fields(cls)]
     for name, meta in getattr(cls, "_also", {}).items():
-        found.append(Field(name, "", meta.kind, meta.absent, meta))
+        found.append(Field(name, meta.attribute, meta.kind, meta.absent, meta))
     return tuple(found)
 
 
@@ -124,7 +124,7 @@ class Struct(Kind):
 
     def read(self, reader: Reader, path: str, value: object) -> object:
         if not isinstance(value, Mapping):
-            reader.refuse(path or ROOT, f"a mapping of fields is expected, not {show(value)}")
+            reader.refuse(path or ROOT, f"a mapping of fields is expected, not {reader.show(value)}")
             return BAD
         if self.literal and not reader.literal:
             with reader.literally():
@@ -177,7 +177,11 @@ def parts(path: str, value: object, fields: Sequence[Field]) -> Iterator[tuple[F
 
 
 def read_fields(
-    reader: Reader, path: str, value: Mapping[Any, object], fields: Sequence[Field]
+    reader: Reader,
+    path: str,
+    value: Mapping[Any, object],
+    fields: Sequence[Field],
+    others: Iterable[str] = (),
 ) -> dict[str, object]:
     """The arguments for a class; `BAD` for those that are required and could not be read at all.
 
@@ -186,6 +190,7 @@ def read_fields(
         path: of the mapping; empty: the document.
         value: the mapping.
         fields: that may be in it.
+        others: names of more fields that may, and are read elsewhere.
     """
     found: dict[str, object] = {}
     for field in fields:
@@ -197,7 +202,12 @@ def read_fields(
             each = _read_field(reader, below(path, field.name), value.get(field.name), field)
         if field.attribute:
             found[field.attribute] = field.default if each is BAD else each
-    refuse_unknown(reader, path, value, {name: field for field in fields for name in field.names()})
+    refuse_unknown(
+        reader,
+        path,
+        value,
+        dict.fromkeys(others) | {name: field for field in fields for name in field.names()},
+    )
     return found
 
 
@@ -220,7 +230,7 @@ def _read_field(reader: Reader, path: str, raw: object, field: Field) -> object:
         return field.kind.blank if field.required else BAD
     level, reason = field.standing(value)
     if reader.refuses(level):
-        reader.refuse(path, f"{show(getattr(value, 'value', value))} {objection(level, reason)}")
+        reader.refuse(path, f"{reader.show(getattr(value, 'value', value))} {objection(level, reason)}")
     elif said := warning(level, reason):
         reader.warn(path, said)
     return value
@@ -280,7 +290,7 @@ class OneOf(Kind):
 
     def read(self, reader: Reader, path: str, value: object) -> object:
         if not isinstance(value, Mapping):
-            reader.refuse(path, f"a mapping of fields is expected, not {show(value)}")
+            reader.refuse(path, f"a mapping of fields is expected, not {reader.show(value)}")
             return BAD
         there = [name for name in self.alternatives if value.get(name) is not None]
         refuse_unknown(reader, path, value, self.alternatives)

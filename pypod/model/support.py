@@ -1,4 +1,4 @@
-"""The table of what is supported: every field of v1 Pod, how far it is carried out, and why no farther.
+"""The table of what is supported: every field of v1 Pod and of the objects that pods refer to, how far it is carried out, and why no farther.
 
 Made from the schema alone, so that it cannot say anything else than what the reader does.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pypod.model.compounds import ListOf, MapOf, Shape
-from pypod.model.document import STATUS, pod_fields
+from pypod.model import object_documents
+from pypod.model.compounds import ListOf, MapOf, Shape, Single
+from pypod.model.document import pod_fields
 from pypod.model.kinds import Kind
+from pypod.model.layout import STATUS
 from pypod.model.levels import Level
 from pypod.model.resources import STANDINGS, Amounts
 from pypod.model.schema import Field
@@ -49,6 +51,12 @@ def rows() -> list[Row]:
     return [*found, Row("status", STATUS.level, STATUS.reason)]
 
 
+def object_rows(kind: str) -> list[Row]:
+    """Every field of a ConfigMap, a Secret or a PersistentVolumeClaim."""
+    layout = object_documents.LAYOUTS[kind]
+    return [row for place, fields in layout.places.items() for row in _of_fields(place, fields, Level.DONE)]
+
+
 def _of_fields(path: str, fields: Sequence[Field], around: Level) -> Iterator[Row]:
     for field in fields:
         if field.meta.place == "annotation":
@@ -56,7 +64,7 @@ def _of_fields(path: str, fields: Sequence[Field], around: Level) -> Iterator[Ro
         if field.meta.inline and isinstance(field.kind, OneOf):
             yield from _of_alternatives(path, field.kind.alternatives, around)
             continue
-        inner = f"{path}.{field.name}"
+        inner = f"{path}.{field.name}" if path else field.name
         level = _worse(field.level, around)
         yield Row(inner, level, field.meta.reason)
         for value, (own, reason) in field.meta.values.items():
@@ -75,6 +83,8 @@ def _of_kind(path: str, kind: Kind, around: Level) -> Iterator[Row]:
             yield from _of_fields(path, kind.fields, around)
         case OneOf():
             yield from _of_alternatives(path, kind.alternatives, around)
+        case Single():
+            yield Row(f"{path}[{kind.name}]", around)
         case Shape():
             for name, inner in kind.fields.items():
                 yield Row(f"{path}.{name}", around)

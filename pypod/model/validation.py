@@ -6,27 +6,21 @@ later. What a Python caller can put anywhere (a number as a name) is a problem h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pypod.errors import Problem, SpecError, spec_error
 from pypod.model.annotations import NETWORK, PREFIX, RESTART_BACKOFF
-from pypod.model.compounds import TEXT_MAP
 from pypod.model.document import pod_fields, standings_of
 from pypod.model.handlers import GRPCAction, Probe
 from pypod.model.levels import objection, warning
-from pypod.model.positions import within
+from pypod.model.paths import within
 from pypod.model.spec import BackoffProfile, PodSpec, RestartPolicy
 from pypod.model.structs import check_fields, path_of
-from pypod.model.validation_check import LARGEST_SIZE, QUALIFIED, QUALIFIED_RULE, Check, check_qualified
+from pypod.model.validation_check import LARGEST_SIZE, Check
 from pypod.model.validation_containers import check_containers
 from pypod.model.validation_handlers import probes_of
+from pypod.model.validation_metadata import check_annotations, check_labels
 from pypod.model.validation_network import check_network
 from pypod.model.validation_security import check_pod_security
 from pypod.model.validation_volumes import check_volumes
-from pypod.model.wording import show
-
-MOST_ANNOTATIONS = 256 * 1024
-"""Bytes, of a pod's annotations (apimachinery pkg/api/validation TotalAnnotationSizeLimitB)."""
 
 
 def validate(spec: PodSpec) -> None:
@@ -87,9 +81,9 @@ def _pod(check: Check, spec: PodSpec) -> float | None:
     """Checks what the pod has of its own, and answers with its grace period where that is right."""
     check.name("metadata.name", spec.name, subdomain=True)
     check.name("metadata.namespace", spec.namespace)
-    _labels(check, "metadata.labels", spec.labels)
-    _annotations(check, spec.annotations)
-    _labels(check, "spec.nodeSelector", spec.node_selector)
+    check_labels(check, "metadata.labels", spec.labels)
+    check_annotations(check, spec.annotations, reserved=PREFIX)
+    check_labels(check, "spec.nodeSelector", spec.node_selector)
     if spec.network != "":
         check.name(f"metadata.annotations[{NETWORK}]", spec.network)
     backoff = f"metadata.annotations[{RESTART_BACKOFF}]"
@@ -110,36 +104,6 @@ def _pod(check: Check, spec: PodSpec) -> float | None:
         check.seconds(deadline, spec.active_deadline_seconds, above_zero=True)
     grace = "spec.terminationGracePeriodSeconds"
     return check.seconds(grace, spec.termination_grace_period_seconds, most=LARGEST_SIZE)
-
-
-def _labels(check: Check, path: str, labels: object) -> None:
-    if not isinstance(labels, Mapping):
-        check.add(path, f"a mapping is expected, not {show(labels)}")
-        return
-    for key, value in labels.items():
-        where = f"{path}[{str(key)[:320]}]"
-        if (name := check.text(where, key)) is not None:
-            check_qualified(check, where, name, "label key")
-        text = check.text(where, value)
-        if text and (len(text) > 63 or not QUALIFIED.fullmatch(text)):
-            rule = f"a label's value may be empty, else it is no more than 63 characters and {QUALIFIED_RULE}"
-            check.add(where, f"the value {show(text)} is not valid: {rule}")
-
-
-def _annotations(check: Check, annotations: object) -> None:
-    path = "metadata.annotations"
-    if not check.fits(path, TEXT_MAP, annotations):
-        return
-    assert isinstance(annotations, Mapping)
-    for key in annotations:
-        where = f"{path}[{key[:320]}]"
-        if key.startswith(PREFIX):
-            check.add(where, f"is made by pypod itself: annotations {PREFIX}* are its own")
-        else:
-            check_qualified(check, where, key.lower(), "annotation key")
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
-    if size > MOST_ANNOTATIONS:
-        check.add(path, f"may not be more than {MOST_ANNOTATIONS} bytes in all, not {size}")
 
 
 def _types(check: Check, spec: PodSpec) -> None:

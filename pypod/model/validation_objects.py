@@ -13,22 +13,17 @@ from collections.abc import Mapping
 from pypod.errors import InvalidNameError, Problem, SpecError, spec_error
 from pypod.model import objects
 from pypod.model.objects import ConfigMap, Object, PersistentVolumeClaim, Secret
-from pypod.model.validation_check import LARGEST_SIZE, SUBDOMAIN, SUBDOMAIN_RULE, Check
+from pypod.model.validation_check import LARGEST_SIZE, Check
+from pypod.model.validation_metadata import check_annotations, check_labels
 from pypod.model.wording import did_you_mean, show
 
 MOST_BYTES = 1024 * 1024
 """Of all values of a ConfigMap or a Secret together."""
-MOST_ANNOTATIONS = 256 * 1024
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
 KEY_RULE = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', or 'KEY_NAME', or"
     " 'key-name')"
-)
-_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_QUALIFIED_RULE = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-    " (e.g. 'MyName', or 'my.name')"
 )
 _IMMUTABLE = "Forbidden: field is immutable when `immutable` is set"
 
@@ -73,50 +68,8 @@ def problems(found: object) -> list[Problem]:
 def _metadata(check: Check, found: Object) -> None:
     check.name("metadata.name", found.name, subdomain=True)
     check.name("metadata.namespace", found.namespace)
-    for path, text in _texts(check, "metadata.labels", found.labels):
-        if text and (len(text) > 63 or not _QUALIFIED.fullmatch(text)):
-            rule = (
-                f"a label's value may be empty, else it is no more than 63 characters and {_QUALIFIED_RULE}"
-            )
-            check.add(path, f"the value {show(text)} is not valid: {rule}")
-    size = sum(
-        len(path) + len(text) for path, text in _texts(check, "metadata.annotations", found.annotations)
-    )
-    if size > MOST_ANNOTATIONS:
-        check.add("metadata.annotations", f"Too long: may not be more than {MOST_ANNOTATIONS} bytes")
-
-
-def _texts(check: Check, path: str, given: object) -> list[tuple[str, str]]:
-    """The path and the text of each entry that is well formed."""
-    if not isinstance(given, Mapping):
-        check.add(path, f"a mapping is expected, not {show(given)}")
-        return []
-    found = []
-    for key, value in given.items():
-        where = f"{path}[{str(key)[:320]}]"
-        if (name := check.text(where, key)) is not None:
-            _qualified(check, where, name)
-        if not isinstance(
-            value, str
-        ):  # of annotations the values are not shown: a Secret's may hold its manifest
-            check.add(where, "a string is expected")
-        elif not _is_unicode(value):
-            check.add(where, "may not contain half of a surrogate pair")
-        else:
-            found.append((where, value))
-    return found
-
-
-def _qualified(check: Check, path: str, key: str) -> None:
-    prefix, slash, name = key.rpartition("/")
-    if slash and (len(prefix) > 253 or not SUBDOMAIN.fullmatch(prefix)):
-        check.add(
-            path,
-            f"the key {show(key)} is not valid: before '/' no more than 253 characters; {SUBDOMAIN_RULE}",
-        )
-    elif len(name) > 63 or not _QUALIFIED.fullmatch(name):
-        rule = f"its name is no more than 63 characters and {_QUALIFIED_RULE}"
-        check.add(path, f"the key {show(key)} is not valid: {rule}")
+    check_labels(check, "metadata.labels", found.labels)
+    check_annotations(check, found.annotations)
 
 
 # --- data ------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,15 @@ def show(value: object) -> str:
     return "a list" if isinstance(value, list | tuple) else f"a {type(value).__name__}"
 
 
+def kind_of(value: object) -> str:
+    """A value in a message that must not show it: what it is, without what it says."""
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, bool):
+        return "a boolean"
+    return "a number" if isinstance(value, int | float) else show(value)
+
+
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """``, did you mean 'x'?``, or nothing where nothing is near."""
     by_lower = {candidate.lower(): candidate for candidate in sorted(candidates)[:100]}

@@ -9,10 +9,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pypod.model.annotations import PREFIX
-from pypod.model.compounds import ListOf, MapOf, Named, Pairs, Shape
+from pypod.model.compounds import ListOf, MapOf, Named, Pairs, Shape, Single
 from pypod.model.kinds import (
+    Base64,
     Boolean,
     Choice,
+    DiscreetString,
+    ExactString,
     Expanded,
     HostPort,
     Integer,
@@ -43,6 +46,9 @@ names = st.from_regex(r"[a-z]{1,5}", fullmatch=True)
 
 SIMPLE: dict[type[Kind], st.SearchStrategy[Any]] = {
     String: texts,
+    ExactString: texts,
+    DiscreetString: texts,
+    Base64: st.binary(max_size=6),
     Boolean: st.booleans(),
     Seconds: st.sampled_from([0, 1, 30.0, 0.25, 9.5, 10]) | st.floats(0, 1e6),
     HostPort: st.integers(0, 65535),
@@ -85,6 +91,8 @@ def _compound(kind: Kind, literal: bool) -> st.SearchStrategy[Any]:
             return st.lists(st.tuples(texts, texts), max_size=2).map(tuple)
         case Named():
             return of_kind(kind.name)
+        case Single():
+            return of_kind(kind.item)
         case Shape():
             required = {name: of_kind(kind.fields[name]) for name in kind.required}
             others = {name: of_kind(each) for name, each in kind.fields.items() if name not in kind.required}

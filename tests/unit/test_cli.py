@@ -31,8 +31,8 @@ from pypod.model.state import EngineInfo
 from pypod.model.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 
 COMMANDS = (
-    "up", "down", "wait", "plan", "ps", "describe", "events", "logs", "exec", "cp", "debug", "sweep", "doctor", "demo",
-    "supervise",
+    "up", "down", "wait", "validate", "plan", "diff", "apply", "export", "get", "delete", "ps", "describe", "events", "logs",
+    "exec", "cp", "debug", "sweep", "doctor", "demo", "supervise",
 )  # fmt: skip
 
 
@@ -73,6 +73,10 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         ["ps", "--all"],
         ["logs", "x", "--name", "y"],
         ["debug", "x", "--image", "i", "--tar", "y"],
+        ["validate"],
+        ["plan", "-f", "x", "--validate=true"],
+        ["get", "cm", "-o", "wide"],
+        ["export"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
@@ -84,6 +88,11 @@ def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
     [
         ["down"],
         ["down", "x", "-f", "y"],
+        ["down", "x", "--claims"],
+        ["get", "widgets"],
+        ["get", "pods"],
+        ["get", "cm", "x", "-A"],
+        ["delete", "secret"],
         ["exec", "x"],
         ["demo", "--only", "15"],
         ["logs", "x", "-f", "-p"],

@@ -26,7 +26,7 @@ LAYERS = [
     "model",
     "engine",
     # all that is between an engine and a live pod
-    "archives background connecting copying debugging existing inside lifetime starting supervisor storing sweeping waiting",
+    "archives background connecting copying debugging existing inside lifetime loading starting supervisor storing sweeping waiting",
     "handle",
     "pod",
     "finding",
@@ -37,7 +37,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split(
 
 HOMES = {
     "docker": {"pypod.engine.docker_sdk"},
-    "yaml": {"pypod.model.manifest"},
+    "yaml": {"pypod.model.text_yaml", "pypod.model.text_writer"},
 }
 FOLDERS = {"rich": "pypod.cli", "tenacity": "pypod.engine", "argparse": "pypod.cli"}
 IMPURE = {

@@ -36,6 +36,7 @@ NAMES = [
     "InvalidPortError",
     "Lifecycle",
     "ManifestError",
+    "ManifestWarning",
     "NotFoundError",
     "ObjectError",
     "ObjectInUseError",
@@ -71,6 +72,7 @@ NAMES = [
     "get_object",
     "list",
     "list_objects",
+    "load",
     "sweep",
 ]
 

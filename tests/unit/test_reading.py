@@ -10,9 +10,9 @@ import pytest
 from pypod.errors import Problem
 from pypod.model import codec
 from pypod.model.document import Reading, from_document, read_document, to_document
-from pypod.model.positions import Position, position_of
-from pypod.model.reading import Strictness
+from pypod.model.manifest_text import read as read_text
 from pypod.model.spec import Container, DNSPolicy, PodSpec, ResourceFieldRef, Volume
+from pypod.model.strictness import Strictness
 
 MINIMAL: dict[str, Any] = {
     "apiVersion": "v1",
@@ -76,7 +76,7 @@ TYPES: list[tuple[dict[str, Any], str]] = [
     (document(priority=1.0), "spec.priority: a whole number is expected, not the number 1.0"),
     (document(activeDeadlineSeconds=2**63), "spec.activeDeadlineSeconds: must be between -9223372036854775808 and"),
     (document(nodeSelector={"disk": True}), "spec.nodeSelector[disk]: a string is expected, not the boolean true (in quotes it is one)"),
-    (document({"annotations": {"a": 1}}), "metadata.annotations[a]: a string is expected, not the number 1 (in quotes it is one)"),
+    (document({"annotations": {"a": 1}}), "metadata.annotations[a]: a string is expected, not a number (in quotes it is one)"),
     (document(overhead={"cpu": "x"}), "spec.overhead[cpu]: 'x' is no quantity"),
     (document(tolerations=[{"operator": "exists"}]), "spec.tolerations[0].operator: 'exists' is not supported; one of 'Exists', 'Equal', 'Lt', 'Gt' is expected, did you mean 'Exists'?"),
     (document(affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {}}}), "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: is required"),
@@ -108,7 +108,7 @@ def test_an_octal_mode_is_its_decimal_number() -> None:
     found = read(document(volumes=[volume]), admit_planned=True)
     assert found.spec is not None
     assert found.spec.volumes == (Volume.secret("v", "a", default_mode=256),)
-    assert to_document(found.spec)["spec"]["volumes"] == [volume]  # type: ignore[index]
+    assert to_document(found.spec)["spec"]["volumes"] == [volume]
 
 
 @pytest.mark.parametrize(("divisor", "kept"), [(1, "1"), ("1Mi", "1Mi"), (None, "1")])
@@ -230,21 +230,53 @@ def test_what_a_server_says_is_told_of_and_left_out() -> None:
 # --- where --------------------------------------------------------------------------------------------------------------
 
 
+PLACED = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: shop
+  labels: {a: x, a.b/c: 1}
+spec:
+  containers:
+  - name: web
+    imagePullpolicy: Never
+    image: 5
+    resources:
+      limits: {memory: 1Mi, cpus: 1}
+    command:
+    - - x
+  hostname:
+    - a
+  nodeSelector: {"a[b].c": true}
+  volumes:
+  - name: v
+    emptyDir: {medium: Ram}
+"""
+
+
 def test_problems_know_their_place() -> None:
-    positions = {
-        "spec.hostname": Position(7, 3),
-        "metadata.labels.a.b/c": Position(4, 5),
-        "spec.containers[0]": Position(9, 5),
-    }
-    given = document({"labels": {"a.b/c": 1}}, {"image": 5}, hostname=True, tolerations=[])
-    found = [(each.path, each.line, each.column) for each in read(given, positions=positions).problems]
-    assert found == [
-        ("metadata.labels[a.b/c]", 4, 5),
-        ("spec.containers[0].image", 9, 5),
-        ("spec.hostname", 7, 3),
+    """Of a field that is unknown it is the name's, of a wrong value the value's, of one that is missing what it is missing in."""
+    (text,) = read_text(PLACED)
+    given = text.value
+    found = [(each.path, each.line, each.column) for each in read(given, place=text.root).problems]
+    assert sorted(found, key=lambda each: each[1:]) == [
+        ("metadata.labels[a.b/c]", 5, 25),
+        ("spec.containers[0].imagePullpolicy", 9, 5),
+        ("spec.containers[0].image", 10, 12),
+        ("spec.containers[0].resources.limits[cpus]", 12, 29),
+        ("spec.containers[0].command[0]", 14, 7),
+        ("spec.hostname", 15, 3),
+        ("spec.nodeSelector[a[b].c]", 17, 28),
+        ("spec.volumes[0].emptyDir.medium", 20, 24),
     ]
-    assert position_of({}, "spec.hostname") == (0, 0)
-    assert position_of({"document": Position(1)}, "spec.a[b.c]") == (1, 0)
+    assert {each.line for each in read(given).problems} == {0}
+
+
+def test_what_is_missing_is_missing_in_what_is_around_it() -> None:
+    (text,) = read_text(PLACED.replace("name: web", "command: []"))
+    assert ("spec.containers[0].name", 8, 5) in [
+        (each.path, each.line, each.column) for each in read(text.value, place=text.root).problems
+    ]
 
 
 # --- the label ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from pypod.model import codec
 from pypod.model.compounds import ListOf, MapOf, Shape
 from pypod.model.document import pod_fields, read_document, to_document
 from pypod.model.kinds import Kind
-from pypod.model.reading import Strictness
 from pypod.model.schema import Field
 from pypod.model.spec import (
     Container,
@@ -28,6 +27,7 @@ from pypod.model.spec import (
     Volume,
     VolumeMount,
 )
+from pypod.model.strictness import Strictness
 from pypod.model.structs import OneOf, Struct
 from pypod.model.validation import problems, warnings
 from tests.unit.spec_strategies import pods

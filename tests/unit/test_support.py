@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 from pypod.model.levels import Level
-from pypod.model.support import Row, rows
+from pypod.model.support import Row, object_rows, rows
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "support-table"
 
 ROWS = {(row.path, row.value): row for row in rows()}
 
@@ -39,3 +45,19 @@ def test_what_is_within_a_field_is_no_better_off() -> None:
         for around in rows():
             if row.path.startswith(f"{around.path}.") and around.level is Level.PLANNED and not around.value:
                 assert row.level in (Level.PLANNED, Level.REFUSED), row
+
+
+def test_the_page_is_not_stale() -> None:
+    """Run `scripts/support-table` where it is."""
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_rows_of_objects() -> None:
+    found = {row.path: row for row in object_rows("PersistentVolumeClaim")}
+    assert found["spec.accessModes"].level is Level.PARTLY
+    assert found["spec.resources.requests[storage]"].level is Level.PARTLY
+    assert found["metadata.generateName"].level is Level.REFUSED
+    assert {"data", "stringData", "type", "immutable"} < {row.path for row in object_rows("Secret")}
