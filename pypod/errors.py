@@ -39,7 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from pypod.model.plan import Plan
@@ -137,6 +137,10 @@ class EngineError(PypodError):
         self.status = status
         subject = f"{verb} '{target}'" if target else verb
         super().__init__(f"cannot {subject}: {detail}")
+
+    def saying(self, detail: str) -> Self:
+        """The same error in other words; without its cause, which has those of the engine."""
+        return type(self)(self.verb, self.target, detail, status=self.status)
 
 
 class EngineUnavailableError(EngineError, ConnectionError):

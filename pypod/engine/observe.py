@@ -12,6 +12,8 @@ from pypod.engine.identity import engine_architecture, engine_identity
 from pypod.engine.objects import store_of
 from pypod.errors import EngineError, NotFoundError
 from pypod.model import history, naming
+from pypod.model.environment import hidden_words, surroundings_of, takes_secrets
+from pypod.model.hidden import without
 from pypod.model.history import History
 from pypod.model.naming import PodKey
 from pypod.model.object_references import Objects
@@ -59,8 +61,29 @@ def observe(
         node_name=node.name,
     )
     if spec is not None and _is_whole(found, spec):
-        return replace(found, network=_network_of(found, pauses))
-    return _with_surroundings(engine, found, spec)
+        found = replace(found, network=_network_of(found, pauses))
+        return _without_secrets(engine, found, spec)
+    found = _with_surroundings(engine, found, spec)
+    return found if spec is None else _without_secrets(engine, found, spec)
+
+
+def _without_secrets(engine: Engine, found: PodObservation, spec: PodSpec) -> PodObservation:
+    """An engine that could not run a program says which: where that word comes from a Secret, nobody is to read it."""
+    told = {info.container for info in found.all_members if info.error}
+    users = [each for each in spec.all_containers if each.name in told and takes_secrets(each)]
+    if not users:
+        return found
+    objects = found.objects
+    if not objects.found:
+        objects = store_of(engine).read(spec.namespace, references_of(spec))
+    around = surroundings_of(spec, replace(found, objects=objects))
+    members = dict(found.members)
+    for container in users:
+        words = hidden_words(container, around)
+        members[container.name] = tuple(
+            replace(info, error=without(info.error, words)) for info in found.members[container.name]
+        )
+    return replace(found, members=members)
 
 
 def inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:

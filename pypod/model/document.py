@@ -31,6 +31,8 @@ from pypod.model.structs import fields_of, read_fields, standings, write_fields
 from pypod.model.wording import did_you_mean, show
 from pypod.model.writing import Writer
 
+NAMED_BY = ("name", "generateName")
+"""One of them must be there; one that could not be read is no second mistake."""
 STATUS = nothing(Anything(), Level.NO_EFFECT, "it is what a cluster says of a pod, not what is asked for")
 """The one field of a Pod that no part of a spec is read from."""
 
@@ -112,6 +114,8 @@ def _read(reader: Reader, document: object) -> PodSpec | None:
     reader.exact = annotations.exact
     values = read_fields(reader, "metadata", metadata, pod_fields("metadata"))
     values["annotations"] = annotations.foreign
+    if not (values["name"] or values["generate_name"] or any(metadata.get(each) for each in NAMED_BY)):
+        reader.refuse("metadata.name", "is required")
     if document.get("spec") is None:
         reader.refuse("spec", "is required")
         body = None

@@ -69,10 +69,10 @@ EnvVarSource = FieldRef | ResourceFieldRef | ConfigMapKeyRef | SecretKeyRef | Fi
 ENV_SOURCES = OneOf(
     "source",
     {
-        "fieldRef": Alternative(Struct(FieldRef), Level.PLANNED),
-        "resourceFieldRef": Alternative(Struct(ResourceFieldRef), Level.PLANNED),
-        "configMapKeyRef": Alternative(Struct(ConfigMapKeyRef), Level.PLANNED),
-        "secretKeyRef": Alternative(Struct(SecretKeyRef), Level.PLANNED),
+        "fieldRef": Alternative(Struct(FieldRef)),
+        "resourceFieldRef": Alternative(Struct(ResourceFieldRef)),
+        "configMapKeyRef": Alternative(Struct(ConfigMapKeyRef)),
+        "secretKeyRef": Alternative(Struct(SecretKeyRef)),
         "fileKeyRef": Alternative(Struct(FileKeyRef), Level.PLANNED),
     },
 )
@@ -143,3 +143,10 @@ def env_of(given: Env | None) -> tuple[EnvVar, ...]:
             for name, value in given.items()
         )
     return tuple(given or ())
+
+
+def env_from_of(given: Iterable[EnvFrom | ConfigMapEnvSource | SecretEnvSource]) -> tuple[EnvFrom, ...]:
+    """The sources; one without a prefix may stand for itself."""
+    return tuple(
+        EnvFrom(each) if isinstance(each, ConfigMapEnvSource | SecretEnvSource) else each for each in given
+    )

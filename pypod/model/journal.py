@@ -80,10 +80,11 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class ContainerFailed:
-    """The engine refused to make, or to start, a container; or its image could not be had.
+    """The engine refused to make, or to start, a container; its image could not be had; or what its variables are taken from.
 
     Attributes:
-        reason: ``ErrImagePull``, ``InvalidImageName``, ``CreateContainerError``, ``RunContainerError``.
+        reason: ``ErrImagePull``, ``InvalidImageName``, ``CreateContainerConfigError``, ``CreateContainerError``,
+            ``RunContainerError``.
         message: the engine's words.
         count: how often in a row.
         again: as of an `Event`.

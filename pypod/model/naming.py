@@ -10,7 +10,7 @@ import enum
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 NAMESPACE = "io.pypod.namespace"
@@ -103,6 +103,22 @@ class Owner:
         if len(parts) != 4 or not all(part.isdigit() for part in parts[1:]):
             return None
         return cls(parts[0], int(parts[1]), int(parts[2]), int(parts[3]))
+
+
+GENERATED_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+"""Of made-up names: no vowels, and nothing that looks like another (apimachinery pkg/util/rand)."""
+GENERATED_LENGTH = 5
+_LONGEST_BASE = 63 - GENERATED_LENGTH
+
+
+def generated_name(base: str, choose: Callable[[str], str]) -> str:
+    """A name that begins so (apiserver pkg/storage/names, GenerateName).
+
+    Args:
+        base: cut where it is too long.
+        choose: picks a letter.
+    """
+    return base[:_LONGEST_BASE] + "".join(choose(GENERATED_LETTERS) for _ in range(GENERATED_LENGTH))
 
 
 def short(uid: str) -> str:

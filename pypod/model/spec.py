@@ -41,6 +41,7 @@ from pypod.model.network import DNSConfig, DNSPolicy, HostAlias
 from pypod.model.records import record
 from pypod.model.references import Template
 from pypod.model.resources import Resources
+from pypod.model.restart_rules import ExitCodeOperator, ExitCodes, RestartAction, RestartRule
 from pypod.model.schema import also, k8s, nothing
 from pypod.model.security import (
     AppArmorProfile,
@@ -101,6 +102,8 @@ __all__ = [
     "EnvFrom",
     "EnvVar",
     "EnvVarSource",
+    "ExitCodeOperator",
+    "ExitCodes",
     "FSGroupChangePolicy",
     "FieldRef",
     "FileKeyRef",
@@ -122,7 +125,9 @@ __all__ = [
     "PullPolicy",
     "RecursiveReadOnly",
     "ResourceFieldRef",
+    "RestartAction",
     "RestartPolicy",
+    "RestartRule",
     "SELinuxOptions",
     "SeccompProfile",
     "SecretEnvSource",
@@ -188,7 +193,7 @@ _PLANNED = k8s(level=Level.PLANNED)
 )
 @record(frozen=True, slots=True)
 class PodSpec:
-    """A whole pod, as asked for. Its name is settled: `Pod` makes one where the user gave none.
+    """A whole pod, as asked for. One without a name has a ``generate_name``, of which `Pod` makes one.
 
     Attributes:
         init_containers: run one after the other, each to its end, before the containers; those with the restart policy
@@ -197,12 +202,13 @@ class PodSpec:
         active_deadline_seconds: how long the pod may be active, from its start, image pulls included; None: for ever.
         restart_backoff: how fast containers that keep ending are started again.
         annotations: for tools and people; those of pypod itself, ``io.pypod/...``, are made from the other attributes.
+        generate_name: the beginning of a name that is made up, where ``name`` is empty.
         image_pull_secrets: names of Secrets with the credentials of registries.
 
     The others are Kubernetes'.
     """
 
-    name: str = field(metadata=_metadata())
+    name: str = field(metadata=_metadata(absent=""))
     containers: tuple[Container, ...]
     volumes: tuple[Volume, ...] = ()
     namespace: str = field(default="default", metadata=_metadata(always=True))
@@ -217,7 +223,7 @@ class PodSpec:
     active_deadline_seconds: float | None = field(default=None, metadata=k8s(kind=Seconds(64)))
     restart_backoff: BackoffProfile = field(default=BackoffProfile.FAST, metadata=k8s(place="annotation"))
     annotations: Mapping[str, str] = field(default_factory=lambda: _EMPTY, hash=False, metadata=_metadata())
-    generate_name: str = field(default="", metadata=_metadata(Level.PLANNED))
+    generate_name: str = field(default="", metadata=_metadata())
     finalizers: tuple[str, ...] = field(
         default=(), metadata=_metadata(Level.NO_EFFECT, "no controller would ever lift them")
     )
@@ -227,7 +233,13 @@ class PodSpec:
         metadata=_metadata(Level.NO_EFFECT, "there are no objects that own pods", kind=shapes.OWNERS),
     )
     security_context: PodSecurityContext = field(default=PodSecurityContext())
-    resources: Resources = field(default=Resources(), metadata=_PLANNED)
+    resources: Resources = field(
+        default=Resources(),
+        metadata=k8s(
+            level=Level.PARTLY,
+            reason="each container is held to the pod's limits, but not all of them together: an engine has no cgroup of a pod",
+        ),
+    )
     image_pull_secrets: tuple[str, ...] = field(
         default=(), metadata=k8s(kind=ListOf(Named(STRING)), level=Level.PLANNED)
     )

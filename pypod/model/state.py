@@ -97,6 +97,7 @@ class ContainerInfo:
         exit_code: of the last end, also of a start that failed (126, 127, 128); None while it runs or where nothing happened.
         error: why the engine could not start it.
         addresses: its IPv4 by network ID; empty for a member, whose address is its pause's.
+        gateways: by network ID, the address at which it reaches the engine's host.
         stop_signal: what ends it gracefully: ``SIGTERM``, or as its image says.
     """
 
@@ -113,6 +114,7 @@ class ContainerInfo:
     oom_killed: bool = False
     addresses: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGTERM"
+    gateways: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def attempt(self) -> int:
@@ -210,7 +212,14 @@ class PodObservation:
         """The pod's address on its network; empty while it has none."""
         if self.pause is None or not self.pause.is_live:
             return ""
-        addresses = self.pause.addresses
+        return self._on_its_network(self.pause.addresses)
+
+    @property
+    def host_ip(self) -> str:
+        """The address of the engine's host on the pod's network; empty while that is not known."""
+        return self._on_its_network(self.pause.gateways) if self.ip and self.pause is not None else ""
+
+    def _on_its_network(self, addresses: Mapping[str, str]) -> str:
         if self.network is not None and addresses.get(self.network.id):
             return addresses[self.network.id]
         return next(iter(addresses.values()), "")

@@ -21,6 +21,7 @@ from pypod.model.validation_check import LARGEST_SIZE, QUALIFIED, QUALIFIED_RULE
 from pypod.model.validation_containers import check_containers
 from pypod.model.validation_handlers import probes_of
 from pypod.model.validation_network import check_network
+from pypod.model.validation_resources import check_pod_resources
 from pypod.model.validation_security import check_pod_security
 from pypod.model.validation_volumes import check_volumes
 from pypod.model.wording import show
@@ -46,6 +47,7 @@ def problems(spec: PodSpec) -> list[Problem]:
     grace = _pod(check, spec)
     volumes = check_volumes(check, spec)
     check_containers(check, spec, volumes, grace)
+    check_pod_resources(check, spec)
     if not check.full:
         _types(check, spec)
         _levels(check, spec)
@@ -85,7 +87,7 @@ def _quoted(name: object) -> str:
 
 def _pod(check: Check, spec: PodSpec) -> float | None:
     """Checks what the pod has of its own, and answers with its grace period where that is right."""
-    check.name("metadata.name", spec.name, subdomain=True)
+    _names(check, spec)
     check.name("metadata.namespace", spec.namespace)
     _labels(check, "metadata.labels", spec.labels)
     _annotations(check, spec.annotations)
@@ -110,6 +112,22 @@ def _pod(check: Check, spec: PodSpec) -> float | None:
         check.seconds(deadline, spec.active_deadline_seconds, above_zero=True)
     grace = "spec.terminationGracePeriodSeconds"
     return check.seconds(grace, spec.termination_grace_period_seconds, most=LARGEST_SIZE)
+
+
+def _names(check: Check, spec: PodSpec) -> None:
+    """A name, or what one is made of: that is its beginning, and may end in ``-``."""
+    base = spec.generate_name
+    if base == "":
+        check.name("metadata.name", spec.name, subdomain=True)
+        return
+    if spec.name != "":
+        check.name("metadata.name", spec.name, subdomain=True)
+    text = check.text("metadata.generateName", base)
+    if text is not None:
+        # As there: a dash at the end stands for what follows it (apimachinery pkg/api/validation, maskTrailingDash).
+        check.name(
+            "metadata.generateName", f"{text[:-1]}a" if text[1:].endswith("-") else text, subdomain=True
+        )
 
 
 def _labels(check: Check, path: str, labels: object) -> None:
