@@ -38,7 +38,7 @@ def validate(spec: PodSpec) -> None:
             `InvalidPortError`, `PortConflictError`, `UnknownVolumeError`).
     """
     if found := problems(spec):
-        raise spec_error(f"pod {_quoted(spec.name)}", found)
+        raise spec_error(f"pod {_quoted(spec.name or spec.generate_name)}", found)
 
 
 def problems(spec: PodSpec) -> list[Problem]:
@@ -122,12 +122,16 @@ def _names(check: Check, spec: PodSpec) -> None:
         return
     if spec.name != "":
         check.name("metadata.name", spec.name, subdomain=True)
-    text = check.text("metadata.generateName", base)
-    if text is not None:
-        # As there: a dash at the end stands for what follows it (apimachinery pkg/api/validation, maskTrailingDash).
-        check.name(
-            "metadata.generateName", f"{text[:-1]}a" if text[1:].endswith("-") else text, subdomain=True
-        )
+    path = "metadata.generateName"
+    text = check.text(path, base)
+    if text is None:
+        return
+    # As there: a dash at the end stands for what follows it (apimachinery pkg/api/validation, maskTrailingDash).
+    whole = f"{text[:-1]}a" if text[1:].endswith("-") else text
+    trial = Check()
+    trial.name(path, whole, subdomain=True)
+    for problem in trial.problems:
+        check.add(path, problem.message.replace(show(whole), show(text), 1), problem.error)
 
 
 def _labels(check: Check, path: str, labels: object) -> None:
