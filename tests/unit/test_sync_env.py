@@ -113,7 +113,7 @@ def test_it_waits_and_heals(engine: FakeEngine) -> None:
     store_of(engine).apply(DB)
     live_for(engine, pod, 11)
     assert env_of(engine, "web") == {"A": MARKER}
-    assert pod.status.phase is Phase.RUNNING
+    assert pod.refresh().phase is Phase.RUNNING
     assert not pod.channel.history.failures
 
 
