@@ -11,7 +11,8 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from pypod.model.records import record
 
 NAMESPACE = "io.pypod.namespace"
 POD = "io.pypod.pod"
@@ -61,7 +62,7 @@ class Role(enum.Enum):
     """Of no pod: it is never started, and has volumes whose files somebody reads or writes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodKey:
     """Which pod: its names for people, and the uid that no other pod ever had."""
 
@@ -74,7 +75,7 @@ class PodKey:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Owner:
     """The process that a pod belongs to, so that another one on the same kernel can tell whether it is alive.
 

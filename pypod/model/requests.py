@@ -10,11 +10,12 @@ from __future__ import annotations
 import ipaddress
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pypod.model import codec, expansion, naming
 from pypod.model.allotment import allotment
 from pypod.model.naming import Owner, PodKey
+from pypod.model.records import record
 from pypod.model.spec import Container, ContainerPort, EmptyDir, HostPath, HostPathType, Medium, PodSpec
 
 PAUSE_CPU_SHARES = 2
@@ -29,7 +30,7 @@ NETWORK_SUBNETS = ipaddress.IPv4Network("10.216.0.0/13")
 SUBNET_PREFIX = 20
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NetworkRequest:
     """A user-defined bridge. Its explicit subnet is the lock: of parallel creators the engine lets one have it."""
 
@@ -38,7 +39,7 @@ class NetworkRequest:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VolumeRequest:
     """A volume of the ``local`` driver; in memory (tmpfs) with an optional size in bytes, or on disk."""
 
@@ -48,7 +49,7 @@ class VolumeRequest:
     size_limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MountRequest:
     """A volume (by name) or a bind of the engine's host (by path) in a container.
 
@@ -67,7 +68,7 @@ class MountRequest:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContainerRequest:
     """One container. Empty means: the engine's or the image's default.
 
@@ -112,7 +113,7 @@ class ContainerRequest:
     stop_signal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodIdentity:
     """Which pod of whom: all that labels and names need, beside the spec."""
 
@@ -232,7 +233,7 @@ def _pause_mounts(spec: PodSpec, key: PodKey) -> tuple[MountRequest, ...]:
     return tuple(mounts)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Sandbox:
     """What a member needs to know of its surroundings.
 

@@ -8,14 +8,14 @@ figures those of its feature ReduceDefaultCrashLoopBackOffDecay: 1 s doubling to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pypod.model import restart_rules
+from pypod.model.records import record
 from pypod.model.restart_rules import RestartRule
 from pypod.model.spec import BackoffProfile, RestartPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Backoff:
     """Seconds. The first restart is at once; the next waits `initial`, each one after twice as long, `cap` at most.
 
@@ -42,7 +42,7 @@ IMAGE_PULL = Backoff(initial=10.0, cap=300.0)
 PROFILES = {BackoffProfile.FAST: DEFAULT, BackoffProfile.CLASSIC: CLASSIC}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Restart:
     """Start it again, not before `due` (Unix seconds); the back-off is then at `step`."""
 

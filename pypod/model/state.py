@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pypod.model import naming
 from pypod.model.naming import PodKey
 from pypod.model.object_references import Objects
+from pypod.model.records import record
 
 LEASE_LOST = 97
 """The exit code with which a pause says that its owner is gone (`pypod.engine.pause.LEASE_LOST_EXIT_CODE`)."""
@@ -31,7 +32,7 @@ class ContainerState(enum.Enum):
         return self in (ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.RESTARTING)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EngineInfo:
     """Which engine this is.
 
@@ -56,7 +57,7 @@ class EngineInfo:
     security_options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ImageInfo:
     id: str
     references: tuple[str, ...]
@@ -65,7 +66,7 @@ class ImageInfo:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NetworkInfo:
     id: str
     name: str
@@ -74,7 +75,7 @@ class NetworkInfo:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VolumeInfo:
     """A volume.
 
@@ -88,7 +89,7 @@ class VolumeInfo:
     mountpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContainerInfo:
     """One container, as inspected.
 
@@ -149,7 +150,7 @@ class ContainerInfo:
         return self.state in (ContainerState.EXITED, ContainerState.DEAD) or self.failed_to_start
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodObservation:
     """All that the engine has of one pod, at one moment.
 
