@@ -11,6 +11,7 @@ import secrets
 from dataclasses import replace
 
 from pypod import starting
+from pypod.engine import observe
 from pypod.engine.objects import store_of
 from pypod.engine.sync import PodSync
 from pypod.errors import (
@@ -172,8 +173,9 @@ def _variables(sync: PodSync, seen: PodObservation, container: Container) -> dic
     """Of objects as they are now."""
     spec = sync.desired.spec
     objects = store_of(sync.engine).read(spec.namespace, variables_of(container))
+    files = observe.read_env_files(sync.engine, seen, spec, [container])
     try:
-        return environment(container, surroundings_of(spec, replace(seen, objects=objects)))
+        return environment(container, surroundings_of(spec, replace(seen, objects=objects, env_files=files)))
     except ConfigError as error:
         raise PodStartError(
             f"cannot debug pod '{_full(sync)}': container '{container.name}': {CONFIG_ERROR}: {error} ({error.path})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -9,16 +10,18 @@ from pypod.engine import pause
 from pypod.engine.api import Engine
 from pypod.engine.clock import SYSTEM, Clock
 from pypod.engine.identity import engine_architecture, engine_identity
+from pypod.engine.messages import read_file
 from pypod.engine.objects import store_of
 from pypod.errors import EngineError, NotFoundError
-from pypod.model import history, naming
+from pypod.model import env_files, history, naming
 from pypod.model.environment import hidden_words, surroundings_of, takes_secrets
 from pypod.model.hidden import without
 from pypod.model.history import History
 from pypod.model.naming import PodKey
 from pypod.model.object_references import Objects
 from pypod.model.referring import references_of
-from pypod.model.spec import PodSpec, RestartPolicy
+from pypod.model.requests import volume_directory
+from pypod.model.spec import Container, PodSpec, RestartPolicy
 from pypod.model.state import (
     ContainerInfo,
     ImageInfo,
@@ -64,7 +67,30 @@ def observe(
         found = replace(found, network=_network_of(found, pauses))
         return _without_secrets(engine, found, spec)
     found = _with_surroundings(engine, found, spec)
-    return found if spec is None else _without_secrets(engine, found, spec)
+    if spec is None:
+        return found
+    idle = [each for each in spec.all_containers if not ((info := found.newest(each.name)) and info.is_live)]
+    found = replace(found, env_files=read_env_files(engine, found, spec, idle))
+    return _without_secrets(engine, found, spec)
+
+
+def read_env_files(
+    engine: Engine, found: PodObservation, spec: PodSpec, containers: Iterable[Container]
+) -> dict[tuple[str, str], bytes]:
+    """The files that variables of these containers come from, by volume and path. They are read through the pause, which has all
+    volumes; without one that runs there are none."""
+    if found.sandbox is None:
+        return {}
+    wanted = {
+        (ref.volume_name, ref.path) for container in containers for ref in env_files.files_of(container)
+    }
+    there = {}
+    for volume, path in sorted(wanted):
+        if env_files.is_readable(spec, volume):
+            whole = f"{volume_directory(spec, volume)}/{path}"
+            with contextlib.suppress(NotFoundError):
+                there[volume, path] = read_file(engine, found.sandbox.id, whole, env_files.MOST_BYTES)
+    return there
 
 
 def _without_secrets(engine: Engine, found: PodObservation, spec: PodSpec) -> PodObservation:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from pypod.model.kinds import QuantityText
-from pypod.model.levels import Level
 from pypod.model.records import record
 from pypod.model.references import Text
 from pypod.model.schema import k8s
@@ -56,7 +55,7 @@ class SecretKeyRef:
 
 @record(frozen=True, slots=True)
 class FileKeyRef:
-    """One variable of a file ``NAME=value`` in an `EmptyDir`, which an init container wrote."""
+    """One variable of a file in an `EmptyDir`, which an init container wrote: lines ``NAME='value'``, with these quotes."""
 
     volume_name: str
     path: str
@@ -73,7 +72,7 @@ ENV_SOURCES = OneOf(
         "resourceFieldRef": Alternative(Struct(ResourceFieldRef)),
         "configMapKeyRef": Alternative(Struct(ConfigMapKeyRef)),
         "secretKeyRef": Alternative(Struct(SecretKeyRef)),
-        "fileKeyRef": Alternative(Struct(FileKeyRef), Level.PLANNED),
+        "fileKeyRef": Alternative(Struct(FileKeyRef)),
     },
 )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pypod.model import expansion, object_values
+from pypod.model import env_files, expansion, object_values
 from pypod.model.containers import Container
 from pypod.model.downward import NEEDS_ADDRESS, Amounts, PodFacts, field_value, resource_value
 from pypod.model.env import (
@@ -22,6 +22,7 @@ from pypod.model.env import (
     EnvVar,
     EnvVarSource,
     FieldRef,
+    FileKeyRef,
     ResourceFieldRef,
     SecretEnvSource,
     SecretKeyRef,
@@ -59,12 +60,14 @@ class Surroundings:
         facts: what there is to tell of it.
         objects: the ConfigMaps and Secrets that its containers refer to.
         allocatable: what a container without a limit can have.
+        files: what is in the files that variables come from, by volume and path.
     """
 
     spec: PodSpec
     facts: PodFacts
     objects: Objects = field(default_factory=Objects)
     allocatable: Amounts = field(default_factory=dict, hash=False)
+    files: Mapping[tuple[str, str], bytes] = field(default_factory=dict, hash=False, repr=False)
 
 
 def surroundings_of(spec: PodSpec, observed: PodObservation) -> Surroundings:
@@ -72,7 +75,11 @@ def surroundings_of(spec: PodSpec, observed: PodObservation) -> Surroundings:
     # A limit of the whole pod bounds each of its containers (pkg/kubelet/kubelet_resources.go).
     node = {"cpu": observed.node_cpus * 1000, "memory": observed.node_memory}
     return Surroundings(
-        spec, facts_of(spec, observed), observed.objects, node | _amounts(spec.resources.limits)
+        spec,
+        facts_of(spec, observed),
+        observed.objects,
+        node | _amounts(spec.resources.limits),
+        observed.env_files,
     )
 
 
@@ -218,7 +225,24 @@ def _from(source: EnvVarSource, container: Container, around: Surroundings) -> s
                 objects.secret(name), name, key, namespace=namespace, optional=optional
             )
             return None if found is None else Hidden(found)
-    raise NotImplementedError(f"no variable is taken from a {type(source).__name__}")
+        case FileKeyRef():
+            return _of_file(source, around)
+
+
+def _of_file(source: FileKeyRef, around: Surroundings) -> str | None:
+    """Not hidden: a volume is no place for secrets, as Kubernetes' own documentation has it."""
+    data = around.files.get((source.volume_name, source.path))
+    if data is None:
+        if source.optional:
+            return None
+        raise ValueMissingError(f'file "{source.path}" not found in volume "{source.volume_name}"')
+    try:
+        found = env_files.parse(data)
+    except ValueError as error:
+        raise ValueMissingError(f'couldn\'t parse env file "{source.path}": {error}') from None
+    if source.key not in found and not source.optional:
+        raise ValueMissingError(f'environment variable key "{source.key}" not found in file "{source.path}"')
+    return found.get(source.key)
 
 
 def _readable(objects: Objects, kind: str, name: str) -> None:

@@ -173,6 +173,12 @@ def messages_directory(spec: PodSpec) -> str:
     return f"/v/{sum(isinstance(volume.source, EmptyDir) for volume in spec.volumes)}"
 
 
+def volume_directory(spec: PodSpec, name: str) -> str:
+    """Where the pause has an `EmptyDir`."""
+    held = [volume.name for volume in spec.volumes if isinstance(volume.source, EmptyDir)]
+    return f"/v/{held.index(name)}"
+
+
 def message_file(container: str, attempt: int) -> str:
     """The name of an instance's termination message in that volume."""
     return f"{container}_{attempt}"

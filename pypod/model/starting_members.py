@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pypod.model import restarts
+from pypod.model import env_files, restarts
 from pypod.model.desired import Desired
 from pypod.model.environment import (
     CONFIG_ERROR,
@@ -225,8 +225,8 @@ class StartSteps:
         if container.termination_message_path and not sandbox.messages:
             self.waiting.append(f"container {member.name}: the volume of its messages is being made")
             return True
-        if needs_address(container) and self._place.started is not None:
-            self.waiting.append(f"container {member.name}: the pod has no address yet")
+        if self._place.started is not None and (lacks := _needs_of(container)):
+            self.waiting.append(f"container {member.name}: {lacks}")
             return True
         try:
             variables = environment(container, surroundings_of(self._spec, self._observed))
@@ -328,6 +328,13 @@ def waiting_for(image: str, desired: Desired, observed: PodObservation, history:
         and container.name not in running
         and pull_cause(container, observed, history)
     ]
+
+
+def _needs_of(container: Container) -> str:
+    """What it must be told that only a sandbox which runs can tell; empty: nothing."""
+    if needs_address(container):
+        return "the pod has no address yet"
+    return "the pod's volumes cannot be read yet" if any(env_files.files_of(container)) else ""
 
 
 def _why_stopped(member: Member) -> tuple[str, str]:

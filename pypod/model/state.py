@@ -164,6 +164,8 @@ class PodObservation:
         node_memory: of the engine's host, bytes; 0 where it was not asked for.
         node_cpus, node_name: of the engine's host.
         objects: the ConfigMaps, Secrets and claims that the spec refers to.
+        env_files: the files that variables of containers which do not run come from, by volume and path; one that is not there
+            is missing.
         pause_image: the embedded image's reference for this engine, and whether it is there.
     """
 
@@ -179,6 +181,7 @@ class PodObservation:
     node_cpus: int = 0
     node_name: str = ""
     objects: Objects = field(default_factory=Objects)
+    env_files: Mapping[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
     pause_image: str = ""
     pause_image_present: bool = False
 

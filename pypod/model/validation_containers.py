@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pypod.model import expansion
+from pypod.model import env_files, expansion
 from pypod.model.handlers import Probe
-from pypod.model.spec import Container, MessagePolicy, PodSpec, PullPolicy, RestartPolicy
+from pypod.model.spec import Container, FileKeyRef, MessagePolicy, PodSpec, PullPolicy, RestartPolicy
 from pypod.model.validation_check import Check
 from pypod.model.validation_env import check_env, check_env_from
 from pypod.model.validation_handlers import (
@@ -111,7 +111,18 @@ def _environment(
     check_env(check, path, container.env, names, volumes)
     check_env_from(check, path, container.env_from)
     if len(check.problems) == before:
+        _env_files(check, path, container, spec)
         _references(check, path, container)
+
+
+def _env_files(check: Check, path: str, container: Container, spec: PodSpec) -> None:
+    for index, variable in enumerate(container.env):
+        source = variable.value_from
+        if isinstance(source, FileKeyRef) and not env_files.is_readable(spec, source.volume_name):
+            where = f"{path}.env[{index}].valueFrom.fileKeyRef.volumeName"
+            check.add(
+                where, f"{show(source.volume_name)} is no emptyDir: only files in one of these are read"
+            )
 
 
 def _references(check: Check, path: str, container: Container) -> None:

@@ -158,6 +158,32 @@ def test_an_address_is_known_to_init_containers_and_sidecars_too(namespace: str)
             eventually(functools.partial(tells, pod, name), f"{name} tells its address")
 
 
+def test_a_variable_of_a_file_that_an_init_container_wrote(namespace: str) -> None:
+    """As Kubernetes' own page has it: the container does not mount the volume."""
+    manifest = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: p, namespace: {namespace}}}
+spec:
+  terminationGracePeriodSeconds: 0
+  initContainers:
+  - name: setup-envfile
+    image: {BUSYBOX}
+    command: [sh, -c, "printf \\"DB_ADDRESS='add ress'\\\\nREST_ENDPOINT='endpoint'\\" > /data/config.env"]
+    volumeMounts: [{{name: config, mountPath: /data}}]
+  containers:
+  - name: web
+    image: {BUSYBOX}
+    command: [sleep, "1000"]
+    env:
+    - name: DB
+      valueFrom: {{fileKeyRef: {{path: config.env, volumeName: config, key: DB_ADDRESS, optional: false}}}}
+  volumes: [{{name: config, emptyDir: {{}}}}]
+"""
+    with Pod.from_manifest(manifest) as pod:
+        assert sh(pod, "web", "echo $DB; test ! -e /data").strip() == "add ress"
+
+
 # --- what is not there --------------------------------------------------------------------------------------------------
 
 

@@ -50,7 +50,10 @@ def test_values(value: Any, words: str) -> None:
 
 
 def test_names_stand_in_a_column() -> None:
-    sources = [EnvFrom(ConfigMapEnvSource("settings"), "APP_"), SecretEnvSource("db", optional=True)]
+    sources: list[Any] = [
+        EnvFrom(ConfigMapEnvSource("settings"), "APP_"),
+        SecretEnvSource("db", optional=True),
+    ]
     container = Container("web", "x", env={"A": "1", "LONG": "2"}, env_from=sources)
     assert describe_variables(container, FACTS) == [
         "    Environment Variables from:",

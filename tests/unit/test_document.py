@@ -298,16 +298,12 @@ def test_null_is_absent_as_in_kubernetes() -> None:
     assert from_document(document).containers[0].env == (EnvVar("A"), EnvVar("B"))
 
 
-FILE_KEY = {"fileKeyRef": {"volumeName": "v", "path": "a", "key": "A"}}
-
-
 def test_unknown_and_unsupported_fields_are_told_apart() -> None:
-    document = with_container(imagePullpolicy="Never", env=[{"name": "A", "valueFrom": FILE_KEY}])
+    document = with_container(imagePullpolicy="Never")
     document["spec"].update(ephemeralContainers=[{}], containrs=1)
     document["sepc"] = {}
     assert sorted(refusals(document)) == [
         "sepc: unknown field, did you mean 'spec'?",
-        "spec.containers[0].env[0].valueFrom.fileKeyRef: is not supported yet",
         "spec.containers[0].imagePullpolicy: unknown field, did you mean 'imagePullPolicy'?",
         "spec.containrs: unknown field, did you mean 'containers'?",
         "spec.ephemeralContainers: is refused: they join a pod that runs; use 'pypod debug', or pod.debug()",
@@ -368,7 +364,6 @@ ANNOTATION_REFUSALS = [
         (with_container(ports=[{}]), "spec.containers[0].ports[0].containerPort: is required"),
         (with_container(ports=[80]), "spec.containers[0].ports[0]: a mapping of fields is expected, not the number 80"),
         (with_container(env=[{"name": "A", "valueFrom": {}}]), "spec.containers[0].env[0].valueFrom: must specify a source: one of fieldRef,"),
-        (with_container(env=[{"name": "A", "valueFrom": FILE_KEY}]), "spec.containers[0].env[0].valueFrom.fileKeyRef: is not supported yet"),
         (with_container(volumeMounts=[{"name": "a", "mountPath": "/a", "subPath": "b"}]), "spec.containers[0].volumeMounts[0].subPath: is not"),
         (with_pod(shareProcessNamespace="true"), "spec.shareProcessNamespace: true or false is expected, not 'true'"),
         (with_pod(restartPolicy="never"), "spec.restartPolicy: 'never' is not supported; one of 'Always', 'OnFailure', 'Never'"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from pypod.model import env_files
 from pypod.model.environment import (
     ConfigError,
     Surroundings,
@@ -28,6 +30,7 @@ from pypod.model.spec import (
     EnvFrom,
     EnvVar,
     FieldRef,
+    FileKeyRef,
     PodSpec,
     ResourceFieldRef,
     SecretEnvSource,
@@ -245,6 +248,66 @@ def test_where_a_container_stands() -> None:
     assert path_of(spec, init) == "spec.initContainers[0]"
     assert path_of(spec, SPEC.containers[1]) == "spec.containers[1]"
     assert path_of(spec, Container("debugger", "x")) == "spec.ephemeralContainers[0]"
+
+
+# --- files ---------------------------------------------------------------------------------------------------------------
+
+FILES: list[tuple[str, dict[str, str]]] = [
+    ("DB_ADDRESS='address'\n", {"DB_ADDRESS": "address"}),
+    ("\n  # comment='x'\n A = 'a # b' \n\tB='$(A) \\n \"'", {"A": "a # b", "B": '$(A) \\n "'}),
+    ("M='line1\nline2'\r\nE=''\nM='second'\n", {"M": "line1\nline2", "E": ""}),
+    ("", {}),
+]
+
+
+@pytest.mark.parametrize(("text", "found"), FILES, ids=range(len(FILES)))
+def test_files_with_variables(text: str, found: dict[str, str]) -> None:
+    assert env_files.parse(text.encode()) == found
+
+
+NO_FILES = ["A=x", 'A="x"', "A='x''y'", "A='x'$B", "A='x", "A", "='x'", "A='x' # no", "export A='x'"]
+
+
+@pytest.mark.parametrize("text", NO_FILES)
+def test_what_is_no_file_with_variables(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^line 2 is not NAME='value', with single quotes around the value$"
+    ):
+        env_files.parse(f"\n{text}\nB='b'\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("data", "why"), [(b"\xff", "it is not UTF-8"), (b" " * 2**20, "it has more than 1048576 bytes")]
+)
+def test_files_that_are_not_read(data: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        env_files.parse(data)
+
+
+@pytest.mark.parametrize("text", ["A='" * 50_000, " " * 500_000, "#" * 500_000, "A ='" + "\n" * 500_000])
+def test_hostile_files_cost_little(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        env_files.parse(text.encode())
+
+
+def filed(source: FileKeyRef, **files: bytes) -> dict[str, str]:
+    there = {("v", path): data for path, data in files.items()}
+    return environment(Container("web", "nginx:1", env={"A": source}), replace(around(), files=there))
+
+
+def test_variables_of_files() -> None:
+    assert filed(FileKeyRef("v", "f", "K"), f=b"K='v'") == {"A": "v"}
+    assert filed(FileKeyRef("v", "f", "K", optional=True)) == {}
+    assert filed(FileKeyRef("v", "f", "K", optional=True), f=b"X='v'") == {}
+    for files, words in (
+        ({}, 'file "f" not found in volume "v"'),
+        ({"f": b"X='v'"}, 'environment variable key "K" not found in file "f"'),
+        ({"f": b"K=v"}, """couldn't parse env file "f": line 1 is not NAME='value'"""),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            filed(FileKeyRef("v", "f", "K"), **files)
+        assert str(caught.value).startswith(words)
+        assert caught.value.path == "spec.containers[0].env[0].valueFrom.fileKeyRef"
 
 
 # --- secrets ------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pypod.model.journal import ContainerFailed, Event
 from pypod.model.object_references import Objects
 from pypod.model.objects import Secret
 from pypod.model.plan import CreateContainer, Plan, Write
-from pypod.model.spec import Container, FieldRef, PodSpec, SecretKeyRef, Template
+from pypod.model.spec import Container, FieldRef, FileKeyRef, PodSpec, SecretKeyRef, Template, Volume
 from tests.unit.pods import NOW, Case, dead, made, member, pause, seen, started, told
 
 PASSWORD = SecretKeyRef("db", "password")
@@ -56,6 +56,20 @@ CASES = {
 #1 create container web_0: not there yet
 #2 start container web_0 (after #1): not there yet""",
         spec=pod(needs(FieldRef("status.hostIP"))),
+    ),
+    "who needs a file waits for the sandbox too": Case(
+        seen(),
+        """\
+#1 create volume v: emptyDir begins empty
+#2 create container pause_0 (after #1): no sandbox
+#3 attach channel pause_0 (after #2): lease and journal
+#4 start container pause_0 (after #3): no sandbox
+#5 create container log_0 (after #2): not there yet
+#6 start container log_0 (after #5, #4): not there yet""",
+        waiting="container web: the pod's volumes cannot be read yet",
+        spec=lambda spec: replace(
+            pod(needs(FileKeyRef("v", "f", "K")))(spec), volumes=(Volume.empty_dir("v"),)
+        ),
     ),
     "what else is told of the pod is known before": Case(
         seen(),

@@ -22,10 +22,12 @@ from pypod.model.spec import (
     EnvFrom,
     EnvVar,
     FieldRef,
+    FileKeyRef,
     PodSpec,
     SecretEnvSource,
     SecretKeyRef,
     Template,
+    Volume,
 )
 from pypod.model.status import Phase, Terminated, Waiting
 from pypod.testing import FakeEngine, Program
@@ -163,6 +165,26 @@ def test_a_new_sandbox_tells_its_own_address(engine: FakeEngine) -> None:
     live_for(engine, pod, 40)
     assert env_of(engine, "web") == {"A": look(engine).ip}
     assert live(engine, "web").sandbox == 1
+
+
+def test_a_variable_of_a_file_that_an_init_container_wrote(engine: FakeEngine) -> None:
+    engine.program("writes", Program(runs_for=1))
+    first = Container("first", "app:1", command=["writes"], mounts={"data": "/data"})
+    spec = of(
+        web(FileKeyRef("data", "a.env", "K")),
+        init_containers=(first,),
+        volumes=(Volume.empty_dir("cache"), Volume.empty_dir("data")),
+    )
+    pod = sync_of(engine, spec)
+    settle(pod)
+    live_for(engine, pod, 2)
+    assert waits(pod) == ("CreateContainerConfigError", 'file "a.env" not found in volume "data"')
+    engine.write_file(pause_of(engine).id, "/v/1/a.env", "# written\nK='v a l'\n")
+    live_for(engine, pod, 11)
+    assert env_of(engine, "web") == {"A": "v a l"}
+    ephemeral: Any = {"A": FileKeyRef("data", "a.env", "K")}
+    debugging.join(pod, Container("tools", "app:1", env=ephemeral), target=None, stdin=False)
+    assert env_of(engine, "tools") == {"A": "v a l"}
 
 
 # --- start ----------------------------------------------------------------------------------------------------------------

@@ -398,11 +398,18 @@ def test_resources_of_the_pod() -> None:
 
 
 def test_what_is_not_there_yet_is_refused_from_python_too() -> None:
-    source = FileKeyRef("v", "a", "A")
-    spec = one(env={"A": source})
-    assert [(each.path, each.message) for each in problems(spec)] == [
-        (f"{WEB}.env[0].valueFrom.fileKeyRef", "is not supported yet")
+    assert [(each.path, each.message) for each in problems(one(tty=True))] == [
+        (f"{WEB}.tty", "is not supported yet")
     ]
+
+
+def test_files_with_variables_are_in_empty_directories() -> None:
+    assert faults(one(env={"A": FileKeyRef("v", "a", "A")})) == []
+    volumes = (Volume.host_path("v", "/srv"),)
+    spec = pod(Container("web", "nginx", env={"A": FileKeyRef("v", "a", "A")}), volumes=volumes)
+    assert fault(spec) == (
+        f"{WEB}.env[0].valueFrom.fileKeyRef.volumeName: 'v' is no emptyDir: only files in one of these are read"
+    )
 
 
 def test_what_has_no_effect_is_told_of() -> None:
