@@ -11,6 +11,8 @@ import secrets
 from dataclasses import replace
 
 from pypod import starting
+from pypod.engine import observe
+from pypod.engine.objects import store_of
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     CommandError,
@@ -25,19 +27,19 @@ from pypod.errors import (
     spec_error,
 )
 from pypod.model import journal, naming, validation
+from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
+from pypod.model.hidden import Hidden, without
 from pypod.model.naming import Role
+from pypod.model.referring import variables_of
 from pypod.model.requests import ContainerRequest, Sandbox, member_request
 from pypod.model.spec import Container, PullPolicy
 from pypod.model.state import ContainerInfo, PodObservation
 from pypod.model.status import Phase
 
-_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-"""Those of Kubernetes' made-up names: no vowels, and nothing that looks like another."""
-
 
 def made_up_name() -> str:
     """``debugger-xxxxx``, as kubectl names them."""
-    return f"debugger-{''.join(secrets.choice(_LETTERS) for _ in range(5))}"
+    return naming.generated_name("debugger-", secrets.choice)
 
 
 def join(sync: PodSync, container: Container, *, target: str | None, stdin: bool) -> str:
@@ -155,10 +157,32 @@ def _request(sync: PodSync, seen: PodObservation, container: Container) -> Conta
     assert pause is not None
     sandbox = Sandbox(pause.id, pause.attempt, node_memory=seen.node_memory)
     request = member_request(
-        sync.desired.spec, container, identity, attempt=0, image=container.image, sandbox=sandbox
+        sync.desired.spec,
+        container,
+        identity,
+        attempt=0,
+        image=container.image,
+        sandbox=sandbox,
+        variables=_variables(sync, seen, container),
     )
     labels = naming.member_labels(identity.labels, container.name, 0, pause.attempt, role=Role.EPHEMERAL)
     return replace(request, labels=labels)
+
+
+def _variables(sync: PodSync, seen: PodObservation, container: Container) -> dict[str, str]:
+    """Of objects as they are now."""
+    spec = sync.desired.spec
+    objects = store_of(sync.engine).read(spec.namespace, variables_of(container))
+    files = observe.read_env_files(sync.engine, seen, spec, [container])
+    try:
+        return environment(container, surroundings_of(spec, replace(seen, objects=objects, env_files=files)))
+    except ConfigError as error:
+        raise PodStartError(
+            f"cannot debug pod '{_full(sync)}': container '{container.name}': {CONFIG_ERROR}: {error} ({error.path})",
+            pod=_full(sync),
+            container=container.name,
+            reason=CONFIG_ERROR,
+        ) from None
 
 
 def _start(sync: PodSync, container: Container, request: ContainerRequest) -> None:
@@ -178,9 +202,11 @@ def _start(sync: PodSync, container: Container, request: ContainerRequest) -> No
     except EngineUnavailableError:
         raise
     except EngineError as error:
-        failure = _failure(sync, container, identity, what, error)
+        hidden = [word for word in (*request.entrypoint, *request.command) if isinstance(word, Hidden)]
+        shown = error.saying(without(error.detail, hidden)) if hidden else error
+        failure = _failure(sync, container, identity, what, shown)
         _remove(sync, identity)
-        raise failure from error
+        raise failure from (None if hidden else error)
     _note(sync, "Started", "Container started", container.name)
 
 

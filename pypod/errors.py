@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from pypod.model.plan import Plan
@@ -171,6 +171,10 @@ class EngineError(PypodError):
         self.status = status
         subject = f"{verb} '{target}'" if target else verb
         super().__init__(f"cannot {subject}: {detail}")
+
+    def saying(self, detail: str) -> Self:
+        """The same error in other words; without its cause, which has those of the engine."""
+        return type(self)(self.verb, self.target, detail, status=self.status)
 
 
 class EngineUnavailableError(EngineError, ConnectionError):

@@ -10,6 +10,7 @@ from pypod import debugging, existing, lifetime, waiting
 from pypod.engine.sync import PodSync
 from pypod.errors import PodNotRunningError
 from pypod.inside import Inside
+from pypod.model.env import Env
 from pypod.model.history import History
 from pypod.model.journal import Event
 from pypod.model.results import ExecResult
@@ -265,7 +266,7 @@ class Handle:
         *,
         name: str | None = None,
         target: str | None = None,
-        env: Mapping[str, str] | None = None,
+        env: Env | None = None,
         mounts: Mapping[str, str] | Iterable[VolumeMount] = (),
         working_dir: str = "",
         user: str = "",

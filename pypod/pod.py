@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Literal, Self
+from types import TracebackType
+from typing import Literal, Self, Unpack
 
 from pypod import background, connecting, existing, lifetime, loading, starting, storing
 from pypod.engine.api import Engine
@@ -18,12 +20,13 @@ from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import PodExistsError, Problem, PypodError, SpecError, spec_error
 from pypod.handle import Handle
-from pypod.model import validation
+from pypod.model import naming, validation
 from pypod.model.desired import Desired
 from pypod.model.journal import HandedOver
 from pypod.model.naming import PodKey
 from pypod.model.objects import Object
 from pypod.model.plan import Plan
+from pypod.model.pod_arguments import PodOptions, spec_of
 from pypod.model.requests import PodIdentity
 from pypod.model.spec import BackoffProfile, Container, PodSpec, RestartPolicy, Volume
 from pypod.model.strictness import Strictness
@@ -37,7 +40,7 @@ class Pod(Handle):
     Used with ``with``, it is started on entry and removed on exit, whatever happens in between.
 
     Args:
-        name: unique in its namespace; made up where it is None.
+        name: unique in its namespace; made up where it is None, of ``generate_name`` where that is given.
         containers: its members; the first is the main one.
         init_containers: run one after the other, each to its end, before the containers; one with
             ``restart_policy="Always"`` is a sidecar, which goes on beside them.
@@ -55,8 +58,12 @@ class Pod(Handle):
         engine: where to run; the default engine (`pypod.connect`) where it is None.
         reach: how `address`, probes and hooks reach a port: ``auto``, ``direct`` or ``relay``.
         min_ready_seconds: how long a container must stay up to count as started.
+        more: every other field of a Kubernetes Pod, in snake_case: ``annotations``, ``generate_name``, ``security_context``,
+            ``resources``, ``image_pull_secrets``, ``host_aliases``, ``dns_policy``, ``dns_config``, ``subdomain``, ``host_network`` ...;
+            `pypod.model.pod_arguments.PodOptions` has them all, with their types.
 
     Raises:
+        TypeError: there is no such argument.
         SpecError: the description is wrong. Every problem is told at once; nothing has been touched.
     """
 
@@ -81,29 +88,36 @@ class Pod(Handle):
         engine: Engine | None = None,
         reach: Literal["auto", "direct", "relay"] = "auto",
         min_ready_seconds: float = 0.1,
+        **more: Unpack[PodOptions],
     ) -> None:
         self._sync: PodSync | None = None  # these first: __del__ runs also after an error below
         self._leased = False
-        spec = PodSpec(
-            name=name if name is not None else f"pod-{uuid.uuid4().hex[:8]}",
-            containers=tuple(containers),
-            volumes=tuple(volumes),
-            namespace=namespace,
-            labels=MappingProxyType(dict(labels or {})),
-            restart_policy=RestartPolicy(restart_policy),
-            share_process_namespace=share_process_namespace,
-            hostname=hostname,
-            termination_grace_period_seconds=termination_grace_period_seconds,
-            network=network,
-            init_containers=tuple(init_containers),
-            active_deadline_seconds=active_deadline_seconds,
-            restart_backoff=BackoffProfile(restart_backoff),
+        made_up = "" if more.get("generate_name") else f"pod-{uuid.uuid4().hex[:8]}"
+        spec = spec_of(
+            {
+                "name": made_up if name is None else name,
+                "containers": containers,
+                "init_containers": init_containers,
+                "volumes": volumes,
+                "labels": labels,
+                "namespace": namespace,
+                "restart_policy": restart_policy,
+                "share_process_namespace": share_process_namespace,
+                "hostname": hostname,
+                "termination_grace_period_seconds": termination_grace_period_seconds,
+                "active_deadline_seconds": active_deadline_seconds,
+                "restart_backoff": restart_backoff,
+                "network": network,
+                **more,
+            }
         )
         self._init(spec, engine, reach, min_ready_seconds)
 
     def _init(self, spec: PodSpec, engine: Engine | None, reach: str, min_ready_seconds: float) -> None:
         validation.validate(spec)
         _check_extras(spec)
+        if not spec.name:
+            spec = replace(spec, name=naming.generated_name(spec.generate_name, secrets.choice))
         if reach not in ("auto", "direct", "relay"):
             raise ValueError(f"cannot take reach={reach!r}: 'auto', 'direct' or 'relay' is expected")
         self._spec = spec

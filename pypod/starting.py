@@ -16,7 +16,8 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
-from pypod.model import expansion
+from pypod.model import expansion, restart_rules
+from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
 from pypod.model.history import History
 from pypod.model.members import Kind
 from pypod.model.spec import HostPath, RestartPolicy
@@ -207,7 +208,9 @@ def _check_sandbox(pod: PodSync) -> None:
 def _check_waiting(pod: PodSync, status: ContainerStatus, state: Waiting) -> None:
     if state.reason in IMAGE_REASONS:
         raise _failure(pod, status, ImageError, state.reason, _image_words(pod, status, state))
-    if state.reason in ("CreateContainerError", "CreateContainerConfigError"):
+    if state.reason == CONFIG_ERROR:
+        raise _failure(pod, status, PodStartError, state.reason, state.message + _field(pod, status, state))
+    if state.reason == "CreateContainerError":
         raise _failure(pod, status, PodStartError, state.reason, state.message + _host_path_hint(pod, status))
     if state.reason == "RunContainerError" and status.last_state is not None:
         raise _cannot_run(pod, status, status.last_state)
@@ -237,6 +240,18 @@ def _ready_since(pod: PodSync, name: str, state: Running) -> float:
     return max([state.started_at, *(result.at for result in probed if result.passed)])
 
 
+def _field(pod: PodSync, status: ContainerStatus, state: Waiting) -> str:
+    """Which field of the spec asks for what is not there."""
+    if pod.observed is None:
+        return ""
+    spec = pod.desired.spec
+    try:
+        environment(spec.container(status.name), surroundings_of(spec, pod.observed))
+    except ConfigError as error:
+        return f" ({error.path})" if str(error) == state.message else ""
+    return ""
+
+
 def _host_path_hint(pod: PodSync, status: ContainerStatus) -> str:
     spec = pod.desired.spec
     paths = {
@@ -262,14 +277,16 @@ def _image_words(pod: PodSync, status: ContainerStatus, state: Waiting) -> str:
 def _check_terminated(pod: PodSync, status: ContainerStatus, state: Terminated, *, has_failed: bool) -> None:
     if state.reason == "ContainerCannotRun" or state.exit_code in CANNOT_RUN:
         raise _cannot_run(pod, status, state)
-    if (has_failed or _policy(pod, status) is RestartPolicy.NEVER) and state.exit_code != 0:
+    if (has_failed or _ends_for_good(pod, status, state.exit_code)) and state.exit_code != 0:
         policy = pod.desired.spec.restart_policy.value
         words = f"exited with code {state.exit_code} ({state.reason}, restartPolicy {policy})"
         raise _failure(pod, status, PodStartError, state.reason, words, state)
 
 
-def _policy(pod: PodSync, status: ContainerStatus) -> RestartPolicy:
-    return pod.desired.spec.container(status.name).restart_policy or pod.desired.spec.restart_policy
+def _ends_for_good(pod: PodSync, status: ContainerStatus, code: int) -> bool:
+    container = pod.desired.spec.container(status.name)
+    policy = container.restart_policy or pod.desired.spec.restart_policy
+    return policy is RestartPolicy.NEVER and not restart_rules.fits(container.restart_policy_rules, code)
 
 
 def _cannot_run(pod: PodSync, status: ContainerStatus, end: Terminated) -> PodStartError:

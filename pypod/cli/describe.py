@@ -11,6 +11,7 @@ import pypod
 from pypod.cli import common, tables
 from pypod.cli.describe_container import Known, describe_container
 from pypod.errors import NotFoundError
+from pypod.model.downward import PodFacts
 from pypod.model.spec import EmptyDir, HostPath, Medium
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def lines_of(pod: Pod, where: str, now: float, image_id: Callable[[str], str]) -
         now: Unix seconds.
         image_id: tells the image's ID of a container's ID.
     """
-    known = Known(pod.history, now, image_id)
+    known = Known(pod.history, now, image_id, _facts(pod, where))
     status = pod.status
     shown = [*_head(pod, where)]
     shown += _containers(pod, known)
@@ -63,6 +64,21 @@ def lines_of(pod: Pod, where: str, now: float, image_id: Callable[[str], str]) -
     if pod.spec.active_deadline_seconds is not None:
         shown.append(_line("Active Deadline", f"{pod.spec.active_deadline_seconds:g}s"))
     return [*shown, *event_lines(pod.events, now)]
+
+
+def _facts(pod: Pod, where: str) -> PodFacts:
+    """As far as they are known here."""
+    spec, ip = pod.spec, pod.status.pod_ip
+    return PodFacts(
+        pod.name,
+        pod.namespace,
+        pod.uid,
+        spec.labels,
+        spec.annotations,
+        where.partition(" (")[0],
+        spec.service_account_name or "default",
+        (ip,) if ip else (),
+    )
 
 
 def _line(key: str, value: str) -> str:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pypod.cli import tables
+from pypod.cli.describe_variables import describe_variables
 from pypod.model.handlers import ExecAction, GRPCAction, HTTPGetAction, SleepAction
 from pypod.model.history import Record
 from pypod.model.status import Running, Terminated, Waiting
 
 if TYPE_CHECKING:
+    from pypod.model.downward import PodFacts
     from pypod.model.handlers import HookHandler, Probe, ProbeHandler
     from pypod.model.history import History
     from pypod.model.resources import ResourceList
-    from pypod.model.spec import Container, EnvVar
+    from pypod.model.spec import Container
     from pypod.model.status import ContainerStatus
 
 COLUMN = 20
@@ -31,11 +33,13 @@ class Known:
         history: of the pod.
         now: Unix seconds.
         image_id: tells the ID of the image of a container's ID; empty where it is gone.
+        facts: what variables are told of the pod.
     """
 
     history: History
     now: float
     image_id: Callable[[str], str]
+    facts: PodFacts
 
 
 def describe_container(
@@ -56,6 +60,7 @@ def describe_container(
         shown += _status(status, known.now)
     if container is not None:
         shown += _asked(container, _record(name, status, known.history), known.now)
+        shown += [*describe_variables(container, known.facts), *_mounts(container)]
     return shown
 
 
@@ -137,7 +142,7 @@ def _asked(container: Container, record: Record, now: float) -> list[str]:
     for key, name, hook in hooks:
         if hook is not None:
             shown.append(_line(key, f"{handler_words(hook)}{_hook_result(name, record)}"))
-    return [*shown, *_environment(container.env), *_mounts(container)]
+    return shown
 
 
 def _amounts(key: str, amounts: ResourceList) -> list[str]:
@@ -194,14 +199,6 @@ def _hook_result(name: str, record: Record) -> str:
     if hook is None:
         return ""
     return f" ({hook.outcome}: {' '.join(hook.message.split())})" if hook.message else f" ({hook.outcome})"
-
-
-def _environment(env: Sequence[EnvVar]) -> list[str]:
-    if not env:
-        return [_line("Environment", "<none>")]
-    width = max(len(each.name) for each in env) + 3
-    rows = [f"      {each.name + ':':<{width}}{' '.join(each.value.splitlines())}".rstrip() for each in env]
-    return ["    Environment:", *rows]
 
 
 def _mounts(container: Container) -> list[str]:

@@ -47,7 +47,7 @@ def container_config(request: ContainerRequest, *, podman: bool = False) -> dict
         # An empty list would clear the image's own.
         **({"Entrypoint": list(request.entrypoint)} if request.entrypoint else {}),
         **({"Cmd": list(request.command)} if request.command else {}),
-        **_filled(WorkingDir=request.working_dir, User=request.user),
+        **_filled(WorkingDir=request.working_dir, User=request.user, StopSignal=request.stop_signal),
     }
     if request.network_mode.startswith(JOINED):
         return config  # the engine refuses hostname, ports and DNS of one that joins another's network
@@ -178,6 +178,7 @@ def inspected_container(entry: Mapping[str, Any]) -> ContainerInfo:
         error=details.get("Error") or "",
         oom_killed=bool(details.get("OOMKilled")),
         addresses=_addresses(entry.get("NetworkSettings")),
+        gateways=_addresses(entry.get("NetworkSettings"), "Gateway"),
         stop_signal=config.get("StopSignal") or "SIGTERM",
     )
 
@@ -191,12 +192,12 @@ def _exit_code(state: ContainerState, details: Mapping[str, Any]) -> int | None:
     return code if timestamp(details.get("FinishedAt")) is not None else None
 
 
-def _addresses(settings: Mapping[str, Any] | None) -> dict[str, str]:
+def _addresses(settings: Mapping[str, Any] | None, what: str = "IPAddress") -> dict[str, str]:
     endpoints = (settings or {}).get("Networks") or {}
     return {
-        endpoint["NetworkID"]: endpoint["IPAddress"]
+        endpoint["NetworkID"]: endpoint[what]
         for endpoint in endpoints.values()
-        if endpoint and endpoint.get("NetworkID") and endpoint.get("IPAddress")
+        if endpoint and endpoint.get("NetworkID") and endpoint.get(what)
     }
 
 

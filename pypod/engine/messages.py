@@ -38,13 +38,21 @@ def read_message(engine: Engine, action: ReadMessage) -> str:
     Raises:
         EngineError: it cannot be read.
     """
-    text = _from_file(engine, action.pause, action.path) if action.pause else ""
+    text = ""
+    if action.pause:
+        text = read_file(engine, action.pause, action.path, MAX_BYTES).decode(errors="replace")
     if not text and action.id:
         text = _from_log(engine, action.id)
     return text
 
 
-def _from_file(engine: Engine, container: str, path: str) -> str:
+def read_file(engine: Engine, container: str, path: str, most: int) -> bytes:
+    """The last bytes of a file in a container; none where it is no file.
+
+    Raises:
+        NotFoundError: there is nothing of that name.
+        EngineError: it cannot be read.
+    """
     pieces = engine.get_archive(container, path)
     data = b""
     try:
@@ -52,14 +60,14 @@ def _from_file(engine: Engine, container: str, path: str) -> str:
             member = archive.next()
             content = archive.extractfile(member) if member is not None and member.isfile() else None
             while content is not None and (piece := content.read(65536)):
-                data = (data + piece)[-MAX_BYTES:]
+                data = (data + piece)[-most:]
     except tarfile.TarError as error:
         raise EngineError("read file of container", f"{container}:{path}", str(error)) from error
     finally:
         close = getattr(pieces, "close", None)
         if close is not None:
             close()
-    return data.decode(errors="replace")
+    return data
 
 
 class _Reader(io.RawIOBase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -9,14 +10,18 @@ from pypod.engine import pause
 from pypod.engine.api import Engine
 from pypod.engine.clock import SYSTEM, Clock
 from pypod.engine.identity import engine_architecture, engine_identity
+from pypod.engine.messages import read_file
 from pypod.engine.objects import store_of
 from pypod.errors import EngineError, NotFoundError
-from pypod.model import history, naming
+from pypod.model import env_files, history, naming
+from pypod.model.environment import hidden_words, surroundings_of, takes_secrets
+from pypod.model.hidden import without
 from pypod.model.history import History
 from pypod.model.naming import PodKey
 from pypod.model.object_references import Objects
 from pypod.model.referring import references_of
-from pypod.model.spec import PodSpec, RestartPolicy
+from pypod.model.requests import volume_directory
+from pypod.model.spec import Container, PodSpec, RestartPolicy
 from pypod.model.state import (
     ContainerInfo,
     ImageInfo,
@@ -59,8 +64,52 @@ def observe(
         node_name=node.name,
     )
     if spec is not None and _is_whole(found, spec):
-        return replace(found, network=_network_of(found, pauses))
-    return _with_surroundings(engine, found, spec)
+        found = replace(found, network=_network_of(found, pauses))
+        return _without_secrets(engine, found, spec)
+    found = _with_surroundings(engine, found, spec)
+    if spec is None:
+        return found
+    idle = [each for each in spec.all_containers if not ((info := found.newest(each.name)) and info.is_live)]
+    found = replace(found, env_files=read_env_files(engine, found, spec, idle))
+    return _without_secrets(engine, found, spec)
+
+
+def read_env_files(
+    engine: Engine, found: PodObservation, spec: PodSpec, containers: Iterable[Container]
+) -> dict[tuple[str, str], bytes]:
+    """The files that variables of these containers come from, by volume and path. They are read through the pause, which has all
+    volumes; without one that runs there are none."""
+    if found.sandbox is None:
+        return {}
+    wanted = {
+        (ref.volume_name, ref.path) for container in containers for ref in env_files.files_of(container)
+    }
+    there = {}
+    for volume, path in sorted(wanted):
+        if env_files.is_readable(spec, volume):
+            whole = f"{volume_directory(spec, volume)}/{path}"
+            with contextlib.suppress(NotFoundError):
+                there[volume, path] = read_file(engine, found.sandbox.id, whole, env_files.MOST_BYTES)
+    return there
+
+
+def _without_secrets(engine: Engine, found: PodObservation, spec: PodSpec) -> PodObservation:
+    """An engine that could not run a program says which: where that word comes from a Secret, nobody is to read it."""
+    told = {info.container for info in found.all_members if info.error}
+    users = [each for each in spec.all_containers if each.name in told and takes_secrets(each)]
+    if not users:
+        return found
+    objects = found.objects
+    if not objects.found:
+        objects = store_of(engine).read(spec.namespace, references_of(spec))
+    around = surroundings_of(spec, replace(found, objects=objects))
+    members = dict(found.members)
+    for container in users:
+        words = hidden_words(container, around)
+        members[container.name] = tuple(
+            replace(info, error=without(info.error, words)) for info in found.members[container.name]
+        )
+    return replace(found, members=members)
 
 
 def inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:

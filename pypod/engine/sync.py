@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pypod.engine import checks, messages, observe, recording
@@ -24,9 +24,20 @@ from pypod.engine.recording import Recorder
 from pypod.errors import EngineError, EngineUnavailableError, PypodError
 from pypod.model import journal, planner, probes, starting_members, status
 from pypod.model.desired import Desired
+from pypod.model.environment import hidden_words, surroundings_of
 from pypod.model.handlers import Probe
+from pypod.model.hidden import without
 from pypod.model.history import History
-from pypod.model.plan import AttachChannel, CreateContainer, Plan, PullImage, ReadMessage, RunHook, Write
+from pypod.model.plan import (
+    AttachChannel,
+    CreateContainer,
+    Plan,
+    PullImage,
+    ReadMessage,
+    RunHook,
+    StartContainer,
+    Write,
+)
 from pypod.model.probes import ProbeKey
 from pypod.model.state import PodObservation
 from pypod.model.status import PodStatus, Waiting
@@ -289,6 +300,7 @@ class PodSync:
         self.channel.write(journal.Message(self.clock.now(), action.container, action.attempt, text))
 
     def _record(self, result: ActionResult, execution: Execution, *, starting: bool) -> None:
+        result = self._shown(result)
         self.recorder.record(result)
         if (
             isinstance(result.action, CreateContainer)
@@ -298,6 +310,17 @@ class PodSync:
             self.channel.renew()
         if starting and recording.is_fatal(result):
             execution.cancel()
+
+    def _shown(self, result: ActionResult) -> ActionResult:
+        """An engine that cannot run a program says which: where that word comes from a Secret, nobody is to read it."""
+        action, error = result.action, result.error
+        if not isinstance(action, CreateContainer | StartContainer) or not isinstance(error, EngineError):
+            return result
+        if not action.container or self.observed is None:
+            return result
+        spec = self.desired.spec
+        words = hidden_words(spec.container(action.container), surroundings_of(spec, self.observed))
+        return replace(result, error=error.saying(without(error.detail, words))) if words else result
 
     def _pulled(self, reference: str, error: PypodError | None) -> None:
         """It concerns the containers that would have it pulled now. One that runs has its image, whatever it is of."""

@@ -6,13 +6,12 @@ core/container_status.go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pypod.model import restarts
 from pypod.model.desired import Desired
 from pypod.model.history import History
 from pypod.model.journal import ContainerFailed
 from pypod.model.members import VANISHED_EXIT_CODE, Kind, Member
+from pypod.model.records import record
 from pypod.model.spec import Container, PullPolicy
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 
@@ -25,7 +24,7 @@ PULL_FAILURE_SHOWN = 1.0
 IMAGE_REASONS = ("ErrImagePull", "InvalidImageName")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Waiting:
     """Not running: not yet, or not now.
 
@@ -38,12 +37,12 @@ class Waiting:
     until: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Running:
     started_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Terminated:
     """Ended. ``started_at`` is None where it could not be started.
 
@@ -61,7 +60,7 @@ class Terminated:
 State = Waiting | Running | Terminated
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContainerStatus:
     """One container of a pod.
 
@@ -86,7 +85,7 @@ class ContainerStatus:
     kind: Kind = Kind.REGULAR
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class View:
     """All that statuses are made of; ``now`` in Unix seconds."""
 

@@ -8,13 +8,22 @@ from dataclasses import field
 from typing import Any
 
 from pypod.model import shapes
-from pypod.model.env import Env, EnvFrom, EnvVar, env_of
+from pypod.model.env import (
+    ConfigMapEnvSource,
+    Env,
+    EnvFrom,
+    EnvVar,
+    SecretEnvSource,
+    env_from_of,
+    env_of,
+)
 from pypod.model.handlers import Lifecycle, Probe
 from pypod.model.kinds import HostPort
 from pypod.model.levels import Level
 from pypod.model.records import record
 from pypod.model.references import Text
 from pypod.model.resources import Resources
+from pypod.model.restart_rules import RestartRule
 from pypod.model.schema import also, k8s, nothing
 from pypod.model.security import SecurityContext
 from pypod.model.volumes import VolumeMount
@@ -87,7 +96,7 @@ class Container:
             arguments are not used. A `Template` among the words refers to variables.
         args: replaces the image's arguments.
         env: environment variables, on top of the image's: name to value, to `Template` or to a source; or `EnvVar` each.
-        env_from: variables of whole ConfigMaps and Secrets, below ``env``.
+        env_from: variables of whole ConfigMaps and Secrets, below ``env``: `EnvFrom`, or its source alone.
         ports: numbers, or `ContainerPort`.
         mounts: volume name to path, or a sequence of `VolumeMount`.
         working_dir: where the command starts; empty: as the image says.
@@ -97,6 +106,7 @@ class Container:
         own_pid: keeps this member out of a shared PID space, for images whose init insists on being PID 1 (s6, systemd).
         restart_policy: None: as the pod says. ``Always`` on one of the pod's ``init_containers`` makes it a sidecar: it is
             started in its turn, goes on beside the containers, and ends after them.
+        restart_policy_rules: exit codes after which it is restarted, whatever ``restart_policy`` says, which must be given.
         startup_probe: until it succeeds, the other two are not run.
         liveness_probe: when it fails, the container is killed and restarted by its policy.
         readiness_probe: says whether the container is ready; never restarts it.
@@ -107,7 +117,7 @@ class Container:
         termination_message_policy: ``File`` or ``FallbackToLogsOnError``.
         security_context: what it may do, and as whom.
         stdin, stdin_once, tty: whether its standard input is open, until when, and whether it is a terminal.
-        resize_policy, restart_policy_rules: as a manifest has them.
+        resize_policy: as a manifest has it.
     """
 
     name: str
@@ -131,7 +141,7 @@ class Container:
         default="", metadata=k8s(absent=DEFAULT_TERMINATION_MESSAGE_PATH, unwritten="")
     )
     termination_message_policy: MessagePolicy = MessagePolicy.FILE
-    env_from: tuple[EnvFrom, ...] = field(default=(), metadata=_PLANNED)
+    env_from: tuple[EnvFrom, ...] = ()
     security_context: SecurityContext = field(default=SecurityContext())
     stdin: bool = field(default=False, metadata=_PLANNED)
     stdin_once: bool = field(default=False, metadata=_PLANNED)
@@ -145,9 +155,7 @@ class Container:
             reason="resources are not changed while a container runs",
         ),
     )
-    restart_policy_rules: tuple[Mapping[str, object], ...] = field(
-        default=(), hash=False, metadata=k8s(kind=shapes.RESTART_RULES, level=Level.PLANNED)
-    )
+    restart_policy_rules: tuple[RestartRule, ...] = ()
 
     def __init__(
         self,
@@ -171,13 +179,13 @@ class Container:
         resources: Resources | None = None,
         termination_message_path: str = "",
         termination_message_policy: str | MessagePolicy = MessagePolicy.FILE,
-        env_from: Iterable[EnvFrom] = (),
+        env_from: Iterable[EnvFrom | ConfigMapEnvSource | SecretEnvSource] = (),
         security_context: SecurityContext | None = None,
         stdin: bool = False,
         stdin_once: bool = False,
         tty: bool = False,
         resize_policy: Iterable[Mapping[str, object]] = (),
-        restart_policy_rules: Iterable[Mapping[str, object]] = (),
+        restart_policy_rules: Iterable[RestartRule] = (),
     ) -> None:
         given = dict(locals())  # every parameter is an attribute; what is short becomes whole below
         del given["self"]
@@ -232,7 +240,7 @@ _SETTLED: Mapping[str, Callable[[str, Any], object]] = {
     "lifecycle": lambda _, value: value or Lifecycle(),
     "resources": lambda _, value: value or Resources(),
     "termination_message_policy": _choice(MessagePolicy),
-    "env_from": _tuple,
+    "env_from": lambda _, value: env_from_of(value),
     "security_context": lambda _, value: value or SecurityContext(),
     "resize_policy": _tuple,
     "restart_policy_rules": _tuple,

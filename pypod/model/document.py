@@ -33,6 +33,8 @@ from pypod.model.text_places import Place
 from pypod.model.writing import Writer
 
 LAYOUT = Layout(PodSpec, type_meta.POD, "spec", required=True)
+NAMED_BY = ("name", "generateName")
+"""One of them must be there; one that could not be read is no second mistake."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,9 @@ def read_fields(reader: Reader, document: Mapping[Any, object]) -> PodSpec:
     reader.exact = annotations.exact
     values = LAYOUT.read(reader, document)
     values["annotations"] = annotations.foreign
+    given = metadata if isinstance(metadata, Mapping) else {}
+    if not (values["name"] or values["generate_name"] or any(given.get(each) for each in NAMED_BY)):
+        reader.refuse(below(below("", "metadata"), "name"), "is required")
     return annotations.complete(values)
 
 

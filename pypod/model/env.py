@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from pypod.model.kinds import QuantityText
-from pypod.model.levels import Level
 from pypod.model.records import record
 from pypod.model.references import Text
 from pypod.model.schema import k8s
@@ -56,7 +55,7 @@ class SecretKeyRef:
 
 @record(frozen=True, slots=True)
 class FileKeyRef:
-    """One variable of a file ``NAME=value`` in an `EmptyDir`, which an init container wrote."""
+    """One variable of a file in an `EmptyDir`, which an init container wrote: lines ``NAME='value'``, with these quotes."""
 
     volume_name: str
     path: str
@@ -69,11 +68,11 @@ EnvVarSource = FieldRef | ResourceFieldRef | ConfigMapKeyRef | SecretKeyRef | Fi
 ENV_SOURCES = OneOf(
     "source",
     {
-        "fieldRef": Alternative(Struct(FieldRef), Level.PLANNED),
-        "resourceFieldRef": Alternative(Struct(ResourceFieldRef), Level.PLANNED),
-        "configMapKeyRef": Alternative(Struct(ConfigMapKeyRef), Level.PLANNED),
-        "secretKeyRef": Alternative(Struct(SecretKeyRef), Level.PLANNED),
-        "fileKeyRef": Alternative(Struct(FileKeyRef), Level.PLANNED),
+        "fieldRef": Alternative(Struct(FieldRef)),
+        "resourceFieldRef": Alternative(Struct(ResourceFieldRef)),
+        "configMapKeyRef": Alternative(Struct(ConfigMapKeyRef)),
+        "secretKeyRef": Alternative(Struct(SecretKeyRef)),
+        "fileKeyRef": Alternative(Struct(FileKeyRef)),
     },
 )
 
@@ -143,3 +142,10 @@ def env_of(given: Env | None) -> tuple[EnvVar, ...]:
             for name, value in given.items()
         )
     return tuple(given or ())
+
+
+def env_from_of(given: Iterable[EnvFrom | ConfigMapEnvSource | SecretEnvSource]) -> tuple[EnvFrom, ...]:
+    """The sources; one without a prefix may stand for itself."""
+    return tuple(
+        EnvFrom(each) if isinstance(each, ConfigMapEnvSource | SecretEnvSource) else each for each in given
+    )

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 from pypod.model.containers import Container
 from pypod.model.handlers import ExecAction, Probe
-from pypod.model.references import Template, expand, written
+from pypod.model.hidden import Hidden
+from pypod.model.references import Template, expand, names_in, written
 
 
 def environment(container: Container) -> dict[str, str]:
-    """The variables that a container gets, in their order.
+    """The variables of a container whose values stand in its spec, in their order: `pypod.model.environment` has them all.
 
     A value refers to those before it. Of two with the same name the last one holds.
 
@@ -25,13 +26,13 @@ def environment(container: Container) -> dict[str, str]:
     found: dict[str, str] = {}
     for variable in container.env:
         if variable.value_from is None:
-            found[variable.name] = _resolved(variable.value, found)
+            found[variable.name] = resolved(variable.value, found)
     return found
 
 
 def words(given: Iterable[str], variables: Mapping[str, str]) -> tuple[str, ...]:
     """A command or its arguments, with its references resolved. Raises as `environment`."""
-    return tuple(_resolved(word, variables) for word in given)
+    return tuple(resolved(word, variables) for word in given)
 
 
 def probe(container: Container, given: Probe) -> Probe:
@@ -46,5 +47,10 @@ def probe(container: Container, given: Probe) -> Probe:
     return replace(given, handler=ExecAction(words(given.handler.command, texts)))
 
 
-def _resolved(text: str, variables: Mapping[str, str]) -> str:
-    return expand(text, variables) if isinstance(text, Template) else text
+def resolved(text: str, variables: Mapping[str, str]) -> str:
+    """Text with its references resolved; hidden where what it refers to is. Raises as `environment`."""
+    if not isinstance(text, Template):
+        return text
+    found = expand(text, variables)
+    is_hidden = any(isinstance(variables.get(name), Hidden) for name in names_in(text))
+    return Hidden(found) if is_hidden else found

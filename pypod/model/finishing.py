@@ -5,13 +5,12 @@ It is told to the world a little later, when nothing of the pod runs any more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pypod.model import messages
 from pypod.model.desired import Desired
 from pypod.model.history import History
 from pypod.model.journal import Event, PodFinished
 from pypod.model.members import Kind, Member
+from pypod.model.records import record
 from pypod.model.spec import RestartPolicy
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 
@@ -21,7 +20,7 @@ the last messages; or nobody does, or can. Such a look is 10 s off at most (`pyp
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Finish:
     """What is to be written of a pod's end.
 
@@ -66,7 +65,7 @@ def finish(
     return Finish(entry, (event,), "activeDeadlineSeconds is over")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ending:
     """What is told of a pod's end.
 

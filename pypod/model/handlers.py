@@ -8,7 +8,6 @@ from dataclasses import field
 
 from pypod.model.compounds import Pairs
 from pypod.model.kinds import Integer, IntOrString, Seconds
-from pypod.model.levels import Level
 from pypod.model.records import record
 from pypod.model.references import Text
 from pypod.model.schema import k8s
@@ -297,9 +296,10 @@ class Lifecycle:
             fails, the container is stopped and restarted by its policy.
         pre_stop: before the stop signal, within the grace period; not where the container ended by itself. Where it fails,
             the stop goes on.
-        stop_signal: ``SIGUSR1``: sent instead of the image's own, or SIGTERM; empty: as the image says.
+        stop_signal: ``SIGUSR1``: sent instead of the image's own, or SIGTERM; empty: as the image says. The pod's ``os`` must be
+            given with it.
     """
 
     post_start: HookHandler | None = field(default=None, metadata=k8s(kind=HOOK_HANDLERS))
     pre_stop: HookHandler | None = field(default=None, metadata=k8s(kind=HOOK_HANDLERS))
-    stop_signal: str = field(default="", metadata=k8s(level=Level.PLANNED))
+    stop_signal: str = ""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from dataclasses import dataclass
 from typing import Any
 
+from pypod.model.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class Event:
     """Something that a person would want to know, in Kubernetes' words.
 
@@ -37,21 +38,21 @@ class Event:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Began:
     """The pod was accepted: its start time, by which ``activeDeadlineSeconds`` counts."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HandedOver:
     """A detached pod's starter is done with it: from now on the background program looks after it."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Address:
     """The address that a sandbox got: the next one asks for it again."""
 
@@ -59,7 +60,7 @@ class Address:
     ip: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Started:
     """An instance of a container was started.
 
@@ -78,12 +79,13 @@ class Started:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContainerFailed:
-    """The engine refused to make, or to start, a container; or its image could not be had.
+    """The engine refused to make, or to start, a container; its image could not be had; or what its variables are taken from.
 
     Attributes:
-        reason: ``ErrImagePull``, ``InvalidImageName``, ``CreateContainerError``, ``RunContainerError``.
+        reason: ``ErrImagePull``, ``InvalidImageName``, ``CreateContainerConfigError``, ``CreateContainerError``,
+            ``RunContainerError``.
         message: the engine's words.
         count: how often in a row.
         again: as of an `Event`.
@@ -97,7 +99,7 @@ class ContainerFailed:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pulled:
     """An image came from its registry for this sandbox."""
 
@@ -105,7 +107,7 @@ class Pulled:
     image: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Probed:
     """A probe's result changed: the threshold was reached.
 
@@ -123,7 +125,7 @@ class Probed:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Hooked:
     """A lifecycle hook began, or ended.
 
@@ -140,7 +142,7 @@ class Hooked:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stopping:
     """An instance is being stopped: preStop, stop signal, and SIGKILL when the grace has ended.
 
@@ -158,7 +160,7 @@ class Stopping:
     sidecars: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Signalled:
     """An instance got its stop signal."""
 
@@ -167,7 +169,7 @@ class Signalled:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Message:
     """The termination message of an instance that has ended was looked for; it may be empty."""
 
@@ -177,7 +179,7 @@ class Message:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodFinished:
     """The pod is at its end, which is final.
 

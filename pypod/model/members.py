@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from pypod.model import restarts
 from pypod.model.history import History, Record
+from pypod.model.restart_rules import RestartRule
 from pypod.model.spec import Container, PodSpec, RestartPolicy
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 
@@ -129,7 +130,16 @@ class Member:
             finished_at=finished,
             step=self.record.step,
             backoff=backoff,
+            rules=self.rules,
         )
+
+    @property
+    def rules(self) -> tuple[RestartRule, ...]:
+        """What it is restarted after, beside its policy. One that a probe got killed has not ended by itself
+        (pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions)."""
+        stopping = self.record.stopping
+        is_killed = stopping is not None and stopping.reason in ("Liveness", "Startup")
+        return () if is_killed else self.container.restart_policy_rules
 
 
 def members_of(spec: PodSpec, observed: PodObservation, history: History) -> tuple[Member, ...]:

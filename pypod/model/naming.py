@@ -10,8 +10,9 @@ import enum
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+
+from pypod.model.records import record
 
 NAMESPACE = "io.pypod.namespace"
 POD = "io.pypod.pod"
@@ -61,7 +62,7 @@ class Role(enum.Enum):
     """Of no pod: it is never started, and has volumes whose files somebody reads or writes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodKey:
     """Which pod: its names for people, and the uid that no other pod ever had."""
 
@@ -74,7 +75,7 @@ class PodKey:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Owner:
     """The process that a pod belongs to, so that another one on the same kernel can tell whether it is alive.
 
@@ -103,6 +104,22 @@ class Owner:
         if len(parts) != 4 or not all(part.isdigit() for part in parts[1:]):
             return None
         return cls(parts[0], int(parts[1]), int(parts[2]), int(parts[3]))
+
+
+GENERATED_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+"""Of made-up names: no vowels, and nothing that looks like another (apimachinery pkg/util/rand)."""
+GENERATED_LENGTH = 5
+_LONGEST_BASE = 63 - GENERATED_LENGTH
+
+
+def generated_name(base: str, choose: Callable[[str], str]) -> str:
+    """A name that begins so (apiserver pkg/storage/names, GenerateName).
+
+    Args:
+        base: cut where it is too long.
+        choose: picks a letter.
+    """
+    return base[:_LONGEST_BASE] + "".join(choose(GENERATED_LETTERS) for _ in range(GENERATED_LENGTH))
 
 
 def short(uid: str) -> str:

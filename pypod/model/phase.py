@@ -91,7 +91,8 @@ def _count_init(count: _Count, spec: PodSpec, container: Container, status: Cont
         count.pending_init += 1
     # Killed for want of memory it has failed, also with exit code 0 (kuberuntime_container.go isInitContainerFailed).
     elif end.exit_code != 0 or end.reason == "OOMKilled":
-        count.failed_init += not restarts.should_restart(members.policy_of(spec, container), 1)
+        code = end.exit_code or 1
+        count.failed_init += not _comes_again(spec, container, code)
 
 
 def _count_sidecar(count: _Count, status: ContainerStatus | None) -> None:
@@ -118,8 +119,13 @@ def _count_regular(
         code = status.state.exit_code
         count.stopped += 1
         count.succeeded += code == 0
-        count.stopped_for_good += not restarts.should_restart(members.policy_of(spec, container), code)
+        count.stopped_for_good += not _comes_again(spec, container, code)
     elif status.last_state is not None:
         count.stopped += 1
     else:
         count.waiting += 1
+
+
+def _comes_again(spec: PodSpec, container: Container, code: int) -> bool:
+    policy = members.policy_of(spec, container)
+    return restarts.should_restart(policy, code, container.restart_policy_rules)

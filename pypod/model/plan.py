@@ -6,14 +6,14 @@ A plan prints; planner tests compare that print, `pypod plan` shows it and error
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from pypod.model.handlers import HookHandler
-from pypod.model.journal import Entry, Event, PodFinished, Stopping
+from pypod.model.journal import ContainerFailed, Entry, Event, PodFinished, Stopping
+from pypod.model.records import record
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LoadPauseImage:
     reference: str
     cause: str
@@ -22,7 +22,7 @@ class LoadPauseImage:
         return f"load image {self.reference}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PullImage:
     reference: str
     cause: str
@@ -31,7 +31,7 @@ class PullImage:
         return f"pull image {self.reference}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CreateNetwork:
     request: NetworkRequest
     cause: str
@@ -40,7 +40,7 @@ class CreateNetwork:
         return f"create network {self.request.name} {self.request.subnet}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CreateVolume:
     request: VolumeRequest
     cause: str
@@ -49,7 +49,7 @@ class CreateVolume:
         return f"create volume {self.request.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CreateContainer:
     request: ContainerRequest
     container: str
@@ -60,7 +60,7 @@ class CreateContainer:
         return f"create container {self.request.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AttachChannel:
     """Hold a pause's standard input: its lease and its journal."""
 
@@ -71,7 +71,7 @@ class AttachChannel:
         return f"attach channel {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StartContainer:
     name: str
     container: str
@@ -86,7 +86,7 @@ class StartContainer:
         return f"start container {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class KillContainer:
     id: str
     name: str
@@ -100,7 +100,7 @@ class KillContainer:
         return f"send {self.signal} to container {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Write:
     """Write to the journal what was decided, before it is done."""
 
@@ -117,13 +117,15 @@ def _words(entry: Entry) -> str:
             return f"container {entry.container} is stopped ({entry.reason})"
         case PodFinished():
             return f"the pod is {entry.phase}{f' ({entry.reason})' if entry.reason else ''}"
+        case ContainerFailed():
+            return f"container {entry.container} waits ({entry.reason})"
         case Event():
             return f"event {entry.reason}"
         case _:
             return type(entry).__name__
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RunHook:
     """Begin a lifecycle hook; its end is written to the journal when it comes.
 
@@ -145,7 +147,7 @@ class RunHook:
         return f"begin {self.hook} hook of container {self.container}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PutFiles:
     """Have empty files (0666) in a directory of a container: where members leave their termination messages."""
 
@@ -158,7 +160,7 @@ class PutFiles:
         return f"put {', '.join(self.files)} into container {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ReadMessage:
     """Look for the termination message of an instance that has ended.
 
@@ -178,7 +180,7 @@ class ReadMessage:
         return f"read termination message of container {self.container}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RenameContainer:
     id: str
     name: str
@@ -189,7 +191,7 @@ class RenameContainer:
         return f"rename container {self.name} to {self.new_name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RemoveContainer:
     id: str
     name: str
@@ -199,7 +201,7 @@ class RemoveContainer:
         return f"remove container {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RemoveVolume:
     name: str
     cause: str
@@ -208,7 +210,7 @@ class RemoveVolume:
         return f"remove volume {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RemoveNetwork:
     id: str
     name: str
@@ -238,7 +240,7 @@ Action = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Step:
     """An action, and the steps (by index) that must have succeeded before it."""
 
@@ -246,7 +248,7 @@ class Step:
     after: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Plan:
     """What can be done now, and when to look again where nothing happens.
 
@@ -273,11 +275,11 @@ class Plan:
         return f"#{number} {step.action}{f' (after {after})' if after else ''}: {step.action.cause}"
 
 
-@dataclass
 class PlanBuilder:
     """Collects steps; `add` gives the index that later steps wait for."""
 
-    steps: list[Step] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
 
     def add(self, action: Action, after: Iterable[int | None] = ()) -> int:
         """Append a step. None in ``after`` stands for what needs not be waited for."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from pypod.model import expansion
 from pypod.model.handlers import Probe
 from pypod.model.history import History
 from pypod.model.members import Member, members_of
+from pypod.model.records import record
 from pypod.model.spec import PodSpec
 from pypod.model.state import PodObservation
 
@@ -34,7 +34,7 @@ class Kind(enum.Enum):
     READINESS = "readiness"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProbeKey:
     """One probe of one instance of a container."""
 
@@ -43,7 +43,7 @@ class ProbeKey:
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wanted:
     """A probe that is to be run.
 
@@ -57,7 +57,7 @@ class Wanted:
     initial: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class State:
     """What the tries of one probe have come to.
 

@@ -79,6 +79,12 @@ def expand(value: str, env: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
+def names_in(value: str) -> list[str]:
+    """The variables that a text refers to."""
+    last = value.rfind(")") + 1
+    return [match[1] for match in _REFERENCE.finditer(value, 0, last) if match[1] is not None]
+
+
 def _refers(value: str) -> bool:
     last = value.rfind(")") + 1
     return any(match[1] for match in _REFERENCE.finditer(value, 0, last))

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ipaddress
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from pypod.model import codec, expansion, naming, resources
+from pypod.model import codec, expansion, naming
+from pypod.model.allotment import allotment
 from pypod.model.naming import Owner, PodKey
+from pypod.model.records import record
 from pypod.model.spec import Container, ContainerPort, EmptyDir, HostPath, HostPathType, Medium, PodSpec
 
 PAUSE_CPU_SHARES = 2
@@ -28,7 +30,7 @@ NETWORK_SUBNETS = ipaddress.IPv4Network("10.216.0.0/13")
 SUBNET_PREFIX = 20
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NetworkRequest:
     """A user-defined bridge. Its explicit subnet is the lock: of parallel creators the engine lets one have it."""
 
@@ -37,7 +39,7 @@ class NetworkRequest:
     labels: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VolumeRequest:
     """A volume of the ``local`` driver; in memory (tmpfs) with an optional size in bytes, or on disk."""
 
@@ -47,7 +49,7 @@ class VolumeRequest:
     size_limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MountRequest:
     """A volume (by name) or a bind of the engine's host (by path) in a container.
 
@@ -66,7 +68,7 @@ class MountRequest:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContainerRequest:
     """One container. Empty means: the engine's or the image's default.
 
@@ -74,6 +76,7 @@ class ContainerRequest:
         cpu_quota: microseconds per 100 ms.
         memory: bytes at most, swap included.
         ipv4_address: which it asks for on its network.
+        stop_signal: which ``docker stop`` and pypod end it with.
 
     Restart policy ``no``, HEALTHCHECK off and json-file logs go without saying: `docker_sdk` always sets them.
     """
@@ -107,9 +110,10 @@ class ContainerRequest:
     ipv4_address: str = ""
     shm_size: int = 0
     log_max_size: str = ""
+    stop_signal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodIdentity:
     """Which pod of whom: all that labels and names need, beside the spec."""
 
@@ -167,6 +171,12 @@ def keeps_messages(spec: PodSpec) -> bool:
 def messages_directory(spec: PodSpec) -> str:
     """Where the pause has the volume of the termination messages."""
     return f"/v/{sum(isinstance(volume.source, EmptyDir) for volume in spec.volumes)}"
+
+
+def volume_directory(spec: PodSpec, name: str) -> str:
+    """Where the pause has an `EmptyDir`."""
+    held = [volume.name for volume in spec.volumes if isinstance(volume.source, EmptyDir)]
+    return f"/v/{held.index(name)}"
 
 
 def message_file(container: str, attempt: int) -> str:
@@ -229,7 +239,7 @@ def _pause_mounts(spec: PodSpec, key: PodKey) -> tuple[MountRequest, ...]:
     return tuple(mounts)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Sandbox:
     """What a member needs to know of its surroundings.
 
@@ -247,13 +257,25 @@ class Sandbox:
 
 
 def member_request(
-    spec: PodSpec, container: Container, identity: PodIdentity, *, attempt: int, image: str, sandbox: Sandbox
+    spec: PodSpec,
+    container: Container,
+    identity: PodIdentity,
+    *,
+    attempt: int,
+    image: str,
+    sandbox: Sandbox,
+    variables: Mapping[str, str] | None = None,
 ) -> ContainerRequest:
-    """One member: its own file system, and the pause's everything else."""
+    """One member: its own file system, and the pause's everything else.
+
+    Args:
+        variables: all that it gets (`pypod.model.environment`); None: those whose values stand in its spec.
+    """
     pause = sandbox.pause
     shared = f"container:{pause}"
     shares_pid = spec.share_process_namespace and not container.own_pid
-    variables = expansion.environment(container)
+    variables = expansion.environment(container) if variables is None else variables
+    allotted = allotment(spec, container, sandbox.node_memory)
     return ContainerRequest(
         name=naming.member_name(identity.key, container.name, attempt),
         image=image,
@@ -267,29 +289,12 @@ def member_request(
         ipc_mode=shared,
         pid_mode=shared if shares_pid else "",
         mounts=_member_mounts(spec, container, identity.key) + _message_mount(container, attempt, sandbox),
-        oom_score_adj=_oom_score_adj(spec, container, sandbox.node_memory),
-        cpu_shares=resources.cpu_shares(container.resources.effective_requests.cpu or 0),
-        cpu_quota=resources.cpu_quota(container.resources.limits.cpu or 0),
-        memory=container.resources.limits.memory or 0,
+        oom_score_adj=allotted.oom_score_adj,
+        cpu_shares=allotted.cpu_shares,
+        cpu_quota=allotted.cpu_quota,
+        memory=allotted.memory,
+        stop_signal=container.lifecycle.stop_signal,
     )
-
-
-def _oom_score_adj(spec: PodSpec, container: Container, node_memory: int) -> int:
-    """A kubelet's figure, but for Guaranteed: an engine without CAP_SYS_RESOURCE (rootless, or in a container itself)
-    cannot go below 0, and runc fails the start. Among pods, 0 is still taken last."""
-    qos = resources.qos_class(each.resources for each in spec.all_containers)
-    return max(0, resources.oom_score_adj(qos, _memory_claim(spec, container), node_memory))
-
-
-def _memory_claim(spec: PodSpec, container: Container) -> int:
-    """What counts for the OOM score: a sidecar is not killed before the containers that it serves.
-
-    Source: pkg/kubelet/qos/policy.go, GetContainerOOMScoreAdjust.
-    """
-    own = container.resources.effective_requests.memory or 0
-    if container not in spec.sidecars:
-        return own
-    return max(own, min(each.resources.effective_requests.memory or 0 for each in spec.containers))
 
 
 def _message_mount(container: Container, attempt: int, sandbox: Sandbox) -> tuple[MountRequest, ...]:

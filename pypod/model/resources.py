@@ -158,7 +158,7 @@ class Resources:
         """Requests, with limits where a request is missing (pkg/apis/core/v1/defaults.go)."""
         cpu = self.requests.cpu if self.requests.cpu is not None else self.limits.cpu
         memory = self.requests.memory if self.requests.memory is not None else self.limits.memory
-        return ResourceList(cpu, memory)
+        return ResourceList(cpu, memory, MappingProxyType({**self.limits.others, **self.requests.others}))
 
     def __bool__(self) -> bool:
         return bool(self.requests) or bool(self.limits)
@@ -219,7 +219,10 @@ def qos_class(every: Iterable[Resources]) -> QOSClass:
     amounts = [amount for lists in claims for each in lists for amount in (each.cpu, each.memory)]
     if not any(amounts):
         return QOSClass.BEST_EFFORT
-    if all(limits.cpu and limits.memory and requests == limits for requests, limits in claims):
+    if all(
+        limits.cpu and limits.memory and (requests.cpu, requests.memory) == (limits.cpu, limits.memory)
+        for requests, limits in claims
+    ):
         return QOSClass.GUARANTEED
     return QOSClass.BURSTABLE
 

@@ -7,12 +7,15 @@ figures those of its feature ReduceDefaultCrashLoopBackOffDecay: 1 s doubling to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from pypod.model import restart_rules
+from pypod.model.records import record
+from pypod.model.restart_rules import RestartRule
 from pypod.model.spec import BackoffProfile, RestartPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Backoff:
     """Seconds. The first restart is at once; the next waits `initial`, each one after twice as long, `cap` at most.
 
@@ -39,7 +42,7 @@ IMAGE_PULL = Backoff(initial=10.0, cap=300.0)
 PROFILES = {BackoffProfile.FAST: DEFAULT, BackoffProfile.CLASSIC: CLASSIC}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Restart:
     """Start it again, not before `due` (Unix seconds); the back-off is then at `step`."""
 
@@ -48,8 +51,9 @@ class Restart:
     delay: float
 
 
-def should_restart(policy: RestartPolicy, exit_code: int) -> bool:
-    if policy is RestartPolicy.ALWAYS:
+def should_restart(policy: RestartPolicy, exit_code: int, rules: Sequence[RestartRule] = ()) -> bool:
+    """Whether what ended with this code is started again; a rule that fits comes before the policy."""
+    if policy is RestartPolicy.ALWAYS or restart_rules.fits(rules, exit_code):
         return True
     return policy is RestartPolicy.ON_FAILURE and exit_code != 0
 
@@ -62,17 +66,19 @@ def decide(
     finished_at: float,
     step: int,
     backoff: Backoff = DEFAULT,
+    rules: Sequence[RestartRule] = (),
 ) -> Restart | None:
     """The restart of an instance that has ended; None: it has ended for good.
 
     Args:
-        policy: of the pod.
+        policy: that holds for the container.
         exit_code: of the instance; not 0 also where it could not be started.
         started_at, finished_at: of the instance, Unix seconds.
         step: how many restarts led to this instance since the last reset.
         backoff: the figures.
+        rules: of the container, where they apply to this end.
     """
-    if not should_restart(policy, exit_code):
+    if not should_restart(policy, exit_code, rules):
         return None
     # Of a container that ends at once the engine may note an end before the start (10 ms seen on 20.10).
     ran_for = max(0.0, finished_at - started_at) if started_at is not None else 0.0

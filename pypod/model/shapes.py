@@ -129,16 +129,5 @@ RESIZE_POLICY = ListOf(
         required=("resourceName", "restartPolicy"),
     )
 )
-RESTART_RULES = ListOf(
-    Shape(
-        {
-            "action": Word("Restart", "RestartAllContainers"),
-            "exitCodes": Shape(
-                {"operator": Word("In", "NotIn"), "values": ListOf(INT32)}, required=("operator",)
-            ),
-        },
-        required=("action",),
-    )
-)
 VOLUME_DEVICES = ListOf(Shape({"name": STRING, "devicePath": STRING}, required=("name", "devicePath")))
 CLAIMS = ListOf(Shape({"name": STRING, "request": STRING}, required=("name",)))

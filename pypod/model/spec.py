@@ -41,6 +41,7 @@ from pypod.model.network import DNSConfig, DNSPolicy, HostAlias
 from pypod.model.records import record
 from pypod.model.references import Template
 from pypod.model.resources import Resources
+from pypod.model.restart_rules import ExitCodeOperator, ExitCodes, RestartAction, RestartRule
 from pypod.model.schema import also, k8s, nothing
 from pypod.model.security import (
     AppArmorProfile,
@@ -101,6 +102,8 @@ __all__ = [
     "EnvFrom",
     "EnvVar",
     "EnvVarSource",
+    "ExitCodeOperator",
+    "ExitCodes",
     "FSGroupChangePolicy",
     "FieldRef",
     "FileKeyRef",
@@ -122,7 +125,9 @@ __all__ = [
     "PullPolicy",
     "RecursiveReadOnly",
     "ResourceFieldRef",
+    "RestartAction",
     "RestartPolicy",
+    "RestartRule",
     "SELinuxOptions",
     "SeccompProfile",
     "SecretEnvSource",
@@ -176,7 +181,7 @@ _PLANNED = k8s(level=Level.PLANNED)
 )
 @record(frozen=True, slots=True)
 class PodSpec:
-    """A whole pod, as asked for. Its name is settled: `Pod` makes one where the user gave none.
+    """A whole pod, as asked for. One without a name has a ``generate_name``, of which `Pod` makes one.
 
     Attributes:
         init_containers: run one after the other, each to its end, before the containers; those with the restart policy
@@ -185,12 +190,13 @@ class PodSpec:
         active_deadline_seconds: how long the pod may be active, from its start, image pulls included; None: for ever.
         restart_backoff: how fast containers that keep ending are started again.
         annotations: for tools and people; those of pypod itself, ``io.pypod/...``, are made from the other attributes.
+        generate_name: the beginning of a name that is made up, where ``name`` is empty.
         image_pull_secrets: names of Secrets with the credentials of registries.
 
     The others are Kubernetes'.
     """
 
-    name: str = field(metadata=object_meta.NAME)
+    name: str = field(metadata=k8s(place=object_meta.PLACE, absent=""))
     containers: tuple[Container, ...]
     volumes: tuple[Volume, ...] = ()
     namespace: str = field(default="default", metadata=object_meta.NAMESPACE)
@@ -207,13 +213,19 @@ class PodSpec:
     annotations: Mapping[str, str] = field(
         default_factory=lambda: _EMPTY, hash=False, metadata=object_meta.ANNOTATIONS
     )
-    generate_name: str = field(default="", metadata=k8s(place=object_meta.PLACE, level=Level.PLANNED))
+    generate_name: str = field(default="", metadata=k8s(place=object_meta.PLACE))
     finalizers: tuple[str, ...] = field(default=(), metadata=object_meta.FINALIZERS)
     owner_references: tuple[Mapping[str, object], ...] = field(
         default=(), hash=False, metadata=object_meta.OWNER_REFERENCES
     )
     security_context: PodSecurityContext = field(default=PodSecurityContext())
-    resources: Resources = field(default=Resources(), metadata=_PLANNED)
+    resources: Resources = field(
+        default=Resources(),
+        metadata=k8s(
+            level=Level.PARTLY,
+            reason="each container is held to the pod's limits, but not all of them together: an engine has no cgroup of a pod",
+        ),
+    )
     image_pull_secrets: tuple[str, ...] = field(
         default=(), metadata=k8s(kind=ListOf(Named(STRING)), level=Level.PLANNED)
     )

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pypod.model import restarts
+from pypod.model import env_files, restarts
 from pypod.model.desired import Desired
+from pypod.model.environment import (
+    CONFIG_ERROR,
+    ConfigError,
+    environment,
+    needs_address,
+    surroundings_of,
+)
 from pypod.model.history import History
+from pypod.model.journal import ContainerFailed, Event
 from pypod.model.members import Kind, Member, has_initialized
 from pypod.model.plan import (
     CreateContainer,
@@ -19,6 +27,7 @@ from pypod.model.plan import (
     RemoveContainer,
     RunHook,
     StartContainer,
+    Write,
 )
 from pypod.model.requests import Sandbox, member_request, message_file, messages_directory
 from pypod.model.spec import Container, PullPolicy
@@ -28,6 +37,8 @@ from pypod.model.stopping import Stop, StopSteps
 FAILURE_RETRY = 10.0
 """Seconds until what the engine refused is tried again."""
 IMAGE_REASONS = ("ErrImagePull", "InvalidImageName")
+TOLD = restarts.Backoff(initial=FAILURE_RETRY, cap=300.0)
+"""Before it is told again that a container still cannot be made: ``delay`` of how often it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +225,14 @@ class StartSteps:
         if container.termination_message_path and not sandbox.messages:
             self.waiting.append(f"container {member.name}: the volume of its messages is being made")
             return True
+        if self._place.started is not None and (lacks := _needs_of(container)):
+            self.waiting.append(f"container {member.name}: {lacks}")
+            return True
+        try:
+            variables = environment(container, surroundings_of(self._spec, self._observed))
+        except ConfigError as error:
+            self._cannot_be(member, error)
+            return False
         request = member_request(
             self._spec,
             container,
@@ -221,6 +240,7 @@ class StartSteps:
             attempt=attempt,
             image=image.id,  # so that a tag that moves meanwhile changes nothing
             sandbox=sandbox,
+            variables=variables,
         )
         created = self._builder.add(
             CreateContainer(request, member.name, cause),
@@ -229,6 +249,18 @@ class StartSteps:
         start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
         self._builder.add(start, after=[created, self._place.started])
         return True
+
+    def _cannot_be(self, member: Member, error: ConfigError) -> None:
+        """What it is to be made of is not there. It is looked for again in a while, and with whatever else is a reason to look;
+        that it is still not there is told ever less often."""
+        message, failure = str(error), self._history.failures.get(member.name)
+        is_told = failure is not None and (failure.reason, failure.message) == (CONFIG_ERROR, message)
+        if failure is None or not is_told or failure.at + TOLD.delay(failure.count) <= self._now:
+            note = ContainerFailed(self._now, member.name, CONFIG_ERROR, message)
+            event = Event(self._now, "Warning", "Failed", f"Error: {message}", member.name)
+            self._builder.add(Write((note, event), f"container {member.name} cannot be made: {message}"))
+        self.due.append(self._now + FAILURE_RETRY)
+        self.waiting.append(f"container {member.name}: {CONFIG_ERROR}: {message}")
 
     def _message_file(self, member: Member, attempt: int) -> int | None:
         """It must be there before the member is made: the engine takes a missing source for a directory."""
@@ -263,6 +295,8 @@ class StartSteps:
         failure = self._history.failures.get(container)
         if failure is None:
             return False
+        if failure.reason == CONFIG_ERROR:
+            return False  # whether that still holds is seen without trying
         is_image = failure.reason in IMAGE_REASONS
         if is_image and not is_pulled:
             return False
@@ -294,6 +328,13 @@ def waiting_for(image: str, desired: Desired, observed: PodObservation, history:
         and container.name not in running
         and pull_cause(container, observed, history)
     ]
+
+
+def _needs_of(container: Container) -> str:
+    """What it must be told that only a sandbox which runs can tell; empty: nothing."""
+    if needs_address(container):
+        return "the pod has no address yet"
+    return "the pod's volumes cannot be read yet" if any(env_files.files_of(container)) else ""
 
 
 def _why_stopped(member: Member) -> tuple[str, str]:

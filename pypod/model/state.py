@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pypod.model import naming
 from pypod.model.naming import PodKey
 from pypod.model.object_references import Objects
+from pypod.model.records import record
 
 LEASE_LOST = 97
 """The exit code with which a pause says that its owner is gone (`pypod.engine.pause.LEASE_LOST_EXIT_CODE`)."""
@@ -31,7 +32,7 @@ class ContainerState(enum.Enum):
         return self in (ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.RESTARTING)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EngineInfo:
     """Which engine this is.
 
@@ -58,7 +59,7 @@ class EngineInfo:
     product: str = "Docker"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ImageInfo:
     id: str
     references: tuple[str, ...]
@@ -67,7 +68,7 @@ class ImageInfo:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NetworkInfo:
     id: str
     name: str
@@ -76,7 +77,7 @@ class NetworkInfo:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class VolumeInfo:
     """A volume.
 
@@ -90,7 +91,7 @@ class VolumeInfo:
     mountpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ContainerInfo:
     """One container, as inspected.
 
@@ -99,6 +100,7 @@ class ContainerInfo:
         exit_code: of the last end, also of a start that failed (126, 127, 128); None while it runs or where nothing happened.
         error: why the engine could not start it.
         addresses: its IPv4 by network ID; empty for a member, whose address is its pause's.
+        gateways: by network ID, the address at which it reaches the engine's host.
         stop_signal: what ends it gracefully: ``SIGTERM``, or as its image says.
     """
 
@@ -115,6 +117,7 @@ class ContainerInfo:
     oom_killed: bool = False
     addresses: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGTERM"
+    gateways: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def attempt(self) -> int:
@@ -149,7 +152,7 @@ class ContainerInfo:
         return self.state in (ContainerState.EXITED, ContainerState.DEAD) or self.failed_to_start
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PodObservation:
     """All that the engine has of one pod, at one moment.
 
@@ -163,6 +166,8 @@ class PodObservation:
         node_memory: of the engine's host, bytes; 0 where it was not asked for.
         node_cpus, node_name: of the engine's host.
         objects: the ConfigMaps, Secrets and claims that the spec refers to.
+        env_files: the files that variables of containers which do not run come from, by volume and path; one that is not there
+            is missing.
         pause_image: the embedded image's reference for this engine, and whether it is there.
     """
 
@@ -178,6 +183,7 @@ class PodObservation:
     node_cpus: int = 0
     node_name: str = ""
     objects: Objects = field(default_factory=Objects)
+    env_files: Mapping[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
     pause_image: str = ""
     pause_image_present: bool = False
 
@@ -212,7 +218,14 @@ class PodObservation:
         """The pod's address on its network; empty while it has none."""
         if self.pause is None or not self.pause.is_live:
             return ""
-        addresses = self.pause.addresses
+        return self._on_its_network(self.pause.addresses)
+
+    @property
+    def host_ip(self) -> str:
+        """The address of the engine's host on the pod's network; empty while that is not known."""
+        return self._on_its_network(self.pause.gateways) if self.ip and self.pause is not None else ""
+
+    def _on_its_network(self, addresses: Mapping[str, str]) -> str:
         if self.network is not None and addresses.get(self.network.id):
             return addresses[self.network.id]
         return next(iter(addresses.values()), "")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pypod.model import resources
+from pypod.model import allotment
 from pypod.model.conditions import Condition, conditions_of
 from pypod.model.container_status import (
     ContainerStatus,
@@ -183,7 +183,7 @@ def derive(
         terminating=observed.deletion_deadline is not None,
         init_container_statuses=tuple(status for status in statuses if status.kind is not Kind.REGULAR),
         ephemeral_container_statuses=tuple(ephemeral_status(info, view) for info in observed.ephemeral),
-        qos_class=resources.qos_class(each.resources for each in desired.spec.all_containers).value,
+        qos_class=allotment.pod_qos(desired.spec).value,
     )
 
 

@@ -19,8 +19,10 @@ from pypod.model.validation_containers import check_containers
 from pypod.model.validation_handlers import probes_of
 from pypod.model.validation_metadata import check_annotations, check_labels
 from pypod.model.validation_network import check_network
+from pypod.model.validation_resources import check_pod_resources
 from pypod.model.validation_security import check_pod_security
 from pypod.model.validation_volumes import check_volumes
+from pypod.model.wording import show
 
 
 def validate(spec: PodSpec) -> None:
@@ -31,7 +33,7 @@ def validate(spec: PodSpec) -> None:
             `InvalidPortError`, `PortConflictError`, `UnknownVolumeError`).
     """
     if found := problems(spec):
-        raise spec_error(f"pod {_quoted(spec.name)}", found)
+        raise spec_error(f"pod {_quoted(spec.name or spec.generate_name)}", found)
 
 
 def problems(spec: PodSpec) -> list[Problem]:
@@ -40,6 +42,7 @@ def problems(spec: PodSpec) -> list[Problem]:
     grace = _pod(check, spec)
     volumes = check_volumes(check, spec)
     check_containers(check, spec, volumes, grace)
+    check_pod_resources(check, spec)
     if not check.full:
         _types(check, spec)
         _levels(check, spec)
@@ -79,7 +82,7 @@ def _quoted(name: object) -> str:
 
 def _pod(check: Check, spec: PodSpec) -> float | None:
     """Checks what the pod has of its own, and answers with its grace period where that is right."""
-    check.name("metadata.name", spec.name, subdomain=True)
+    _names(check, spec)
     check.name("metadata.namespace", spec.namespace)
     check_labels(check, "metadata.labels", spec.labels)
     check_annotations(check, spec.annotations, reserved=PREFIX)
@@ -104,6 +107,26 @@ def _pod(check: Check, spec: PodSpec) -> float | None:
         check.seconds(deadline, spec.active_deadline_seconds, above_zero=True)
     grace = "spec.terminationGracePeriodSeconds"
     return check.seconds(grace, spec.termination_grace_period_seconds, most=LARGEST_SIZE)
+
+
+def _names(check: Check, spec: PodSpec) -> None:
+    """A name, or what one is made of: that is its beginning, and may end in ``-``."""
+    base = spec.generate_name
+    if base == "":
+        check.name("metadata.name", spec.name, subdomain=True)
+        return
+    if spec.name != "":
+        check.name("metadata.name", spec.name, subdomain=True)
+    path = "metadata.generateName"
+    text = check.text(path, base)
+    if text is None:
+        return
+    # As there: a dash at the end stands for what follows it (apimachinery pkg/api/validation, maskTrailingDash).
+    whole = f"{text[:-1]}a" if text[1:].endswith("-") else text
+    trial = Check()
+    trial.name(path, whole, subdomain=True)
+    for problem in trial.problems:
+        check.add(path, problem.message.replace(show(whole), show(text), 1), problem.error)
 
 
 def _types(check: Check, spec: PodSpec) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pypod.model import expansion
+from pypod.model import env_files, expansion
 from pypod.model.handlers import Probe
-from pypod.model.quantity import format_bytes, format_milli
-from pypod.model.resources import MIN_MEMORY, ResourceList, Resources
-from pypod.model.spec import Container, MessagePolicy, PodSpec, PullPolicy, RestartPolicy
-from pypod.model.validation_check import LARGEST_SIZE, Check
+from pypod.model.spec import Container, FileKeyRef, MessagePolicy, PodSpec, PullPolicy, RestartPolicy
+from pypod.model.validation_check import Check
 from pypod.model.validation_env import check_env, check_env_from
-from pypod.model.validation_handlers import check_handlers, forbid_handlers, probes_of
+from pypod.model.validation_handlers import (
+    check_handlers,
+    check_stop_signal,
+    forbid_handlers,
+    probes_of,
+)
 from pypod.model.validation_ports import Ports
+from pypod.model.validation_resources import check_resources
+from pypod.model.validation_restarts import check_restart_rules
 from pypod.model.validation_security import check_security
 from pypod.model.validation_volumes import check_mounts, check_target, containers_of
 from pypod.model.wording import show
@@ -71,6 +76,7 @@ def check_containers(check: Check, spec: PodSpec, volumes: Mapping[str, str], gr
                 _init_container(check, path, container)
             else:
                 check_handlers(check, path, container, grace)
+            check_stop_signal(check, path, container, spec)
 
 
 def _container(check: Check, path: str, container: Container) -> None:
@@ -93,7 +99,8 @@ def _container(check: Check, path: str, container: Container) -> None:
     check.is_a(f"{path}.ownPid", container.own_pid, bool, "True or False")
     if container.restart_policy is not None:
         check.is_a(f"{path}.restartPolicy", container.restart_policy, RestartPolicy, "a RestartPolicy")
-    _resources(check, f"{path}.resources", container.resources)
+    check_restart_rules(check, path, container)
+    check_resources(check, f"{path}.resources", container.resources)
 
 
 def _environment(
@@ -104,7 +111,18 @@ def _environment(
     check_env(check, path, container.env, names, volumes)
     check_env_from(check, path, container.env_from)
     if len(check.problems) == before:
+        _env_files(check, path, container, spec)
         _references(check, path, container)
+
+
+def _env_files(check: Check, path: str, container: Container, spec: PodSpec) -> None:
+    for index, variable in enumerate(container.env):
+        source = variable.value_from
+        if isinstance(source, FileKeyRef) and not env_files.is_readable(spec, source.volume_name):
+            where = f"{path}.env[{index}].valueFrom.fileKeyRef.volumeName"
+            check.add(
+                where, f"{show(source.volume_name)} is no emptyDir: only files in one of these are read"
+            )
 
 
 def _references(check: Check, path: str, container: Container) -> None:
@@ -130,9 +148,6 @@ def _references(check: Check, path: str, container: Container) -> None:
 
 def _init_container(check: Check, path: str, container: Container) -> None:
     """What holds for those that are no sidecars."""
-    if isinstance(container.restart_policy, RestartPolicy):
-        message = f"{show(container.restart_policy.value)} is not supported for init containers; 'Always', which makes a"
-        check.add(f"{path}.restartPolicy", f"{message} sidecar, is expected, or nothing")
     forbid_handlers(check, path, container)
 
 
@@ -141,40 +156,3 @@ def _termination_message(check: Check, path: str, container: Container, mounted:
         check_target(check, f"{path}.terminationMessagePath", container.termination_message_path, mounted)
     policy = container.termination_message_policy
     check.is_a(f"{path}.terminationMessagePolicy", policy, MessagePolicy, "a MessagePolicy")
-
-
-def _resources(check: Check, path: str, resources: object) -> None:
-    """Source: pkg/apis/core/validation/validation.go, ValidateContainerResourceRequirements."""
-    if not isinstance(resources, Resources):
-        check.add(path, f"a Resources is expected, not {show(resources)}")
-        return
-    limits = _amounts(check, f"{path}.limits", resources.limits)
-    requests = _amounts(check, f"{path}.requests", resources.requests)
-    for what, text in (("cpu", format_milli), ("memory", format_bytes)):
-        request, limit = requests.get(what), limits.get(what)
-        if request is not None and limit is not None and request > limit:
-            message = f"'{text(request)}' must be less than or equal to {what} limit of {text(limit)}"
-            check.add(f"{path}.requests", message)
-    memory = limits.get("memory", 0)
-    if 0 < memory < MIN_MEMORY:
-        message = f"'{format_bytes(memory)}' is too little: an engine takes {format_bytes(MIN_MEMORY)} or more, or 0 for no"
-        check.add(f"{path}.limits[memory]", f"{message} limit")
-
-
-def _amounts(check: Check, path: str, amounts: object) -> dict[str, int]:
-    """Those that are there and right."""
-    if not isinstance(amounts, ResourceList):
-        check.add(path, f"a ResourceList is expected, not {show(amounts)}")
-        return {}
-    found = {}
-    given = (
-        ("cpu", amounts.cpu, "a whole number of millicores"),
-        ("memory", amounts.memory, "a whole number of bytes"),
-    )
-    for name, value, what in given:
-        if value is None:
-            continue
-        amount = check.whole(f"{path}[{name}]", value, least=0, most=LARGEST_SIZE, what=what)
-        if amount is not None:
-            found[name] = amount
-    return found

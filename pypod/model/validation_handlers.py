@@ -22,7 +22,7 @@ from pypod.model.handlers import (
     TCPSocketAction,
 )
 from pypod.model.references import Template
-from pypod.model.spec import Container
+from pypod.model.spec import Container, PodSpec
 from pypod.model.validation_check import LARGEST_NUMBER, LARGEST_SIZE, Check
 from pypod.model.wording import did_you_mean, show
 
@@ -93,6 +93,16 @@ def forbid_handlers(check: Check, path: str, container: Container) -> None:
             check.add(f"{path}.{name}", ONLY_SIDECARS)
     if container.lifecycle != Lifecycle():
         check.add(f"{path}.lifecycle", ONLY_SIDECARS)
+
+
+def check_stop_signal(check: Check, path: str, container: Container, spec: PodSpec) -> None:
+    """Which signals there are depends on the system, so that must be said (validateStopSignal)."""
+    lifecycle: object = container.lifecycle
+    if isinstance(lifecycle, Lifecycle) and lifecycle.stop_signal and not spec.os:
+        check.add(
+            f"{path}.lifecycle.stopSignal",
+            "may not be set where `spec.os.name` is empty; 'linux' is expected there",
+        )
 
 
 def check_handlers(check: Check, path: str, container: Container, grace: float | None) -> None:

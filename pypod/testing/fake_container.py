@@ -57,6 +57,7 @@ class FakeContainer:
     error: str = ""
     oom_killed: bool = False
     addresses: dict[str, str] = field(default_factory=dict)
+    gateways: dict[str, str] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     runs: int = 0
     removed: bool = False
@@ -157,5 +158,6 @@ class FakeContainer:
             error=self.error,
             oom_killed=self.oom_killed,
             addresses=dict(self.addresses),
-            stop_signal=self.image.stop_signal,
+            gateways=dict(self.gateways),
+            stop_signal=self.request.stop_signal or self.image.stop_signal,
         )

@@ -260,6 +260,7 @@ class Runtime:
         except EngineError as error:
             self._fail(container, error, NEVER_STARTED)
         container.addresses = {network.info.id: address} if address else {}
+        container.gateways = {network.info.id: str(network.subnet[1])} if address and network.subnet else {}
 
     def _fail(self, container: FakeContainer, error: EngineError, exit_code: int) -> NoReturn:
         container.error, container.exit_code = error.detail, exit_code
@@ -268,7 +269,7 @@ class Runtime:
     def _disconnect(self, container: FakeContainer) -> None:
         for network in container.addresses:
             self.networks.get(network, "disconnect").disconnect(container.id)
-        container.addresses = {}
+        container.addresses, container.gateways = {}, {}
 
     def cut_off(self, container: FakeContainer) -> None:
         """Take it off its network, for this run and those to come."""

@@ -109,9 +109,18 @@ def _compound(kind: Kind, literal: bool) -> st.SearchStrategy[Any]:
 def of_class(cls: type, literal: bool = False) -> st.SearchStrategy[Any]:
     """Instances of a class of a spec."""
     fields = [field for field in fields_of(cls) if field.attribute]
-    required = {each.attribute: _of_field(each, literal) for each in fields if each.required}
+    has_default = {
+        each.name
+        for each in dataclasses.fields(cls)
+        if each.default is not dataclasses.MISSING or each.default_factory is not dataclasses.MISSING
+    }
+    required = {
+        each.attribute: _of_field(each, literal)
+        for each in fields
+        if each.required or each.attribute not in has_default
+    }
     # Most of what can be left out is, so that examples stay small; over all of them every field comes.
-    optional = {each.attribute: _of_field(each, literal) for each in fields if not each.required}
+    optional = {each.attribute: _of_field(each, literal) for each in fields if each.attribute not in required}
     return _some(required, optional).map(lambda values: cls(**values))
 
 
@@ -139,7 +148,7 @@ def _of_field(field: Field, literal: bool) -> st.SearchStrategy[Any]:
 @st.composite
 def pods(draw: st.DrawFn) -> PodSpec:
     """Whole pods. Containers have names, each its own, since annotations call them by these."""
-    spec: PodSpec = draw(of_class(PodSpec))
+    spec: PodSpec = draw(of_class(PodSpec).filter(lambda spec: bool(spec.name or spec.generate_name)))
     containers: tuple[Container, ...] = (*spec.init_containers, *spec.containers)
     named = tuple(dataclasses.replace(each, name=f"c{index}") for index, each in enumerate(containers))
     foreign = {name: text for name, text in spec.annotations.items() if not name.startswith(PREFIX)}

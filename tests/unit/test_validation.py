@@ -459,10 +459,7 @@ def test_only_sidecars_have_probes_and_hooks() -> None:
 @pytest.mark.parametrize("policy", ["OnFailure", "Never"])
 def test_restart_policies_of_containers(policy: str) -> None:
     validate(one(restart_policy=policy))
-    with pytest.raises(
-        SpecError, match=rf"initContainers\[0\]\.restartPolicy: '{policy}' is not supported.*'Always'"
-    ):
-        validate(init(Container("a", "x", restart_policy=policy)))
+    validate(init(Container("a", "x", restart_policy=policy)))
 
 
 def test_ports_are_shared_with_sidecars_and_not_with_what_has_ended() -> None:

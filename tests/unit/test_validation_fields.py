@@ -14,6 +14,7 @@ from pypod.errors import Problem
 from pypod.model.handlers import Hook, Lifecycle, Probe
 from pypod.model.network import DNSConfig, DNSPolicy, HostAlias
 from pypod.model.references import Template
+from pypod.model.resources import Resources
 from pypod.model.spec import (
     AppArmorProfile,
     Capabilities,
@@ -27,6 +28,8 @@ from pypod.model.spec import (
     EmptyDir,
     EnvFrom,
     EnvVar,
+    ExitCodeOperator,
+    ExitCodes,
     FieldRef,
     FileKeyRef,
     ImageSource,
@@ -39,6 +42,8 @@ from pypod.model.spec import (
     ProfileType,
     RecursiveReadOnly,
     ResourceFieldRef,
+    RestartAction,
+    RestartRule,
     SeccompProfile,
     SecretEnvSource,
     SecretKeyRef,
@@ -311,19 +316,100 @@ def test_host_network_has_the_hosts_ports() -> None:
 
 
 def test_stop_signals() -> None:
-    assert faults(one(lifecycle=Lifecycle(stop_signal="SIGRTMIN+3"))) == []
+    def ended_by(signal: str, **fields: Any) -> PodSpec:
+        return pod(Container("web", "nginx", lifecycle=Lifecycle(stop_signal=signal)), **fields)
+
+    assert faults(ended_by("SIGRTMIN+3", os="linux")) == []
     message = "lifecycle.stopSignal: 'SIGTEM' is no signal; a name like 'SIGTERM' is expected, did you mean 'SIGTERM'?"
-    assert fault(one(lifecycle=Lifecycle(stop_signal="SIGTEM"))) == f"{WEB}.{message}"
+    assert fault(ended_by("SIGTEM", os="linux")) == f"{WEB}.{message}"
+    message = "lifecycle.stopSignal: may not be set where `spec.os.name` is empty; 'linux' is expected there"
+    assert fault(ended_by("SIGUSR1")) == f"{WEB}.{message}"
+
+
+# --- restart rules ------------------------------------------------------------------------------------------------------
+
+ONE = RestartRule.on(1)
+RULES: list[tuple[Any, str]] = [
+    ([ExitCodes(ExitCodeOperator.IN, (1,))], "[0]: a RestartRule is expected, not "),
+    ([RestartRule.on()], "[0].exitCodes.values: must have between 1 and 255 values, not 0"),
+    ([ONE, RestartRule.unless(*range(256))], "[1].exitCodes.values: must have between 1 and 255 values, not 256"),
+    ([RestartRule(ExitCodes("In", (1,)))], "[0].exitCodes.operator: a ExitCodeOperator is expected, not 'In'"),  # type: ignore[arg-type]
+    ([ONE] * 21, ": may not have more than 20 rules, not 21"),
+    ([RestartRule(ONE.exit_codes, RestartAction.RESTART_ALL_CONTAINERS)], "[0].action: is refused: containers begin anew together only"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "message"), RULES, ids=range(len(RULES)))
+def test_restart_rules(rules: Any, message: str) -> None:
+    assert faults(one(restart_policy="Never", restart_policy_rules=[ONE] * 20)) == []
+    found = fault(one(restart_policy="Never", restart_policy_rules=rules))
+    assert found.startswith(f"{WEB}.restartPolicyRules{message}")
+
+
+def test_restart_rules_go_with_a_policy() -> None:
+    found = fault(one(restart_policy_rules=[ONE]))
+    assert found == f"{WEB}.restartPolicy: is required where there are restartPolicyRules"
+
+
+# --- names --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base", ["shop-", "shop", "a.b-", "a", "7-"])
+def test_the_beginning_of_a_name(base: str) -> None:
+    assert faults(pod(generate_name=base)) == []
+    assert faults(dataclasses.replace(pod(generate_name=base), name="")) == []
+
+
+@pytest.mark.parametrize("base", ["Shop-", "-", "a..b", "a b"])
+def test_no_beginning_of_a_name(base: str) -> None:
+    assert fault(dataclasses.replace(pod(generate_name=base), name="")).startswith("metadata.generateName: '")
+
+
+def test_a_pod_without_any_name() -> None:
+    assert fault(dataclasses.replace(pod(), name="")).startswith("metadata.name: is required")
+
+
+# --- resources of the whole pod ---------------------------------------------------------------------------------------------
+
+
+def test_resources_of_the_pod() -> None:
+    small, large = Resources(limits={"memory": "64Mi"}), Resources(requests={"cpu": "2", "memory": "1Gi"})
+    assert faults(pod(resources=Resources(limits={"cpu": 1, "hugepages-2Mi": "4Mi"}))) == []
+    assert fault(pod(resources=Resources(limits={"ephemeral-storage": "1Gi"}))) == (
+        "spec.resources.limits[ephemeral-storage]: 'ephemeral-storage' is not supported for a pod; cpu, memory and hugepages-SIZE are"
+    )
+    assert fault(pod(resources=Resources(requests={"cpu": 2}, limits={"cpu": 1}))) == (
+        "spec.resources.requests: '2' must be less than or equal to cpu limit of 1"
+    )
+    web = Container("web", "nginx", resources=large)
+    assert faults(pod(web, resources=Resources(requests={"cpu": 2}))) == []
+    assert fault(pod(web, resources=Resources(requests={"cpu": "1900m"}))) == (
+        "spec.resources.requests[cpu]: '1900m' must be greater than or equal to aggregate container requests of 2"
+    )
+    web = Container("web", "nginx", resources=small)
+    found = [str(each) for each in faults(pod(web, resources=Resources(limits={"memory": "32Mi"})))]
+    assert (
+        "spec.containers[0].resources.limits[memory]: '64Mi' must be less than or equal to pod limits of 32Mi"
+        in found
+    )
 
 
 # --- levels -------------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_not_there_yet_is_refused_from_python_too() -> None:
-    spec = one(tty=True, env={"A": FieldRef("metadata.name")}, env_from=[EnvFrom(SecretEnvSource("a"))])
-    assert [(each.path, each.message) for each in problems(spec)] == [
-        (f"{WEB}.{path}", "is not supported yet") for path in ("env[0].valueFrom.fieldRef", "envFrom", "tty")
+    assert [(each.path, each.message) for each in problems(one(tty=True))] == [
+        (f"{WEB}.tty", "is not supported yet")
     ]
+
+
+def test_files_with_variables_are_in_empty_directories() -> None:
+    assert faults(one(env={"A": FileKeyRef("v", "a", "A")})) == []
+    volumes = (Volume.host_path("v", "/srv"),)
+    spec = pod(Container("web", "nginx", env={"A": FileKeyRef("v", "a", "A")}), volumes=volumes)
+    assert fault(spec) == (
+        f"{WEB}.env[0].valueFrom.fileKeyRef.volumeName: 'v' is no emptyDir: only files in one of these are read"
+    )
 
 
 def test_what_has_no_effect_is_told_of() -> None:
