@@ -73,6 +73,10 @@ class TestList:
         assert (info.started_at, info.finished_at, info.exit_code, info.error) == (None, None, None, "")
         assert info.stop_signal == "SIGTERM"
 
+    def test_a_stop_signal_of_its_own(self, contract: Contract, engine: Engine) -> None:
+        made = contract.create("one", stop_signal="SIGUSR1")
+        assert engine.container(made).stop_signal == "SIGUSR1"
+
     def test_created_and_running_ones_are_listed(self, contract: Contract) -> None:
         created, running = contract.create("one"), contract.run("two")
         listed = contract.listed()

@@ -154,11 +154,14 @@ class TestNetworks:
         expected = {network: str(ipaddress.ip_network(subnet)[2])}
         assert engine.container(made).addresses == contract.listed()[made].addresses == expected
         assert engine.container(member).addresses == contract.listed()[member].addresses == {}
+        assert engine.container(made).gateways == {network: str(ipaddress.ip_network(subnet)[1])}
+        assert engine.container(member).gateways == {}
         other = contract.run("two", network_mode=network)
         assert engine.container(other).addresses == {network: str(ipaddress.ip_network(subnet)[3])}
         engine.kill_container(made)
         contract.ended(made)
         assert engine.container(made).addresses == contract.listed()[made].addresses == {}
+        assert engine.container(made).gateways == {}
 
     def test_an_address_can_be_asked_for(self, contract: Contract, engine: Engine) -> None:
         network, subnet = contract.network()

@@ -340,6 +340,7 @@ def test_no_error_shows_a_secret(
     shown = done.stdout + done.stderr
     assert done.returncode == 1
     assert "PodStartError" in shown or "CommandError" in shown
+    assert ("<hidden>" in shown) is (command[0] != "sh")  # control: the engine did tell the name
     assert MARKER not in shown
 
 
