@@ -17,6 +17,7 @@ from pypod.model import env_files, history, naming
 from pypod.model.environment import hidden_words, surroundings_of, takes_secrets
 from pypod.model.hidden import without
 from pypod.model.history import History
+from pypod.model.image_names import is_image_name
 from pypod.model.naming import PodKey
 from pypod.model.object_references import Objects
 from pypod.model.referring import references_of
@@ -175,6 +176,8 @@ def _pod_network(
 
 def image_or_none(engine: Engine, reference: str) -> ImageInfo | None:
     """The image, where the engine has it."""
+    if not is_image_name(reference):
+        return None
     try:
         return engine.image(reference)
     except NotFoundError:
