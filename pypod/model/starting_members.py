@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pypod.model import restarts
+from pypod.model import confinement, restarts
 from pypod.model.desired import Desired
 from pypod.model.history import History
+from pypod.model.journal import ContainerFailed, Event
 from pypod.model.members import Kind, Member, has_initialized
 from pypod.model.plan import (
     CreateContainer,
@@ -19,6 +20,7 @@ from pypod.model.plan import (
     RemoveContainer,
     RunHook,
     StartContainer,
+    Write,
 )
 from pypod.model.requests import Sandbox, member_request, message_file, messages_directory
 from pypod.model.spec import Container, PullPolicy
@@ -211,6 +213,10 @@ class StartSteps:
         if image is None:
             self.waiting.append(f"container {member.name}: image {container.image} is not on the engine")
             return False
+        reason, words = refusal(self._desired, container, sandbox, image.user)
+        if reason:
+            self._refuse(member.name, reason, words)
+            return False
         if container.termination_message_path and not sandbox.messages:
             self.waiting.append(f"container {member.name}: the volume of its messages is being made")
             return True
@@ -221,6 +227,7 @@ class StartSteps:
             attempt=attempt,
             image=image.id,  # so that a tag that moves meanwhile changes nothing
             sandbox=sandbox,
+            image_user=image.user,
         )
         created = self._builder.add(
             CreateContainer(request, member.name, cause),
@@ -229,6 +236,14 @@ class StartSteps:
         start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
         self._builder.add(start, after=[created, self._place.started])
         return True
+
+    def _refuse(self, container: str, reason: str, words: str) -> None:
+        """What is wrong with it is known before the engine is asked; it is looked at again in a while."""
+        entries = (
+            ContainerFailed(self._now, container, reason, words),
+            Event(self._now, "Warning", "Failed", f"Error: {words}", container),
+        )
+        self._builder.add(Write(entries, words), after=[self._place.started])
 
     def _message_file(self, member: Member, attempt: int) -> int | None:
         """It must be there before the member is made: the engine takes a missing source for a directory."""
@@ -272,6 +287,18 @@ class StartSteps:
         self.due.append(due)
         self.waiting.append(f"container {container}: {failure.reason}")
         return True
+
+
+def refusal(desired: Desired, container: Container, sandbox: Sandbox, image_user: str) -> tuple[str, str]:
+    """Why a container is not made, as reason and words; empty: it is. Asked before each instance, as by a kubelet."""
+    spec = desired.spec
+    violation = confinement.non_root_violation(spec, container, desired.identity.key, image_user)
+    if violation:
+        return "CreateContainerConfigError", violation
+    profile = confinement.seccomp_file(spec, container)
+    if profile and profile not in sandbox.profiles:
+        return "CreateContainerError", f'cannot load seccomp profile "{profile}": it is not there, or no JSON'
+    return "", ""
 
 
 def pull_cause(container: Container, observed: PodObservation, history: History) -> str:

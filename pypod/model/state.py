@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -39,6 +40,7 @@ class EngineInfo:
         id: the engine's own, stable over restarts.
         system_time: Unix seconds, when it answered.
         security_options: as ``docker info`` lists them: ``name=rootless`` ...
+        runtimes: the names of those that a container can ask for.
     """
 
     id: str
@@ -54,15 +56,23 @@ class EngineInfo:
     live_restore: bool
     system_time: float
     security_options: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
+    """An image.
+
+    Attributes:
+        user: whom it runs as, ``user[:group]``; empty: root. An inspection alone tells.
+    """
+
     id: str
     references: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     architecture: str = ""
     size: int = 0
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,12 @@ class NetworkInfo:
     driver: str
     subnets: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def gateway(self) -> str:
+        """The address that the engine's host has on it: the first one, where nobody chose another; empty: none that is known."""
+        networks = (ipaddress.ip_network(subnet, strict=False) for subnet in self.subnets)
+        return next((str(each[1]) for each in networks if each.version == 4), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,7 @@ class ContainerInfo:
         error: why the engine could not start it.
         addresses: its IPv4 by network ID; empty for a member, whose address is its pause's.
         stop_signal: what ends it gracefully: ``SIGTERM``, or as its image says.
+        host_network: it is on the network of the engine's host, and has no address of its own.
     """
 
     id: str
@@ -113,6 +130,7 @@ class ContainerInfo:
     oom_killed: bool = False
     addresses: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGTERM"
+    host_network: bool = False
 
     @property
     def attempt(self) -> int:
@@ -160,6 +178,8 @@ class PodObservation:
         images: by reference; None where the engine has not got it.
         node_memory: of the engine's host, bytes; 0 where it was not asked for.
         node_cpus, node_name: of the engine's host.
+        node_runtimes, node_security: the engine's runtimes and security options; empty where it was not asked for them.
+        profiles: the texts of the seccomp profiles that the spec names, by path; those that cannot be read are missing.
         objects: the ConfigMaps, Secrets and claims that the spec refers to.
         pause_image: the embedded image's reference for this engine, and whether it is there.
     """
@@ -175,6 +195,9 @@ class PodObservation:
     node_memory: int = 0
     node_cpus: int = 0
     node_name: str = ""
+    node_runtimes: tuple[str, ...] = ()
+    node_security: tuple[str, ...] = ()
+    profiles: Mapping[str, str] = field(default_factory=dict, repr=False)
     objects: Objects = field(default_factory=Objects)
     pause_image: str = ""
     pause_image_present: bool = False
@@ -186,9 +209,11 @@ class PodObservation:
 
     @property
     def sandbox(self) -> ContainerInfo | None:
-        """The pause that serves its members: one that runs, and is on its network."""
+        """The pause that serves its members: one that runs, and is on its network. That of the engine's host cannot be lost."""
         pause = self.pause
-        return pause if pause is not None and pause.is_live and self.ip else None
+        if pause is None or not pause.is_live:
+            return None
+        return pause if pause.host_network or self.ip else None
 
     @property
     def is_empty(self) -> bool:
@@ -207,9 +232,13 @@ class PodObservation:
 
     @property
     def ip(self) -> str:
-        """The pod's address on its network; empty while it has none."""
+        """The pod's address on its network; empty while it has none. On the network of the engine's host it is the address
+        that the host has on the pod network: every pod can dial that, and a server that listens on 127.0.0.1 alone is not
+        reached by it."""
         if self.pause is None or not self.pause.is_live:
             return ""
+        if self.pause.host_network:
+            return self.network.gateway if self.network is not None else ""
         addresses = self.pause.addresses
         if self.network is not None and addresses.get(self.network.id):
             return addresses[self.network.id]

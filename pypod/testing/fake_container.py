@@ -26,6 +26,7 @@ class FakeImage:
     stop_signal: str = "SIGTERM"
     size: int = 1_000_000
     is_pause: bool = False
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ class FakeContainer:
             image=self.request.image,
             created_at=float(int(self.created_at)),
             addresses=dict(self.addresses),
+            host_network=self.modes["network"] == "host",
         )
 
     def info(self) -> ContainerInfo:
@@ -158,4 +160,5 @@ class FakeContainer:
             oom_killed=self.oom_killed,
             addresses=dict(self.addresses),
             stop_signal=self.image.stop_signal,
+            host_network=self.modes["network"] == "host",
         )

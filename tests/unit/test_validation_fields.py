@@ -320,9 +320,9 @@ def test_stop_signals() -> None:
 
 
 def test_what_is_not_there_yet_is_refused_from_python_too() -> None:
-    spec = one(tty=True, env={"A": FieldRef("metadata.name")}, env_from=[EnvFrom(SecretEnvSource("a"))])
+    spec = one(env={"A": FieldRef("metadata.name")}, env_from=[EnvFrom(SecretEnvSource("a"))])
     assert [(each.path, each.message) for each in problems(spec)] == [
-        (f"{WEB}.{path}", "is not supported yet") for path in ("env[0].valueFrom.fieldRef", "envFrom", "tty")
+        (f"{WEB}.{path}", "is not supported yet") for path in ("env[0].valueFrom.fieldRef", "envFrom")
     ]
 
 
