@@ -42,7 +42,17 @@ def made(
 
 def host_config(own: SecurityContext | None = None, pod: PodSecurityContext | None = None) -> dict[str, Any]:
     """What of it is about what the container may do."""
-    about = ["CapAdd", "CapDrop", "GroupAdd", "Privileged", "SecurityOpt", "MaskedPaths", "ReadonlyPaths", "ReadonlyRootfs", "Sysctls"]
+    about = [
+        "CapAdd",
+        "CapDrop",
+        "GroupAdd",
+        "Privileged",
+        "SecurityOpt",
+        "MaskedPaths",
+        "ReadonlyPaths",
+        "ReadonlyRootfs",
+        "Sysctls",
+    ]
     found: dict[str, Any] = made(own, pod)["HostConfig"]
     return {key: value for key, value in found.items() if key in about}
 
