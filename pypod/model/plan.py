@@ -159,6 +159,24 @@ class PutFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class PutText:
+    """Write a file in a directory of a container, which all may read.
+
+    Attributes:
+        name: of the container.
+    """
+
+    name: str
+    directory: str
+    file: str
+    text: str = field(repr=False)
+    cause: str
+
+    def __str__(self) -> str:
+        return f"put {self.file} into container {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class ReadMessage:
     """Look for the termination message of an instance that has ended.
 
@@ -227,6 +245,7 @@ Action = (
     | AttachChannel
     | StartContainer
     | PutFiles
+    | PutText
     | Write
     | RunHook
     | ReadMessage

@@ -177,12 +177,14 @@ def volume_requests(spec: PodSpec, identity: PodIdentity) -> tuple[VolumeRequest
 
 
 def keeps_messages(spec: PodSpec) -> bool:
-    """Whether any container leaves a termination message in a file."""
-    return any(container.termination_message_path for container in spec.all_containers)
+    """Whether there is a volume for what passes between pypod and single containers: termination messages, a hosts file."""
+    return hosts.has_file(spec) or any(
+        container.termination_message_path for container in spec.all_containers
+    )
 
 
 def messages_directory(spec: PodSpec) -> str:
-    """Where the pause has the volume of the termination messages."""
+    """Where the pause has that volume."""
     return f"/v/{sum(isinstance(volume.source, EmptyDir) for volume in spec.volumes)}"
 
 
@@ -311,7 +313,9 @@ def member_request(
         read_only=bool(container.security_context.read_only_root_filesystem),
         no_new_privileges=confining.may_not_gain(container.security_context),
         confinement=confining.confinement(spec, container, sandbox.profiles),
-        mounts=_member_mounts(spec, container, identity.key) + _message_mount(container, attempt, sandbox),
+        mounts=_member_mounts(spec, container, identity.key)
+        + _message_mount(container, attempt, sandbox)
+        + _hosts_mount(spec, container, sandbox),
         oom_score_adj=_oom_score_adj(spec, container, sandbox.node_memory),
         cpu_shares=resources.cpu_shares(container.resources.effective_requests.cpu or 0),
         cpu_quota=resources.cpu_quota(container.resources.limits.cpu or 0),
@@ -349,6 +353,12 @@ def _message_mount(container: Container, attempt: int, sandbox: Sandbox) -> tupl
         return ()
     source = f"{sandbox.messages}/{message_file(container.name, attempt)}"
     return (MountRequest(source, container.termination_message_path, bind=True),)
+
+
+def _hosts_mount(spec: PodSpec, container: Container, sandbox: Sandbox) -> tuple[MountRequest, ...]:
+    if not (sandbox.messages and hosts.wants_file(spec, container)):
+        return ()
+    return (MountRequest(f"{sandbox.messages}/{hosts.file_name(sandbox.attempt)}", hosts.PATH, bind=True),)
 
 
 def _member_mounts(spec: PodSpec, container: Container, key: PodKey) -> tuple[MountRequest, ...]:

@@ -243,7 +243,7 @@ class PodSpec:
         default=(),
         metadata=k8s(
             level=Level.PARTLY,
-            reason="each name has a line of its own in a hosts file that is the engine's, without Kubernetes' comments",
+            reason="ephemeral containers, and all with hostNetwork, have the engine's own hosts file, with the same names",
         ),
     )
     dns_policy: DNSPolicy = field(

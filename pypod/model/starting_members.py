@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pypod.model import confinement, restarts
+from pypod.model import confinement, hosts, restarts
 from pypod.model.desired import Desired
 from pypod.model.history import History
 from pypod.model.journal import ContainerFailed, Event
@@ -17,6 +17,7 @@ from pypod.model.plan import (
     PlanBuilder,
     PullImage,
     PutFiles,
+    PutText,
     RemoveContainer,
     RunHook,
     StartContainer,
@@ -70,6 +71,7 @@ class StartSteps:
         self._builder = builder
         self._place = place
         self._pulling = set(pulling)
+        self._hosts: int | None = None
         self.due: list[float] = []
         self.waiting: list[str] = []
 
@@ -217,8 +219,12 @@ class StartSteps:
         if reason:
             self._refuse(member.name, reason, words)
             return False
-        if container.termination_message_path and not sandbox.messages:
+        has_hosts = hosts.wants_file(self._spec, container)
+        if (container.termination_message_path or has_hosts) and not sandbox.messages:
             self.waiting.append(f"container {member.name}: the volume of its messages is being made")
+            return True
+        if has_hosts and self._place.started is not None:
+            self.waiting.append(f"container {member.name}: the pod has no address yet")
             return True
         request = member_request(
             self._spec,
@@ -231,7 +237,11 @@ class StartSteps:
         )
         created = self._builder.add(
             CreateContainer(request, member.name, cause),
-            after=[self._place.created, self._message_file(member, attempt)],
+            after=[
+                self._place.created,
+                self._message_file(member, attempt),
+                self._hosts_file() if has_hosts else None,
+            ],
         )
         start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
         self._builder.add(start, after=[created, self._place.started])
@@ -244,6 +254,15 @@ class StartSteps:
             Event(self._now, "Warning", "Failed", f"Error: {words}", container),
         )
         self._builder.add(Write(entries, words), after=[self._place.started])
+
+    def _hosts_file(self) -> int:
+        """Written anew whenever a container is made, as by a kubelet; once for all that are made together."""
+        if self._hosts is None:
+            sandbox = self._place.sandbox
+            text, directory = hosts.file(self._spec, self._observed.ip), messages_directory(self._spec)
+            name = hosts.file_name(sandbox.attempt)
+            self._hosts = self._builder.add(PutText(sandbox.pause, directory, name, text, "its hosts file"))
+        return self._hosts
 
     def _message_file(self, member: Member, attempt: int) -> int | None:
         """It must be there before the member is made: the engine takes a missing source for a directory."""

@@ -45,7 +45,7 @@ def test_a_subdomain(namespace: str) -> None:
         assert said(one, "hostname") == "h1"
         assert said(one, "hostname", "-f") == full
         assert said(one, "hostname", "-d") == full.partition(".")[2]
-        assert f"{one.ip}\t{full} h1" in said(one, "cat", "/etc/hosts")
+        assert f"{one.ip}\t{full}\th1" in said(one, "cat", "/etc/hosts")
         for name in (full, f"h1.sub.{namespace}.svc", f"h1.sub.{namespace}", "h1.sub"):
             assert address_of(two, name) == one.ip, name
         assert one.ip in said(two, "nslookup", full)
@@ -69,16 +69,30 @@ def test_another_name_altogether(namespace: str) -> None:
 def test_host_aliases(namespace: str) -> None:
     aliases = (HostAlias("127.0.0.1", ("foo.local", "bar.local")), HostAlias("10.1.2.3", ("foo.remote",)))
     with pod_of(namespace, host_aliases=aliases) as pod:
-        name = pod.debug(BUSYBOX)
-        for container in ("a", "b", name):
-            hosts = said(pod, "cat", "/etc/hosts", container=container).splitlines()
-            found = {tuple(line.split()) for line in hosts}
-            assert {
-                ("127.0.0.1", "foo.local"),
-                ("127.0.0.1", "bar.local"),
-                ("10.1.2.3", "foo.remote"),
-            } <= found
+        for container in ("a", "b"):
+            assert said(pod, "cat", "/etc/hosts", container=container) == HOSTS.format(ip=pod.ip)
+            assert said(pod, "stat", "-c", "%a %u %g", "/etc/hosts", container=container) == "644 0 0"
+        assert pod.exec(["sh", "-c", "echo '# mine' >> /etc/hosts"], "a").exit_code == 0
+        assert said(pod, "tail", "-1", "/etc/hosts") == "# mine"
         assert address_of(pod, "bar.local") == "127.0.0.1"
+        name = pod.debug(BUSYBOX)
+        found = {tuple(line.split()) for line in said(pod, "cat", "/etc/hosts", container=name).splitlines()}
+        assert {("127.0.0.1", "foo.local"), ("127.0.0.1", "bar.local"), ("10.1.2.3", "foo.remote")} <= found
+
+
+HOSTS = """\
+# Kubernetes-managed hosts file.
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+fe00::0\tip6-mcastprefix
+fe00::1\tip6-allnodes
+fe00::2\tip6-allrouters
+{ip}\tweb
+
+# Entries added by HostAliases.
+127.0.0.1\tfoo.local\tbar.local
+10.1.2.3\tfoo.remote"""
 
 
 def test_dns_beside_the_pods_own(namespace: str) -> None:

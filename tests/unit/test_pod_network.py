@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pypod.engine.docker_requests import container_config
-from pypod.model import requests, resolving
+from pypod.model import hosts, naming, requests, resolving
 from pypod.model.resolving import Complaint
 from pypod.model.spec import (
     Container,
@@ -17,11 +19,13 @@ from pypod.model.spec import (
     HostAlias,
     PodSecurityContext,
     PodSpec,
+    Volume,
 )
 from pypod.model.state import NetworkInfo
 from pypod.model.validation import problems
 from tests.unit.pods import IDENTITY
 
+VECTORS = Path(__file__).parents[1] / "vectors"
 WEB = Container("web", "app:1", ports=[80])
 OWN_SEARCH = ["default.pod.cluster.local", "pod.cluster.local", "default.svc.cluster.local"]
 
@@ -114,6 +118,43 @@ def test_host_aliases_are_lines_of_the_hosts_file() -> None:
         "a:fd00::1",
     ]
     assert "ExtraHosts" not in member(host_aliases=aliases)["HostConfig"]
+
+
+def load(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((VECTORS / name).read_text())["cases"]
+    return found
+
+
+def test_a_hosts_file_is_a_kubelets() -> None:
+    cases = load("etc_hosts.json")
+    assert len(cases) == 5
+    for case in cases:
+        given = [HostAlias(each["ip"], tuple(each["hostnames"])) for each in case["hostAliases"]]
+        assert hosts.managed(case["podIPs"], case["hostname"], case["domain"], given) == case["expected"]
+
+
+def test_who_gets_a_hosts_file() -> None:
+    def mounted(
+        container: Container = WEB, directory: str = "/host/m", **more: Any
+    ) -> list[tuple[str, str, bool]]:
+        whole = spec(containers=(container,), **more)
+        sandbox = requests.Sandbox("p1", 3, directory)
+        request = requests.member_request(whole, container, IDENTITY, attempt=0, image="i", sandbox=sandbox)
+        return [(mount.source, mount.target, mount.read_only) for mount in request.mounts]
+
+    one = (HostAlias("1.2.3.4", ("a",)),)
+    here = [("/host/m/_hosts_3", "/etc/hosts", False)]
+    assert mounted(host_aliases=one) == here
+    assert mounted(subdomain="s") == here
+    assert mounted() == []
+    assert mounted(host_aliases=one, host_network=True) == []
+    assert mounted(subdomain="s", hostname_override="x") == []
+    own = Container("web", "app:1", mounts={"v": "/etc/hosts"})
+    volumes = (Volume.host_path("v", "/srv/hosts"),)
+    assert mounted(own, host_aliases=one, volumes=volumes) == [("/srv/hosts", "/etc/hosts", False)]
+    names = [volume.name for volume in requests.volume_requests(spec(host_aliases=one), IDENTITY)]
+    assert names == [naming.volume_name(IDENTITY.key, naming.MESSAGES)]
+    assert requests.volume_requests(spec(), IDENTITY) == ()
 
 
 # --- DNS -------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from pypod.model.spec import (
     Container,
     DNSConfig,
     DNSPolicy,
+    HostAlias,
     PodSecurityContext,
     PodSpec,
     ProfileType,
@@ -249,6 +250,31 @@ def test_a_probe_goes_to_that_address(engine: FakeEngine, monkeypatch: pytest.Mo
         pod._try_probe(ProbeKey("web", 0, Kind.READINESS), Probe.tcp_socket(80), 0.0)
     network = next(each for each in engine.networks() if each.name == "pypod")
     assert asked == [("10.214.0.1", network.id)]
+
+
+# --- hosts files -----------------------------------------------------------------------------------------------------
+
+
+def test_a_hosts_file_is_there_before_the_container(engine: FakeEngine) -> None:
+    aliases = (HostAlias("10.1.2.3", ("db", "db.example")),)
+    spec = shop(WEB, Container("log", "app:1"), host_aliases=aliases, subdomain="s")
+    pod = sync_of(engine, spec)
+    settle(pod)
+    file = engine.read_file(live(engine, "web").id, "/etc/hosts").decode()
+    assert file.splitlines()[-4:] == [
+        "10.214.0.2\tshop.s.default.svc.cluster.local\tshop",
+        "",
+        "# Entries added by HostAliases.",
+        "10.1.2.3\tdb\tdb.example",
+    ]
+    assert engine.read_file(live(engine, "log").id, "/etc/hosts").decode() == file
+    engine.exit(live(engine, "web").id, 1)
+    settle(pod)
+    assert engine.read_file(live(engine, "web").id, "/etc/hosts").decode() == file
+    engine.exit(pause_of(engine).id, 1)
+    settle(pod)
+    assert live(engine, "web").sandbox == 1
+    assert engine.read_file(live(engine, "web").id, "/etc/hosts").decode() == file
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
