@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pypod.model.handlers import HookHandler
-from pypod.model.journal import Entry, Event, PodFinished, Stopping
+from pypod.model.journal import ContainerFailed, Entry, Event, PodFinished, Stopping
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
 
 
@@ -117,6 +117,8 @@ def _words(entry: Entry) -> str:
             return f"container {entry.container} is stopped ({entry.reason})"
         case PodFinished():
             return f"the pod is {entry.phase}{f' ({entry.reason})' if entry.reason else ''}"
+        case ContainerFailed():
+            return f"container {entry.container} waits ({entry.reason})"
         case Event():
             return f"event {entry.reason}"
         case _:

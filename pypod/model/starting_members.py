@@ -30,6 +30,8 @@ from pypod.model.stopping import Stop, StopSteps
 
 FAILURE_RETRY = 10.0
 """Seconds until what the engine refused is tried again."""
+TOLD = restarts.Backoff(initial=FAILURE_RETRY, cap=300.0)
+"""Before it is told again that a container still cannot be made."""
 IMAGE_REASONS = ("ErrImagePull", "InvalidImageName")
 
 
@@ -248,12 +250,21 @@ class StartSteps:
         return True
 
     def _refuse(self, container: str, reason: str, words: str) -> None:
-        """What is wrong with it is known before the engine is asked; it is looked at again in a while."""
-        entries = (
-            ContainerFailed(self._now, container, reason, words),
-            Event(self._now, "Warning", "Failed", f"Error: {words}", container),
-        )
-        self._builder.add(Write(entries, words), after=[self._place.started])
+        """What is wrong with it is known before the engine is asked. It is looked at again in a while; that it is still wrong is
+        told ever less often."""
+        told = self._history.failures.get(container)
+        if told is None or (told.reason, told.message) != (reason, words) or self._is_due(told):
+            entries = (
+                ContainerFailed(self._now, container, reason, words),
+                Event(self._now, "Warning", "Failed", f"Error: {words}", container),
+            )
+            cause = f"container {container} cannot be made: {words}"
+            self._builder.add(Write(entries, cause), after=[self._place.started])
+        self.due.append(self._now + FAILURE_RETRY)
+        self.waiting.append(f"container {container}: {reason}: {words}")
+
+    def _is_due(self, told: ContainerFailed) -> bool:
+        return told.at + TOLD.delay(told.count) <= self._now
 
     def _hosts_file(self) -> int:
         """Written anew whenever a container is made, as by a kubelet; once for all that are made together."""

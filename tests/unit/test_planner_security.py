@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pypod.model import naming
+from pypod.model.journal import ContainerFailed
 from pypod.model.spec import Container, HostAlias, PodSecurityContext, PodSpec, Volume
 from pypod.model.state import ContainerInfo, ImageInfo, VolumeInfo
 from tests.unit.pods import HERE, KEY, NOW, Case, member, pause, seen, told
@@ -37,10 +38,23 @@ OWN = (Volume.host_path("v", "/srv/hosts"),)
 CASES = {
     "A container whose image is root's is not made where it must not be; the one beside it is.": Case(
         seen(pause(), images=USERS),
-        f"#1 write container web waits (CreateContainerConfigError): {WORDS}\n"
+        "#1 note container web waits (CreateContainerConfigError); event Failed: "
+        f"container web cannot be made: {WORDS}\n"
         "#2 create container log_0: not there yet\n"
         "#3 start container log_0 (after #2): not there yet",
+        due=NOW + 10,
+        waiting=f"container web: CreateContainerConfigError: {WORDS}",
         spec=NON_ROOT,
+    ),
+    "That is told once for a while.": Case(
+        seen(pause(), member("log"), images=USERS),
+        "nothing to do: container web: CreateContainerConfigError",
+        due=NOW + 3,
+        waiting="container web: CreateContainerConfigError",
+        spec=NON_ROOT,
+        history=told(
+            was_started("log"), ContainerFailed(NOW - 7, "web", "CreateContainerConfigError", WORDS)
+        ),
     ),
     "A pod that a kubelet rejects gets nothing.": Case(
         seen(),
