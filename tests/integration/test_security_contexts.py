@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,39 @@ def test_root_where_it_must_not_be(namespace: str) -> None:
     assert caught.value.container == "web"
     with pod_of(namespace, member(run_as_non_root=True, run_as_user=5)) as pod:
         assert pod.exec(["id", "-u"]).stdout.strip() == "5"
+
+
+@pytest.fixture
+def image_of(raw: docker.APIClient, namespace: str) -> Iterator[Callable[[str], str]]:
+    """Makes images that run as somebody."""
+    made: list[str] = []
+
+    def make(user: str) -> str:
+        repository, tag = f"pypod-test/{namespace}", f"user-{len(made)}"
+        container = raw.create_container(BUSYBOX, ["true"])["Id"]
+        raw.commit(container, repository=repository, tag=tag, changes=f"USER {user}")
+        raw.remove_container(container)
+        made.append(f"{repository}:{tag}")
+        return made[-1]
+
+    yield make
+    for reference in made:
+        raw.remove_image(reference)
+
+
+def test_the_user_of_the_image(namespace: str, image_of: Callable[[str], str]) -> None:
+    number, name = image_of("1000:1000"), image_of("app")
+    fine = Container(
+        "fine", number, command=STAY, security_context=SecurityContext(run_as_non_root=True, run_as_group=44)
+    )
+    named = Container("named", name, command=STAY, security_context=SecurityContext(run_as_group=44))
+    with pod_of(namespace, fine, named) as pod:
+        for container in ("fine", "named"):
+            assert pod.exec(["id", "-u"], container).stdout.strip() == "1000"
+            assert pod.exec(["id", "-g"], container).stdout.strip() == "44"
+    unclear = Container("named", name, command=STAY, security_context=SecurityContext(run_as_non_root=True))
+    with pytest.raises(PodStartError, match=r"image has non-numeric user \(app\), cannot verify"):
+        pod_of(namespace, unclear).start()
 
 
 def test_an_ephemeral_container_is_bound_as_the_pod_is(namespace: str) -> None:

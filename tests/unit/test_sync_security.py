@@ -15,12 +15,15 @@ from pypod import starting
 from pypod.engine.objects import store_of
 from pypod.errors import ImageError, PodStartError
 from pypod.model.admission import SAFE_SYSCTLS
+from pypod.model.desired import Desired
 from pypod.model.handlers import Probe
+from pypod.model.naming import PodKey
 from pypod.model.objects import DOCKER_CONFIG_JSON, Secret
 from pypod.model.probes import Kind, ProbeKey
 from pypod.model.spec import (
     AppArmorProfile,
     Container,
+    ContainerPort,
     DNSConfig,
     DNSPolicy,
     HostAlias,
@@ -33,7 +36,7 @@ from pypod.model.spec import (
 from pypod.model.state import EngineInfo
 from pypod.model.status import Phase, Waiting
 from pypod.testing import FakeEngine
-from tests.unit.rig import Loop, events, instances, live, live_for, look, pause_of, settle, sync_of
+from tests.unit.rig import IDENTITY, Loop, events, instances, live, live_for, look, pause_of, settle, sync_of
 
 WEB = Container("web", "app:1", ports=[80])
 
@@ -250,6 +253,40 @@ def test_a_probe_goes_to_that_address(engine: FakeEngine, monkeypatch: pytest.Mo
         pod._try_probe(ProbeKey("web", 0, Kind.READINESS), Probe.tcp_socket(80), 0.0)
     network = next(each for each in engine.networks() if each.name == "pypod")
     assert asked == [("10.214.0.1", network.id)]
+
+
+# --- ports of the host -----------------------------------------------------------------------------------------------
+
+
+def publishing(address: str, protocol: str = "TCP") -> PodSpec:
+    port = ContainerPort(80, host_port=8080, host_ip=address, protocol=protocol)
+    return shop(Container("web", "app:1", ports=[port]))
+
+
+@pytest.mark.parametrize(
+    ("other", "is_free"),
+    [
+        (publishing("127.0.0.1"), False),
+        (publishing(""), False),
+        (publishing("0.0.0.0"), False),
+        (publishing("127.0.0.2"), True),
+        (publishing("127.0.0.1", "UDP"), True),
+    ],
+)
+def test_a_port_is_taken_on_its_address_for_its_protocol(
+    engine: FakeEngine, other: PodSpec, is_free: bool
+) -> None:
+    settle(sync_of(engine, publishing("127.0.0.1")))
+    identity = replace(IDENTITY, key=PodKey("default", "other", "f" * 16))
+    second = Loop(engine, Desired(replace(other, name="other"), identity), clock=engine.clock, actions=None)
+    if is_free:
+        starting.start(second, timeout=10, min_ready_seconds=0)
+        return
+    with pytest.raises(
+        PodStartError, match=r"sandbox cannot be made: .*:8080 failed: port is already"
+    ) as caught:
+        starting.start(second, timeout=10, min_ready_seconds=0)
+    assert caught.value.reason == "CreatePodSandboxError"
 
 
 # --- hosts files -----------------------------------------------------------------------------------------------------
