@@ -84,7 +84,8 @@ def _aliases(check: Check, spec: PodSpec) -> None:
 def _namespaces(check: Check, spec: PodSpec) -> None:
     if spec.host_pid is True and spec.share_process_namespace is True:
         path = path_of("spec", PodSpec, "share_process_namespace")
-        check.add(path, "ShareProcessNamespace and HostPID cannot both be enabled")
+        words = "ShareProcessNamespace and HostPID cannot both be enabled"
+        check.add(path, f"{words} (from Python the former is, unless share_process_namespace=False is given)")
     if spec.host_network is not True:
         return
     for kind in ("init_containers", "containers"):

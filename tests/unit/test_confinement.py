@@ -22,6 +22,7 @@ from pypod.model.spec import (
     SecurityContext,
     SELinuxOptions,
 )
+from pypod.model.validation import problems
 from tests.unit.pods import IDENTITY, KEY
 
 PROFILES = {"fine.json": '{"defaultAction": "SCMP_ACT_ALLOW"}'}
@@ -207,3 +208,34 @@ def replace_context(container: Container, **changes: Any) -> Container:
         user=container.user,
         security_context=replace(container.security_context, **changes),
     )
+
+
+def said(**more: Any) -> list[tuple[str, str]]:
+    """What is wrong with a container like this, by its own paths."""
+    container = Container("web", "app:1", **more)
+    found = problems(PodSpec("shop", (container,)))
+    return [(each.path.removeprefix("spec.containers[0]."), each.message) for each in found]
+
+
+def test_a_user_is_said_once() -> None:
+    twice = "may not be given beside securityContext.runAsUser, which says the same"
+    assert said(user="app", security_context=SecurityContext(run_as_user=5)) == [("user", twice)]
+    group = "may not have a group beside securityContext.runAsGroup, which says the same"
+    assert said(user="5:6", security_context=SecurityContext(run_as_group=7)) == [("user", group)]
+    assert said(user="5", security_context=SecurityContext(run_as_group=7)) == []
+    pods = PodSecurityContext(run_as_user=1, run_as_group=2)
+    assert not problems(PodSpec("shop", (Container("web", "app:1", user="5:6"),), security_context=pods))
+
+
+def test_a_runtime_class_has_a_name() -> None:
+    (problem,) = problems(PodSpec("shop", (Container("web", "app:1"),), runtime_class_name="Run C"))
+    assert problem.path == "spec.runtimeClassName"
+
+
+def test_the_hosts_processes_are_not_shared_beside() -> None:
+    spec = PodSpec("shop", (Container("web", "app:1"),), host_pid=True)
+    (problem,) = problems(spec)
+    assert problem.path == "spec.shareProcessNamespace"
+    assert problem.message.startswith("ShareProcessNamespace and HostPID cannot both be enabled")
+    assert "share_process_namespace=False" in problem.message
+    assert not problems(replace(spec, share_process_namespace=False))
