@@ -11,8 +11,9 @@ import secrets
 from dataclasses import replace
 
 from pypod import starting
-from pypod.engine import observe
+from pypod.engine import observe, pulls
 from pypod.engine.objects import store_of
+from pypod.engine.profiles import read_profiles
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     CommandError,
@@ -26,13 +27,14 @@ from pypod.errors import (
     PodStartError,
     spec_error,
 )
-from pypod.model import journal, naming, validation
+from pypod.model import credentials, journal, naming, validation
 from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
 from pypod.model.hidden import Hidden, without
 from pypod.model.naming import Role
-from pypod.model.referring import variables_of
+from pypod.model.referring import logins_of, variables_of
 from pypod.model.requests import ContainerRequest, Sandbox, member_request
 from pypod.model.spec import Container, PullPolicy
+from pypod.model.starting_members import refusal
 from pypod.model.state import ContainerInfo, PodObservation
 from pypod.model.status import Phase
 
@@ -59,7 +61,7 @@ def join(sync: PodSync, container: Container, *, target: str | None, stdin: bool
     _check(sync, seen, container)
     pid_mode = None if target is None else f"container:{_target(sync, seen, target).id}"
     _fetch(sync, container)
-    request = _request(sync, seen, container)
+    request = _request(sync, seen, container, _image_user(sync, container))
     request = replace(request, stdin_open=stdin, pid_mode=request.pid_mode if pid_mode is None else pid_mode)
     _start(sync, container, request)
     sync.refresh()
@@ -147,15 +149,33 @@ def _fetch(sync: PodSync, container: Container) -> None:
 
 
 def _pull(sync: PodSync, container: Container) -> None:
-    sync.engine.pull_image(container.image)
+    spec = sync.desired.spec
+    objects = store_of(sync.engine).read(spec.namespace, tuple(logins_of(spec)))
+    pulls.pull(sync.engine, container.image, credentials.logins(container.image, spec, objects))
     _note(sync, "Pulled", f'Successfully pulled image "{container.image}"', container.name)
 
 
-def _request(sync: PodSync, seen: PodObservation, container: Container) -> ContainerRequest:
+def _image_user(sync: PodSync, container: Container) -> str:
+    try:
+        return sync.engine.image(container.image).user
+    except NotFoundError:  # it went meanwhile, which the engine says when it is asked for the container
+        return ""
+
+
+def _request(sync: PodSync, seen: PodObservation, container: Container, image_user: str) -> ContainerRequest:
     """By the image's reference, not its ID as a member's: what it is of stands nowhere else."""
     pause, identity = seen.pause, sync.desired.identity
     assert pause is not None
-    sandbox = Sandbox(pause.id, pause.attempt, node_memory=seen.node_memory)
+    spec = replace(sync.desired.spec, containers=(*sync.desired.spec.containers, container))
+    sandbox = Sandbox(pause.id, pause.attempt, node_memory=seen.node_memory, profiles=read_profiles(spec))
+    reason, words = refusal(sync.desired, container, sandbox, image_user)
+    if reason:
+        raise PodStartError(
+            f"cannot debug pod '{_full(sync)}': container '{container.name}': {reason}: {words}",
+            pod=_full(sync),
+            container=container.name,
+            reason=reason,
+        )
     request = member_request(
         sync.desired.spec,
         container,
@@ -164,6 +184,7 @@ def _request(sync: PodSync, seen: PodObservation, container: Container) -> Conta
         image=container.image,
         sandbox=sandbox,
         variables=_variables(sync, seen, container),
+        image_user=image_user,
     )
     labels = naming.member_labels(identity.labels, container.name, 0, pause.attempt, role=Role.EPHEMERAL)
     return replace(request, labels=labels)

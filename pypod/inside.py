@@ -222,6 +222,8 @@ class Inside:
                 f"cannot reach pod '{self._full_name}': it has no address now", pod=self._full_name
             )
         network = next((key for key, ip in seen.pause.addresses.items() if ip == seen.ip), "")
+        if seen.pause.host_network and seen.network is not None:
+            network = seen.network.id
         if self._reach == "direct":
             return seen.ip, port
         if self._reach == "auto" and dial.routes_directly(self._sync.engine, network):

@@ -16,7 +16,7 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
-from pypod.model import expansion, restart_rules
+from pypod.model import admission, expansion, restart_rules
 from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
 from pypod.model.history import History
 from pypod.model.members import Kind
@@ -168,6 +168,9 @@ def check_failure(pod: PodSync) -> None:
     """
     _check_sandbox(pod)
     finished, seen = pod.channel.history.finished, pod.observed
+    refused = admission.refusal(pod.desired.spec, seen) if seen is not None else None
+    if refused is not None:
+        raise _pod_failure(pod, refused.reason, refused.message)
     has_failed = False
     if finished is not None and finished.phase == Phase.FAILED.value:
         has_failed = True

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pypod.model.credentials import Login
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
 from pypod.model.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
 
@@ -121,6 +122,8 @@ class Engine(Protocol):
         reference: str,
         progress: Progress | None = None,
         register: Callable[[Closable], None] | None = None,
+        *,
+        login: Login | None = None,
     ) -> None:
         """Get it from its registry.
 
@@ -128,6 +131,7 @@ class Engine(Protocol):
             reference: no tag and no digest means ``latest``, never all tags.
             progress: is told what goes on, a line each.
             register: is handed what to close, from another thread, to give the pull up.
+            login: who asks for it; None: whoever docker is logged in as at that registry, if anybody.
 
         Raises:
             ImagePullError: the registry has not got it, cannot be reached, or the pull was given up.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import errno
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -10,6 +12,17 @@ from pypod.engine.api import Closable, Progress
 from pypod.engine.docker_streams import Reply, Wire, json_lines
 from pypod.engine.docker_transport import Transport
 from pypod.errors import ImagePullError
+from pypod.model.credentials import Login
+
+
+def login_header(login: Login) -> dict[str, str]:
+    """What tells the engine who asks for an image."""
+    content = {
+        "username": login.username,
+        "password": login.password,
+        "serveraddress": login.registry,
+    }
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(content).encode()).decode()}
 
 
 def pull(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pypod.model.requests import ContainerRequest, MountRequest, VolumeRequest
+from pypod.model.requests import HOST, ContainerRequest, MountRequest, VolumeRequest
 from pypod.model.spec import ContainerPort
 from pypod.model.state import ContainerInfo, ContainerState, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
 
@@ -42,6 +42,7 @@ def container_config(request: ContainerRequest, *, podman: bool = False) -> dict
         "Healthcheck": {"Test": ["NONE"]},
         "OpenStdin": request.stdin_open,
         "StdinOnce": request.stdin_once,
+        "Tty": request.tty,
         "HostConfig": host_config(request)
         | ({"UTSMode": request.network_mode} if podman and request.network_mode.startswith(JOINED) else {}),
         # An empty list would clear the image's own.
@@ -53,6 +54,7 @@ def container_config(request: ContainerRequest, *, podman: bool = False) -> dict
         return config  # the engine refuses hostname, ports and DNS of one that joins another's network
     config |= _filled(
         Hostname=request.hostname,
+        Domainname=request.domain,
         ExposedPorts={_port_key(port): {} for port in request.ports},
     )
     address = {"IPv4Address": request.ipv4_address} if request.ipv4_address else {}
@@ -64,6 +66,8 @@ def container_config(request: ContainerRequest, *, podman: bool = False) -> dict
 def host_config(request: ContainerRequest) -> dict[str, object]:
     rotation = {"max-size": request.log_max_size, "max-file": "2"} if request.log_max_size else {}
     made = [mount for mount in request.mounts if mount.bind and mount.create_source]
+    confinement = request.confinement
+    unprivileged = ["no-new-privileges"] if request.no_new_privileges else []
     config: dict[str, object] = {
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "json-file", "Config": rotation},
@@ -71,12 +75,18 @@ def host_config(request: ContainerRequest) -> dict[str, object]:
             NetworkMode=request.network_mode,
             IpcMode=request.ipc_mode,
             PidMode=request.pid_mode,
+            UTSMode=request.uts_mode,
+            Runtime=request.runtime,
+            Sysctls=dict(request.sysctls),
             Mounts=[_mount(mount) for mount in request.mounts if mount not in made],
             # Only the old form makes a directory that is missing on the host.
             Binds=[f"{m.source}:{m.target}{':ro' if m.read_only else ''}" for m in made],
             ReadonlyRootfs=request.read_only,
-            CapDrop=["ALL"] if request.drop_capabilities else [],
-            SecurityOpt=["no-new-privileges"] if request.no_new_privileges else [],
+            CapAdd=list(confinement.add),
+            CapDrop=["ALL"] if request.drop_capabilities else list(confinement.drop),
+            GroupAdd=list(confinement.groups),
+            Privileged=confinement.privileged,
+            SecurityOpt=[*unprivileged, *confinement.options],
             OomScoreAdj=request.oom_score_adj,
             CpuShares=request.cpu_shares,
             CpuPeriod=_CPU_PERIOD if request.cpu_quota else 0,
@@ -87,11 +97,15 @@ def host_config(request: ContainerRequest) -> dict[str, object]:
             ShmSize=request.shm_size,
         ),
     }
+    if confinement.unmasked_proc:
+        config |= {"MaskedPaths": [], "ReadonlyPaths": []}  # null would be the engine's own lists
     if not request.network_mode.startswith(JOINED):
         config |= _filled(
             PortBindings=_port_bindings(request.ports),
+            Dns=list(request.dns_servers),
             DnsSearch=list(request.dns_search),
             DnsOptions=list(request.dns_options),
+            ExtraHosts=list(request.extra_hosts),
         )
     return config
 
@@ -159,6 +173,7 @@ def listed_container(entry: Mapping[str, Any]) -> ContainerInfo:
         image=entry.get("Image", ""),
         created_at=float(entry.get("Created") or 0),
         addresses=_addresses(entry.get("NetworkSettings")),
+        host_network=_on_host(entry),
     )
 
 
@@ -180,7 +195,12 @@ def inspected_container(entry: Mapping[str, Any]) -> ContainerInfo:
         addresses=_addresses(entry.get("NetworkSettings")),
         gateways=_addresses(entry.get("NetworkSettings"), "Gateway"),
         stop_signal=config.get("StopSignal") or "SIGTERM",
+        host_network=_on_host(entry),
     )
+
+
+def _on_host(entry: Mapping[str, Any]) -> bool:
+    return (entry.get("HostConfig") or {}).get("NetworkMode") == HOST
 
 
 def _exit_code(state: ContainerState, details: Mapping[str, Any]) -> int | None:
@@ -211,6 +231,7 @@ def image_info(entry: Mapping[str, Any]) -> ImageInfo:
         labels=dict(labels),
         architecture=entry.get("Architecture") or "",
         size=int(entry.get("Size") or 0),
+        user=(entry.get("Config") or {}).get("User") or "",
     )
 
 
@@ -259,4 +280,5 @@ def engine_info(entry: Mapping[str, Any], api_version: str) -> EngineInfo:
         system_time=timestamp(entry.get("SystemTime")) or 0.0,
         security_options=tuple(entry.get("SecurityOptions") or ()),
         product="Podman" if podman else "Docker",
+        runtimes=tuple(sorted(entry.get("Runtimes") or ())),
     )

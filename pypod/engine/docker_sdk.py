@@ -30,11 +30,12 @@ from docker.utils import kwargs_from_env, parse_host, parse_repository_tag
 from pypod.engine import docker_requests as wire_json
 from pypod.engine.api import Closable, Progress
 from pypod.engine.docker_errors import last_cause, refusal, retrying
-from pypod.engine.docker_pull import pull
+from pypod.engine.docker_pull import login_header, pull
 from pypod.engine.docker_stream_verbs import StreamVerbs
 from pypod.engine.docker_streams import Reply, Wire
 from pypod.engine.docker_transport import CONNECT_TIMEOUT, TIMEOUT, Transport, knock, local_socket
 from pypod.errors import EngineError, EngineUnavailableError, ImagePullError, NotFoundError
+from pypod.model.credentials import Login
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
 from pypod.model.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
 
@@ -246,11 +247,13 @@ class DockerEngine(StreamVerbs):
         reference: str,
         progress: Progress | None = None,
         register: Callable[[Closable], None] | None = None,
+        *,
+        login: Login | None = None,
     ) -> None:
         name, tag = parse_repository_tag(reference)
         path = "/images/create?" + urlencode({"fromImage": name, "tag": tag or "latest"})
         with self._call("pull image", reference) as api:
-            headers = _registry_login(api, reference, name)
+            headers = _registry_login(api, reference, name) if login is None else login_header(login)
         transport, wire = self._dial("pull image", reference)
         pull(
             transport,
@@ -431,7 +434,9 @@ def _transport(api: APIClient) -> Transport:
 
 
 def _registry_login(api: APIClient, reference: str, name: str) -> dict[str, str]:
+    """As docker is logged in now: a process that runs for long reads the configuration anew."""
     try:
+        api.reload_config()
         registry, _ = resolve_repository_name(name)
         header = get_config_header(api, registry)
     except DockerException as error:

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 from pypod.engine import pause
 from pypod.engine.api import Engine
 from pypod.engine.identity import engine_architecture
-from pypod.engine.messages import empty_files
+from pypod.engine.messages import empty_files, text_file
 from pypod.engine.pool import WorkerPool
 from pypod.errors import PypodError
 from pypod.model.plan import (
@@ -25,6 +25,7 @@ from pypod.model.plan import (
     Plan,
     PullImage,
     PutFiles,
+    PutText,
     ReadMessage,
     RemoveContainer,
     RemoveNetwork,
@@ -174,6 +175,8 @@ class Execution:
                 self._handlers[type(action)](action)
             case PutFiles():
                 engine.put_archive(action.name, action.directory, [empty_files(action.files)])
+            case PutText():
+                engine.put_archive(action.name, action.directory, [text_file(action.file, action.text)])
             case StartContainer():
                 engine.start_container(action.name)
             case KillContainer():

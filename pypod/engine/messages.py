@@ -1,4 +1,5 @@
-"""The termination messages of containers: empty files before they start, and what stands in them when they have ended."""
+"""Files that pypod and single containers share: termination messages, empty before a container starts and read when it has ended;
+and a hosts file."""
 
 from __future__ import annotations
 
@@ -29,6 +30,16 @@ def empty_files(names: tuple[str, ...]) -> bytes:
             info = tarfile.TarInfo(name)
             info.mode = FILE_MODE
             archive.addfile(info)
+    return buffer.getvalue()
+
+
+def text_file(name: str, text: str) -> bytes:
+    """An archive of one file that anybody may read."""
+    buffer, data = io.BytesIO(), text.encode()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        info = tarfile.TarInfo(name)
+        info.mode, info.size = 0o644, len(data)
+        archive.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
 
 

@@ -12,6 +12,7 @@ from pypod.engine.clock import SYSTEM, Clock
 from pypod.engine.identity import engine_architecture, engine_identity
 from pypod.engine.messages import read_file
 from pypod.engine.objects import store_of
+from pypod.engine.profiles import read_profiles
 from pypod.errors import EngineError, NotFoundError
 from pypod.model import env_files, history, naming
 from pypod.model.environment import hidden_words, surroundings_of, takes_secrets
@@ -63,10 +64,13 @@ def observe(
         node_memory=node.memory,
         node_cpus=node.cpus,
         node_name=node.name,
+        node_runtimes=node.runtimes,
+        node_security=node.security_options,
     )
     if spec is not None and _is_whole(found, spec):
-        found = replace(found, network=_network_of(found, pauses))
-        return _without_secrets(engine, found, spec)
+        network = _network_of(engine, found, spec)
+        if network is not None or not pauses[0].host_network:
+            return _without_secrets(engine, replace(found, network=network), spec)
     found = _with_surroundings(engine, found, spec)
     if spec is None:
         return found
@@ -136,8 +140,11 @@ def _is_whole(found: PodObservation, spec: PodSpec) -> bool:
     return all(info is not None and info.is_live for info in lasting)
 
 
-def _network_of(found: PodObservation, pauses: tuple[ContainerInfo, ...]) -> NetworkInfo | None:
-    network_ids = list(pauses[0].addresses)
+def _network_of(engine: Engine, found: PodObservation, spec: PodSpec) -> NetworkInfo | None:
+    pause = found.pauses[0]
+    if pause.host_network:  # it is not attached to the network that its address is of
+        return _pod_network(engine.networks(), found, spec)
+    network_ids = list(pause.addresses)
     return NetworkInfo(network_ids[0], "", "", ()) if network_ids else None
 
 
@@ -151,6 +158,7 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
         images={name: image_or_none(engine, name) for name in _images(spec)},
         objects=store_of(engine).read(spec.namespace, references_of(spec)) if spec is not None else Objects(),
+        profiles=read_profiles(spec) if spec is not None else {},
         pause_image=reference,
         pause_image_present=image_or_none(engine, reference) is not None,
     )

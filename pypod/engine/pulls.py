@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from pypod.engine.api import Closable, Engine
+from pypod.engine.api import Closable, Engine, Progress
 from pypod.engine.clock import Clock
 from pypod.engine.hooks import Spawn, on_thread
-from pypod.errors import EngineUnavailableError, PypodError
+from pypod.errors import EngineUnavailableError, ImagePullError, PypodError
+from pypod.model.credentials import Login
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,48 @@ RETRY = 0.5
 pull_thread: Spawn = functools.partial(on_thread, name="pypod-pull")
 
 
+def pull(
+    engine: Engine,
+    reference: str,
+    logins: Sequence[Login] = (),
+    *,
+    progress: Progress | None = None,
+    register: Callable[[Closable], None] | None = None,
+    given_up: Callable[[], bool] = lambda: False,
+) -> None:
+    """Get an image with one of these credentials, each tried in turn; the last try is as docker is logged in.
+
+    Args:
+        engine: which gets it.
+        reference: of the image.
+        logins: to be tried.
+        progress, register: as of `Engine.pull_image`, for each try.
+        given_up: no other one is to be tried.
+
+    Raises:
+        ImagePullError: with what the registry said to each.
+        EngineError: the engine failed.
+    """
+    failures: list[ImagePullError] = []
+    for login in (*logins, None):
+        try:
+            engine.pull_image(reference, progress, register, login=login)
+        except ImagePullError as error:
+            failures.append(error)
+            if given_up():
+                raise
+        else:
+            return
+    if len(details := list(dict.fromkeys(error.detail for error in failures))) == 1:
+        raise failures[0]
+    raise ImagePullError("pull image", reference, "; ".join(details), status=failures[0].status)
+
+
 class _Pull:
     """One that is under way, and can be given up."""
 
-    def __init__(self) -> None:
+    def __init__(self, logins: Sequence[Login]) -> None:
+        self.logins = logins
         self.given_up = False
         self._lock = threading.Lock()
         self._transfer: Closable | None = None
@@ -85,20 +124,20 @@ class PullRunner:
         with self._lock:
             return frozenset(self._pulls)
 
-    def begin(self, reference: str) -> None:
-        """Pull it, unless it is being pulled."""
+    def begin(self, reference: str, logins: Sequence[Login] = ()) -> None:
+        """Pull it, unless it is being pulled. The credentials are tried one after the other."""
         with self._lock:
             if self._is_closed or reference in self._pulls:
                 return
-            pull = self._pulls[reference] = _Pull()
-        self._spawn(lambda: self._run(reference, pull))
+            begun = self._pulls[reference] = _Pull(logins)
+        self._spawn(lambda: self._run(reference, begun))
 
     def give_up(self) -> None:
         """End all that are under way."""
         with self._lock:
             pulls, self._pulls = list(self._pulls.values()), {}
-        for pull in pulls:
-            pull.give_up()
+        for each in pulls:
+            each.give_up()
 
     def close(self) -> None:
         """End them, and begin none any more."""
@@ -106,23 +145,28 @@ class PullRunner:
             self._is_closed = True
         self.give_up()
 
-    def _run(self, reference: str, pull: _Pull) -> None:
-        if pull.given_up:
+    def _run(self, reference: str, begun: _Pull) -> None:
+        if begun.given_up:
             return
-        error = self._pull(reference, pull)
-        if error is None or not pull.given_up:
+        error = self._pull(reference, begun)
+        if error is None or not begun.given_up:
             self._ended(reference, error)
         if isinstance(error, EngineUnavailableError):
             # Whoever looks next would ask for it at once, and again, and again.
-            self._clock.call_at(self._clock.now() + RETRY, lambda: self._forget(reference, pull))
+            self._clock.call_at(self._clock.now() + RETRY, lambda: self._forget(reference, begun))
         else:
-            self._forget(reference, pull)
+            self._forget(reference, begun)
 
-    def _pull(self, reference: str, pull: _Pull) -> PypodError | None:
+    def _pull(self, reference: str, begun: _Pull) -> PypodError | None:
         try:
             self._tell(reference, "")
-            self._engine.pull_image(
-                reference, progress=lambda line: self._tell(reference, line), register=pull.register
+            pull(
+                self._engine,
+                reference,
+                begun.logins,
+                progress=lambda line: self._tell(reference, line),
+                register=begun.register,
+                given_up=lambda: begun.given_up,
             )
         except PypodError as error:
             return error
@@ -131,8 +175,8 @@ class PullRunner:
             return PypodError(f"cannot pull image {reference!r}: {type(error).__name__}: {error}")
         return None
 
-    def _forget(self, reference: str, pull: _Pull) -> None:
+    def _forget(self, reference: str, begun: _Pull) -> None:
         with self._lock:
-            if self._pulls.get(reference) is pull:
+            if self._pulls.get(reference) is begun:
                 del self._pulls[reference]
         self._wake()

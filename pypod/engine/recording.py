@@ -10,7 +10,7 @@ from pypod.engine.channel import Channel
 from pypod.engine.clock import Clock
 from pypod.engine.executor import ActionResult
 from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError
-from pypod.model import journal
+from pypod.model import journal, resolving
 from pypod.model.journal import Entry, Event
 from pypod.model.plan import CreateContainer, KillContainer, StartContainer
 from pypod.model.spec import PodSpec
@@ -125,20 +125,21 @@ class Recorder:
                 return _create_entries(action, error, now)
             case StartContainer(container="") as action:
                 self.sandbox_error = error
-                return _sandbox_entries(action, error, now)
+                return self._sandbox_entries(action, error, now)
             case StartContainer() as action:
                 return _start_entries(action, error, now)
             case KillContainer() as action if action.container and action.signal != "SIGKILL":
                 return [] if error else [journal.Signalled(now, action.container, action.attempt)]
         return []
 
-
-def _sandbox_entries(action: StartContainer, error: PypodError | None, now: float) -> list[Entry]:
-    if error is not None:
-        return []
-    words = "Pod sandbox changed, it will be killed and re-created."
-    changed: list[Entry] = [Event(now, "Normal", "SandboxChanged", words)] if action.attempt else []
-    return [*changed, Event(now, "Normal", "Started", "Sandbox started")]
+    def _sandbox_entries(self, action: StartContainer, error: PypodError | None, now: float) -> list[Entry]:
+        if error is not None:
+            return []
+        words = "Pod sandbox changed, it will be killed and re-created."
+        changed: list[Entry] = [Event(now, "Normal", "SandboxChanged", words)] if action.attempt else []
+        complaints = resolving.resolver(self._spec).complaints
+        said = [Event(now, "Warning", each.reason, each.message) for each in complaints]
+        return [*changed, *said, Event(now, "Normal", "Started", "Sandbox started")]
 
 
 def _create_entries(action: CreateContainer, error: PypodError | None, now: float) -> list[Entry]:

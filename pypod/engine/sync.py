@@ -22,12 +22,13 @@ from pypod.engine.prober import Prober
 from pypod.engine.pulls import PullRunner, pull_thread
 from pypod.engine.recording import Recorder
 from pypod.errors import EngineError, EngineUnavailableError, PypodError
-from pypod.model import journal, planner, probes, starting_members, status
+from pypod.model import credentials, journal, planner, probes, starting_members, status
 from pypod.model.desired import Desired
 from pypod.model.environment import hidden_words, surroundings_of
 from pypod.model.handlers import Probe
 from pypod.model.hidden import without
 from pypod.model.history import History
+from pypod.model.object_references import Objects
 from pypod.model.plan import (
     AttachChannel,
     CreateContainer,
@@ -273,10 +274,23 @@ class PodSync:
             AttachChannel: lambda action: self.channel.attach(action.name, self.engine.attach_stdin),
             Write: lambda action: self.channel.write(*action.entries),
             RunHook: self._begin_hook,
-            PullImage: lambda action: self.pulls.begin(action.reference),
+            PullImage: self._begin_pull,
             ReadMessage: self._read_message,
         }
         return found
+
+    def _begin_pull(self, action: PullImage) -> None:
+        """With the credentials of the pod's Secrets, of which the plan knows nothing."""
+        spec = self.desired.spec
+        objects = self.observed.objects if self.observed is not None else Objects(spec.namespace)
+        if names := credentials.unusable(spec, objects):
+            words = (
+                f"Unable to retrieve some image pull secrets ({', '.join(names)}); "
+                "attempting to pull the image may not succeed."
+            )
+            event = journal.Event(self.clock.now(), "Warning", "FailedToRetrieveImagePullSecret", words)
+            self.recorder.repeated(event)
+        self.pulls.begin(action.reference, credentials.logins(action.reference, spec, objects))
 
     def _begin_hook(self, action: RunHook) -> None:
         assert self.observed is not None

@@ -143,9 +143,9 @@ class Container:
     termination_message_policy: MessagePolicy = MessagePolicy.FILE
     env_from: tuple[EnvFrom, ...] = ()
     security_context: SecurityContext = field(default=SecurityContext())
-    stdin: bool = field(default=False, metadata=_PLANNED)
-    stdin_once: bool = field(default=False, metadata=_PLANNED)
-    tty: bool = field(default=False, metadata=_PLANNED)
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
     resize_policy: tuple[Mapping[str, object], ...] = field(
         default=(),
         hash=False,

@@ -81,7 +81,7 @@ class Started:
 
 @record(frozen=True, slots=True)
 class ContainerFailed:
-    """The engine refused to make, or to start, a container; its image could not be had; or what its variables are taken from.
+    """The engine refused to make, or to start, a container; its image could not be had; or what it is made of.
 
     Attributes:
         reason: ``ErrImagePull``, ``InvalidImageName``, ``CreateContainerConfigError``, ``CreateContainerError``,
@@ -89,6 +89,7 @@ class ContainerFailed:
         message: the engine's words.
         count: how often in a row.
         again: as of an `Event`.
+        untried: the engine was not asked: it is known beforehand, and whether it still holds is seen by whoever looks.
     """
 
     at: float
@@ -97,6 +98,7 @@ class ContainerFailed:
     message: str
     count: int = 1
     again: bool = False
+    untried: bool = False
 
 
 @record(frozen=True, slots=True)

@@ -48,7 +48,8 @@ SCHEMA_VERSION = "1"
 
 DELETING_SUFFIX = ".deleting"
 DEFAULT_NETWORK = "pypod"
-CLUSTER_DOMAIN = "pod.cluster.local"
+DNS_ROOT = "cluster.local"
+CLUSTER_DOMAIN = f"pod.{DNS_ROOT}"
 
 
 class Role(enum.Enum):
@@ -168,8 +169,14 @@ def dns_aliases(key: PodKey) -> tuple[str, ...]:
     return (f"{key.name}.{key.namespace}.{CLUSTER_DOMAIN}", f"{key.name}.{key.namespace}")
 
 
+def subdomain(name: str, namespace: str) -> str:
+    """The domain that a pod's subdomain is."""
+    return f"{name}.{namespace}.svc.{DNS_ROOT}"
+
+
 def dns_search(namespace: str) -> tuple[str, ...]:
-    return (f"{namespace}.{CLUSTER_DOMAIN}", CLUSTER_DOMAIN)
+    """With the last one a pod of the same namespace is found as ``HOSTNAME.SUBDOMAIN``, as in Kubernetes."""
+    return (f"{namespace}.{CLUSTER_DOMAIN}", CLUSTER_DOMAIN, f"{namespace}.svc.{DNS_ROOT}")
 
 
 def pod_labels(key: PodKey, owner: Owner, *, leased: bool) -> dict[str, str]:

@@ -6,6 +6,7 @@ A plan prints; planner tests compare that print, `pypod plan` shows it and error
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import field
 
 from pypod.model.handlers import HookHandler
 from pypod.model.journal import ContainerFailed, Entry, Event, PodFinished, Stopping
@@ -161,6 +162,24 @@ class PutFiles:
 
 
 @record(frozen=True, slots=True)
+class PutText:
+    """Write a file in a directory of a container, which all may read.
+
+    Attributes:
+        name: of the container.
+    """
+
+    name: str
+    directory: str
+    file: str
+    text: str = field(repr=False)
+    cause: str
+
+    def __str__(self) -> str:
+        return f"put {self.file} into container {self.name}"
+
+
+@record(frozen=True, slots=True)
 class ReadMessage:
     """Look for the termination message of an instance that has ended.
 
@@ -229,6 +248,7 @@ Action = (
     | AttachChannel
     | StartContainer
     | PutFiles
+    | PutText
     | Write
     | RunHook
     | ReadMessage

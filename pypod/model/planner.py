@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
-from pypod.model import messages, naming
+from pypod.model import admission, messages, naming
 from pypod.model.desired import Desired
 from pypod.model.finishing import finish, serving
 from pypod.model.history import History
@@ -131,10 +131,13 @@ class _Sync:
         """Where a volume of messages is only being made, its directory is known in the next pass."""
         name = naming.volume_name(self.observed.key, naming.MESSAGES)
         directory = next((volume.mountpoint for volume in self.observed.volumes if volume.name == name), "")
-        return Place(Sandbox(pause, attempt, directory, self.observed.node_memory), created, started)
+        sandbox = Sandbox(pause, attempt, directory, self.observed.node_memory, self.observed.profiles)
+        return Place(sandbox, created, started)
 
     def _members(self, pause: ContainerInfo) -> None:
         self._remove_older(pause.name, started=None)
+        if pause.host_network and self.observed.network is None:
+            self._network()  # its address is that of the host on it; another pod's end may have taken it away
         self._start(self._place(pause.name, pause.attempt, created=None, started=None), self.members)
 
     def _remove_older(self, name: str, started: int | None) -> None:
@@ -161,6 +164,9 @@ class _Sync:
         if old is not None and old.is_live:
             cause = "it has lost its network" if self.observed.sandbox is None else "it was started again"
             self.builder.add(KillContainer(old.id, old.name, "SIGKILL", cause))
+            return
+        if refused := admission.refusal(self.spec, self.observed):
+            self.waiting.append(f"{refused.reason}: {refused.message}")
             return
         if old is not None and self._retry_later(old):
             return
@@ -215,6 +221,14 @@ class _Sync:
         self.waiting.append(f"the sandbox could not be started: {pause.error}")
         return True
 
+    def _network(self) -> list[int]:
+        request = network_request(self.spec.network, self.observed.taken_subnets)
+        if request is not None:
+            return [self.builder.add(CreateNetwork(request, "the engine has not got the pod network"))]
+        self.waiting.append("no subnet is free for the pod network")
+        self.due.append(self.now + FAILURE_RETRY)
+        return []
+
     def _infrastructure(self) -> list[int]:
         """Pause image, volumes and network, all at once; the pause waits for them."""
         observed = self.observed
@@ -226,14 +240,7 @@ class _Sync:
                 )
             )
         if observed.network is None:
-            request = network_request(self.spec.network, observed.taken_subnets)
-            if request is None:
-                self.waiting.append("no subnet is free for the pod network")
-                self.due.append(self.now + FAILURE_RETRY)
-            else:
-                steps.append(
-                    self.builder.add(CreateNetwork(request, "the engine has not got the pod network"))
-                )
+            steps += self._network()
         present = {volume.name for volume in observed.volumes}
         missing = [v for v in volume_requests(self.spec, self.desired.identity) if v.name not in present]
         kept = naming.volume_name(observed.key, naming.MESSAGES)

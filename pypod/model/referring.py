@@ -24,7 +24,14 @@ def references_of(spec: PodSpec) -> tuple[Reference, ...]:
     return (
         *(each for container in spec.all_containers for each in variables_of(container)),
         *(each for volume in spec.volumes for each in volume_of(volume)),
+        *logins_of(spec),
     )
+
+
+def logins_of(spec: PodSpec) -> Iterator[Reference]:
+    """Those with the credentials of registries: one that is missing is not waited for."""
+    for name in spec.image_pull_secrets:
+        yield Reference(Secret.kind, name, optional=True)
 
 
 def variables_of(container: Container) -> Iterator[Reference]:

@@ -12,12 +12,16 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 
-from pypod.model import codec, expansion, naming
+from pypod.model import admission, codec, expansion, hosts, naming, resolving
+from pypod.model import confinement as confining
 from pypod.model.allotment import allotment
+from pypod.model.confinement import Confinement
 from pypod.model.naming import Owner, PodKey
 from pypod.model.records import record
 from pypod.model.spec import Container, ContainerPort, EmptyDir, HostPath, HostPathType, Medium, PodSpec
 
+HOST = "host"
+"""A mode that takes a namespace of the engine's host."""
 PAUSE_CPU_SHARES = 2
 SHM_SIZE = 64 * 1024 * 1024
 """Of the pod's ``/dev/shm``, bytes: Docker's and Kubernetes' own default."""
@@ -77,6 +81,11 @@ class ContainerRequest:
         memory: bytes at most, swap included.
         ipv4_address: which it asks for on its network.
         stop_signal: which ``docker stop`` and pypod end it with.
+        domain: what follows the hostname in the full name.
+        dns_servers: whom the engine's resolver asks for what it does not know.
+        extra_hosts: lines of the hosts file: ``name:address``.
+        sysctls: of its own namespaces.
+        runtime: a name that the engine knows.
 
     Restart policy ``no``, HEALTHCHECK off and json-file logs go without saying: `docker_sdk` always sets them.
     """
@@ -90,19 +99,27 @@ class ContainerRequest:
     working_dir: str = ""
     user: str = ""
     hostname: str = ""
+    domain: str = ""
     network_mode: str = ""
     network_aliases: tuple[str, ...] = ()
     ipc_mode: str = ""
     pid_mode: str = ""
+    uts_mode: str = ""
     mounts: tuple[MountRequest, ...] = ()
     ports: tuple[ContainerPort, ...] = ()
+    dns_servers: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    runtime: str = ""
     stdin_open: bool = False
     stdin_once: bool = False
+    tty: bool = False
     read_only: bool = False
     drop_capabilities: bool = False
     no_new_privileges: bool = False
+    confinement: Confinement = field(default_factory=Confinement)
     oom_score_adj: int = 0
     cpu_shares: int = 0
     cpu_quota: int = 0
@@ -164,12 +181,14 @@ def volume_requests(spec: PodSpec, identity: PodIdentity) -> tuple[VolumeRequest
 
 
 def keeps_messages(spec: PodSpec) -> bool:
-    """Whether any container leaves a termination message in a file."""
-    return any(container.termination_message_path for container in spec.all_containers)
+    """Whether there is a volume for what passes between pypod and single containers: termination messages, a hosts file."""
+    return hosts.has_file(spec) or any(
+        container.termination_message_path for container in spec.all_containers
+    )
 
 
 def messages_directory(spec: PodSpec) -> str:
-    """Where the pause has the volume of the termination messages."""
+    """Where the pause has that volume."""
     return f"/v/{sum(isinstance(volume.source, EmptyDir) for volume in spec.volumes)}"
 
 
@@ -187,26 +206,32 @@ def message_file(container: str, attempt: int) -> str:
 def pause_request(
     spec: PodSpec, identity: PodIdentity, *, attempt: int, image: str, network_id: str, ip: str = ""
 ) -> ContainerRequest:
-    """The sandbox: everything that the pod shares. ``ip``: the address to ask for, which the one before it had."""
-    key = identity.key
+    """The sandbox: everything that the pod shares. ``ip``: the address to ask for, which the one before it had.
+
+    A pod on the network of the engine's host has no name, address or port of its own there.
+    """
+    key, on_host, resolver = identity.key, spec.host_network, resolving.resolver(spec)
     return ContainerRequest(
         name=naming.pause_name(key, attempt),
         image=image,
         labels=naming.pause_labels(identity.labels, attempt, codec.dump_spec(spec), spec.network),
         command=("--lease",) if identity.leased else (),
-        hostname=spec.effective_hostname,
-        network_mode=network_id,
-        network_aliases=naming.dns_aliases(key),
-        ipc_mode="shareable",
+        hostname=hosts.kernel_hostname(spec),
+        domain=hosts.kernel_domain(spec),
+        network_mode=HOST if on_host else network_id,
+        network_aliases=hosts.aliases(spec, key),
+        ipc_mode=HOST if spec.host_ipc else "shareable",
+        pid_mode=HOST if spec.host_pid else "",
+        uts_mode=HOST if on_host else "",
         mounts=_pause_mounts(spec, key),
-        # Not those of the other init containers, which may have the same ones: they end before these start
-        # (pkg/kubelet/kuberuntime/kuberuntime_sandbox.go, generatePodSandboxConfig).
-        ports=tuple(port for container in (*spec.sidecars, *spec.containers) for port in container.ports),
-        ipv4_address=ip,
-        dns_search=naming.dns_search(key.namespace),
-        # Docker's own default is ndots:0, which asks for the bare name first; every container's hostname is a DNS name
-        # on its network, so `web` would answer with the pods `web` of all namespaces in turn.
-        dns_options=("ndots:1",),
+        ports=() if on_host else _ports(spec),
+        ipv4_address="" if on_host else ip,
+        dns_servers=resolver.servers,
+        dns_search=resolver.searches,
+        dns_options=resolver.options,
+        extra_hosts=hosts.extra_hosts(spec.host_aliases),
+        sysctls={admission.sysctl_name(name): value for name, value in spec.security_context.sysctls},
+        runtime=spec.runtime_class_name,
         stdin_open=True,
         # The end of the one attached client is the end of file that the lease waits for (moby daemon/attach.go closes
         # stdin after an attach only where StdinOnce is set). A detached pod's journal is written by many in turn.
@@ -218,9 +243,15 @@ def pause_request(
         # container itself) cannot lower it, and runc fails the start with "can't get final child's PID from pipe: EOF".
         # With less than 1 MB the pause is the kernel's last choice anyway.
         cpu_shares=PAUSE_CPU_SHARES,
-        shm_size=SHM_SIZE,
+        shm_size=0 if spec.host_ipc else SHM_SIZE,
         log_max_size=JOURNAL_MAX_SIZE,
     )
+
+
+def _ports(spec: PodSpec) -> tuple[ContainerPort, ...]:
+    """Not those of the init containers that end: they may have the same ones (pkg/kubelet/kuberuntime/kuberuntime_sandbox.go,
+    generatePodSandboxConfig)."""
+    return tuple(port for container in (*spec.sidecars, *spec.containers) for port in container.ports)
 
 
 def _pause_mounts(spec: PodSpec, key: PodKey) -> tuple[MountRequest, ...]:
@@ -248,12 +279,14 @@ class Sandbox:
         attempt: of the pause.
         messages: the directory of the termination messages on the engine's host; empty: there is none.
         node_memory: of the engine's host, bytes.
+        profiles: the texts of the seccomp profiles that the pod names.
     """
 
     pause: str
     attempt: int = 0
     messages: str = ""
     node_memory: int = 0
+    profiles: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
 
 def member_request(
@@ -265,15 +298,16 @@ def member_request(
     image: str,
     sandbox: Sandbox,
     variables: Mapping[str, str] | None = None,
+    image_user: str = "",
 ) -> ContainerRequest:
     """One member: its own file system, and the pause's everything else.
 
     Args:
         variables: all that it gets (`pypod.model.environment`); None: those whose values stand in its spec.
+        image_user: as its image says.
     """
     pause = sandbox.pause
     shared = f"container:{pause}"
-    shares_pid = spec.share_process_namespace and not container.own_pid
     variables = expansion.environment(container) if variables is None else variables
     allotted = allotment(spec, container, sandbox.node_memory)
     return ContainerRequest(
@@ -284,11 +318,21 @@ def member_request(
         command=expansion.words(container.args, variables),
         env=variables,
         working_dir=container.working_dir,
-        user=container.user,
+        user=confining.user(spec, container, image_user),
         network_mode=shared,
-        ipc_mode=shared,
-        pid_mode=shared if shares_pid else "",
-        mounts=_member_mounts(spec, container, identity.key) + _message_mount(container, attempt, sandbox),
+        ipc_mode=HOST if spec.host_ipc else shared,
+        pid_mode=_pid_mode(spec, container, shared),
+        uts_mode=HOST if spec.host_network else "",
+        runtime=spec.runtime_class_name,
+        stdin_open=container.stdin,
+        stdin_once=container.stdin_once,
+        tty=container.tty,
+        read_only=bool(container.security_context.read_only_root_filesystem),
+        no_new_privileges=confining.may_not_gain(container.security_context),
+        confinement=confining.confinement(spec, container, sandbox.profiles),
+        mounts=_member_mounts(spec, container, identity.key)
+        + _message_mount(container, attempt, sandbox)
+        + _hosts_mount(spec, container, sandbox),
         oom_score_adj=allotted.oom_score_adj,
         cpu_shares=allotted.cpu_shares,
         cpu_quota=allotted.cpu_quota,
@@ -297,12 +341,24 @@ def member_request(
     )
 
 
+def _pid_mode(spec: PodSpec, container: Container, shared: str) -> str:
+    if container.own_pid:
+        return ""
+    return HOST if spec.host_pid else shared if spec.share_process_namespace else ""
+
+
 def _message_mount(container: Container, attempt: int, sandbox: Sandbox) -> tuple[MountRequest, ...]:
     """The file itself, by its path on the engine's host: a volume's sub-path needs API 1.45."""
     if not (container.termination_message_path and sandbox.messages):
         return ()
     source = f"{sandbox.messages}/{message_file(container.name, attempt)}"
     return (MountRequest(source, container.termination_message_path, bind=True),)
+
+
+def _hosts_mount(spec: PodSpec, container: Container, sandbox: Sandbox) -> tuple[MountRequest, ...]:
+    if not (sandbox.messages and hosts.wants_file(spec, container)):
+        return ()
+    return (MountRequest(f"{sandbox.messages}/{hosts.file_name(sandbox.attempt)}", hosts.PATH, bind=True),)
 
 
 def _member_mounts(spec: PodSpec, container: Container, key: PodKey) -> tuple[MountRequest, ...]:

@@ -12,7 +12,11 @@ from pypod.model.records import record
 from pypod.model.schema import also, k8s, nothing
 
 _PLANNED = k8s(level=Level.PLANNED)
-_ID = k8s(kind=Integer(64), level=Level.PLANNED)
+_ID = k8s(kind=Integer(64))
+_SECCOMP = k8s(
+    level=Level.PARTLY,
+    reason="without one the engine's default profile holds, which is what RuntimeDefault asks for; Kubernetes has none then",
+)
 _WINDOWS = nothing(
     Shape(
         dict.fromkeys(
@@ -106,19 +110,25 @@ class SecurityContext:
 
     run_as_user: int | None = field(default=None, metadata=_ID)
     run_as_group: int | None = field(default=None, metadata=_ID)
-    run_as_non_root: bool | None = field(default=None, metadata=_PLANNED)
-    privileged: bool | None = field(default=None, metadata=k8s(level=Level.PLANNED, quiet=(False,)))
-    allow_privilege_escalation: bool | None = field(
-        default=None, metadata=k8s(level=Level.PLANNED, quiet=(True,))
+    run_as_non_root: bool | None = None
+    privileged: bool | None = field(default=None, metadata=k8s(quiet=(False,)))
+    allow_privilege_escalation: bool | None = field(default=None, metadata=k8s(quiet=(True,)))
+    read_only_root_filesystem: bool | None = field(default=None, metadata=k8s(quiet=(False,)))
+    capabilities: Capabilities = field(default=Capabilities())
+    seccomp_profile: SeccompProfile | None = field(default=None, metadata=_SECCOMP)
+    app_armor_profile: AppArmorProfile | None = None
+    se_linux_options: SELinuxOptions | None = None
+    proc_mount: ProcMount = field(
+        default=ProcMount.DEFAULT,
+        metadata=k8s(
+            values={
+                ProcMount.UNMASKED: (
+                    Level.PARTLY,
+                    "Kubernetes takes it with hostUsers: false alone, which an engine has not",
+                )
+            }
+        ),
     )
-    read_only_root_filesystem: bool | None = field(
-        default=None, metadata=k8s(level=Level.PLANNED, quiet=(False,))
-    )
-    capabilities: Capabilities = field(default=Capabilities(), metadata=_PLANNED)
-    seccomp_profile: SeccompProfile | None = field(default=None, metadata=_PLANNED)
-    app_armor_profile: AppArmorProfile | None = field(default=None, metadata=_PLANNED)
-    se_linux_options: SELinuxOptions | None = field(default=None, metadata=_PLANNED)
-    proc_mount: ProcMount = field(default=ProcMount.DEFAULT, metadata=_PLANNED)
 
 
 @also(windowsOptions=_WINDOWS)
@@ -134,12 +144,10 @@ class PodSecurityContext:
 
     run_as_user: int | None = field(default=None, metadata=_ID)
     run_as_group: int | None = field(default=None, metadata=_ID)
-    run_as_non_root: bool | None = field(default=None, metadata=_PLANNED)
-    fs_group: int | None = field(default=None, metadata=_ID)
+    run_as_non_root: bool | None = None
+    fs_group: int | None = field(default=None, metadata=k8s(kind=Integer(64), level=Level.PLANNED))
     fs_group_change_policy: FSGroupChangePolicy = field(default=FSGroupChangePolicy.ALWAYS, metadata=_PLANNED)
-    supplemental_groups: tuple[int, ...] = field(
-        default=(), metadata=k8s(kind=ListOf(INT64), level=Level.PLANNED)
-    )
+    supplemental_groups: tuple[int, ...] = field(default=(), metadata=k8s(kind=ListOf(INT64)))
     supplemental_groups_policy: SupplementalGroupsPolicy = field(
         default=SupplementalGroupsPolicy.MERGE,
         metadata=k8s(
@@ -147,10 +155,10 @@ class PodSecurityContext:
             reason="an engine always adds the groups of the image's /etc/group; 'Merge' says so",
         ),
     )
-    sysctls: tuple[tuple[str, str], ...] = field(default=(), metadata=k8s(kind=Pairs(), level=Level.PLANNED))
-    seccomp_profile: SeccompProfile | None = field(default=None, metadata=_PLANNED)
-    app_armor_profile: AppArmorProfile | None = field(default=None, metadata=_PLANNED)
-    se_linux_options: SELinuxOptions | None = field(default=None, metadata=_PLANNED)
+    sysctls: tuple[tuple[str, str], ...] = field(default=(), metadata=k8s(kind=Pairs()))
+    seccomp_profile: SeccompProfile | None = field(default=None, metadata=_SECCOMP)
+    app_armor_profile: AppArmorProfile | None = None
+    se_linux_options: SELinuxOptions | None = None
     se_linux_change_policy: str = field(
         default="",
         metadata=k8s(

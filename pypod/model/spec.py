@@ -226,12 +226,10 @@ class PodSpec:
             reason="each container is held to the pod's limits, but not all of them together: an engine has no cgroup of a pod",
         ),
     )
-    image_pull_secrets: tuple[str, ...] = field(
-        default=(), metadata=k8s(kind=ListOf(Named(STRING)), level=Level.PLANNED)
-    )
-    host_network: bool = field(default=False, metadata=_PLANNED)
-    host_pid: bool = field(default=False, metadata=_PLANNED)
-    host_ipc: bool = field(default=False, metadata=_PLANNED)
+    image_pull_secrets: tuple[str, ...] = field(default=(), metadata=k8s(kind=ListOf(Named(STRING))))
+    host_network: bool = False
+    host_pid: bool = False
+    host_ipc: bool = False
     host_users: bool = field(
         default=True,
         metadata=k8s(
@@ -239,17 +237,53 @@ class PodSpec:
             reason="an engine has user namespaces for all its containers or for none (dockerd --userns-remap)",
         ),
     )
-    host_aliases: tuple[HostAlias, ...] = field(default=(), metadata=_PLANNED)
-    dns_policy: DNSPolicy = field(default=DNSPolicy.CLUSTER_FIRST, metadata=_PLANNED)
-    dns_config: DNSConfig = field(default=DNSConfig(), metadata=_PLANNED)
-    subdomain: str = field(default="", metadata=_PLANNED)
-    hostname_override: str = field(default="", metadata=_PLANNED)
-    set_hostname_as_fqdn: bool = field(default=False, metadata=_PLANNED)
+    host_aliases: tuple[HostAlias, ...] = field(
+        default=(),
+        metadata=k8s(
+            level=Level.PARTLY,
+            reason="ephemeral containers, and all with hostNetwork, have the engine's own hosts file, with the same names",
+        ),
+    )
+    dns_policy: DNSPolicy = field(
+        default=DNSPolicy.CLUSTER_FIRST,
+        metadata=k8s(
+            level=Level.PARTLY,
+            reason="resolv.conf names the engine's resolver, 127.0.0.11, under each of them; whom that asks is as the policy says",
+            values={
+                DNSPolicy.CLUSTER_FIRST_WITH_HOST_NET: (
+                    Level.PARTLY,
+                    "on the network of the engine's host its resolver cannot be asked: there it is Default, and an event says so",
+                )
+            },
+        ),
+    )
+    dns_config: DNSConfig = field(
+        default=DNSConfig(),
+        metadata=k8s(
+            level=Level.PARTLY,
+            reason="nameservers are asked by the engine's resolver, in place of those of its host; it answers for pods itself",
+        ),
+    )
+    subdomain: str = field(
+        default="",
+        metadata=k8s(
+            level=Level.PARTLY,
+            reason="the name is there without a headless Service, and before the pod is ready",
+        ),
+    )
+    hostname_override: str = ""
+    set_hostname_as_fqdn: bool = False
     enable_service_links: bool = field(
         default=True,
         metadata=_no_effect("there are no Services whose variables a container would get"),
     )
-    runtime_class_name: str = field(default="", metadata=_PLANNED)
+    runtime_class_name: str = field(
+        default="",
+        metadata=k8s(
+            level=Level.PARTLY,
+            reason="it is the name of a runtime of the engine; there are no RuntimeClass objects",
+        ),
+    )
     service_account_name: str = field(default="", metadata=_no_effect(_NO_ACCOUNTS, quiet=("default",)))
     service_account: str = field(default="", metadata=_no_effect(_NO_ACCOUNTS, quiet=("default",)))
     automount_service_account_token: bool | None = field(
@@ -319,11 +353,12 @@ class PodSpec:
 
     @property
     def effective_hostname(self) -> str:
-        """The hostname of every member: as given, else the pod's name, cut to the 63 characters that a kernel's label has.
+        """The hostname of every member, without a domain: as given, else the pod's name, cut to the 63 characters that a label
+        has.
 
         Source: pkg/kubelet/util/util.go, GetNodenameForKernel and truncatePodHostnameIfNeeded.
         """
-        return (self.hostname or self.name)[:63].rstrip("-.")
+        return self.hostname_override or (self.hostname or self.name)[:63].rstrip("-.")
 
     def container(self, name: str) -> Container:
         """The container of that name.

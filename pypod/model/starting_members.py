@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pypod.model import env_files, restarts
+from pypod.model import confinement, env_files, hosts, restarts
 from pypod.model.desired import Desired
 from pypod.model.environment import (
     CONFIG_ERROR,
@@ -24,6 +24,7 @@ from pypod.model.plan import (
     PlanBuilder,
     PullImage,
     PutFiles,
+    PutText,
     RemoveContainer,
     RunHook,
     StartContainer,
@@ -79,6 +80,7 @@ class StartSteps:
         self._builder = builder
         self._place = place
         self._pulling = set(pulling)
+        self._hosts: int | None = None
         self.due: list[float] = []
         self.waiting: list[str] = []
 
@@ -222,16 +224,21 @@ class StartSteps:
         if image is None:
             self.waiting.append(f"container {member.name}: image {container.image} is not on the engine")
             return False
-        if container.termination_message_path and not sandbox.messages:
+        reason, words = refusal(self._desired, container, sandbox, image.user)
+        if reason:
+            self._refuse(member.name, reason, words)
+            return False
+        has_hosts = hosts.wants_file(self._spec, container)
+        if (container.termination_message_path or has_hosts) and not sandbox.messages:
             self.waiting.append(f"container {member.name}: the volume of its messages is being made")
             return True
-        if self._place.started is not None and (lacks := _needs_of(container)):
+        if lacks := self._lacks(container):
             self.waiting.append(f"container {member.name}: {lacks}")
             return True
         try:
             variables = environment(container, surroundings_of(self._spec, self._observed))
         except ConfigError as error:
-            self._cannot_be(member, error)
+            self._refuse(member.name, CONFIG_ERROR, str(error))
             return False
         request = member_request(
             self._spec,
@@ -241,26 +248,51 @@ class StartSteps:
             image=image.id,  # so that a tag that moves meanwhile changes nothing
             sandbox=sandbox,
             variables=variables,
+            image_user=image.user,
         )
         created = self._builder.add(
             CreateContainer(request, member.name, cause),
-            after=[self._place.created, self._message_file(member, attempt)],
+            after=[
+                self._place.created,
+                self._message_file(member, attempt),
+                self._hosts_file() if has_hosts else None,
+            ],
         )
         start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
         self._builder.add(start, after=[created, self._place.started])
         return True
 
-    def _cannot_be(self, member: Member, error: ConfigError) -> None:
-        """What it is to be made of is not there. It is looked for again in a while, and with whatever else is a reason to look;
-        that it is still not there is told ever less often."""
-        message, failure = str(error), self._history.failures.get(member.name)
-        is_told = failure is not None and (failure.reason, failure.message) == (CONFIG_ERROR, message)
-        if failure is None or not is_told or failure.at + TOLD.delay(failure.count) <= self._now:
-            note = ContainerFailed(self._now, member.name, CONFIG_ERROR, message)
-            event = Event(self._now, "Warning", "Failed", f"Error: {message}", member.name)
-            self._builder.add(Write((note, event), f"container {member.name} cannot be made: {message}"))
+    def _refuse(self, container: str, reason: str, words: str) -> None:
+        """It is known, without asking the engine, that it cannot be made. It is looked at again in a while, and with whatever else
+        is a reason to look; that it still cannot be is told ever less often."""
+        told = self._history.failures.get(container)
+        is_told = told is not None and (told.reason, told.message) == (reason, words)
+        if told is None or not is_told or told.at + TOLD.delay(told.count) <= self._now:
+            note = ContainerFailed(self._now, container, reason, words, untried=True)
+            event = Event(self._now, "Warning", "Failed", f"Error: {words}", container)
+            cause = f"container {container} cannot be made: {words}"
+            self._builder.add(Write((note, event), cause), after=[self._place.started])
         self.due.append(self._now + FAILURE_RETRY)
-        self.waiting.append(f"container {member.name}: {CONFIG_ERROR}: {message}")
+        self.waiting.append(f"container {container}: {reason}: {words}")
+
+    def _lacks(self, container: Container) -> str:
+        """What it must be told that only a sandbox which runs can tell; empty: nothing."""
+        runs = self._place.started is None
+        is_told = needs_address(container) or hosts.wants_file(self._spec, container)
+        if is_told and not (runs and self._observed.ip):
+            return "the pod has no address yet"
+        if not runs and any(env_files.files_of(container)):
+            return "the pod's volumes cannot be read yet"
+        return ""
+
+    def _hosts_file(self) -> int:
+        """Written anew whenever a container is made, as by a kubelet; once for all that are made together."""
+        if self._hosts is None:
+            sandbox = self._place.sandbox
+            text, directory = hosts.file(self._spec, self._observed.ip), messages_directory(self._spec)
+            name = hosts.file_name(sandbox.attempt)
+            self._hosts = self._builder.add(PutText(sandbox.pause, directory, name, text, "its hosts file"))
+        return self._hosts
 
     def _message_file(self, member: Member, attempt: int) -> int | None:
         """It must be there before the member is made: the engine takes a missing source for a directory."""
@@ -295,7 +327,7 @@ class StartSteps:
         failure = self._history.failures.get(container)
         if failure is None:
             return False
-        if failure.reason == CONFIG_ERROR:
+        if failure.untried:
             return False  # whether that still holds is seen without trying
         is_image = failure.reason in IMAGE_REASONS
         if is_image and not is_pulled:
@@ -306,6 +338,18 @@ class StartSteps:
         self.due.append(due)
         self.waiting.append(f"container {container}: {failure.reason}")
         return True
+
+
+def refusal(desired: Desired, container: Container, sandbox: Sandbox, image_user: str) -> tuple[str, str]:
+    """Why a container is not made, as reason and words; empty: it is. Asked before each instance, as by a kubelet."""
+    spec = desired.spec
+    violation = confinement.non_root_violation(spec, container, desired.identity.key, image_user)
+    if violation:
+        return CONFIG_ERROR, violation
+    profile = confinement.seccomp_file(spec, container)
+    if profile and profile not in sandbox.profiles:
+        return "CreateContainerError", f'cannot load seccomp profile "{profile}": it is not there, or no JSON'
+    return "", ""
 
 
 def pull_cause(container: Container, observed: PodObservation, history: History) -> str:
@@ -328,13 +372,6 @@ def waiting_for(image: str, desired: Desired, observed: PodObservation, history:
         and container.name not in running
         and pull_cause(container, observed, history)
     ]
-
-
-def _needs_of(container: Container) -> str:
-    """What it must be told that only a sandbox which runs can tell; empty: nothing."""
-    if needs_address(container):
-        return "the pod has no address yet"
-    return "the pod's volumes cannot be read yet" if any(env_files.files_of(container)) else ""
 
 
 def _why_stopped(member: Member) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -41,6 +42,7 @@ class EngineInfo:
         system_time: Unix seconds, when it answered.
         security_options: as ``docker info`` lists them: ``name=rootless`` ...
         product: ``Docker``, or ``Podman`` behind its Docker-compatible socket.
+        runtimes: the names of those that a container can ask for.
     """
 
     id: str
@@ -57,15 +59,23 @@ class EngineInfo:
     system_time: float
     security_options: tuple[str, ...] = ()
     product: str = "Docker"
+    runtimes: tuple[str, ...] = ()
 
 
 @record(frozen=True, slots=True)
 class ImageInfo:
+    """An image.
+
+    Attributes:
+        user: whom it runs as, ``user[:group]``; empty: root. An inspection alone tells.
+    """
+
     id: str
     references: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     architecture: str = ""
     size: int = 0
+    user: str = ""
 
 
 @record(frozen=True, slots=True)
@@ -75,6 +85,12 @@ class NetworkInfo:
     driver: str
     subnets: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def gateway(self) -> str:
+        """The address that the engine's host has on it: the first one, where nobody chose another; empty: none that is known."""
+        networks = (ipaddress.ip_network(subnet, strict=False) for subnet in self.subnets)
+        return next((str(each[1]) for each in networks if each.version == 4), "")
 
 
 @record(frozen=True, slots=True)
@@ -102,6 +118,7 @@ class ContainerInfo:
         addresses: its IPv4 by network ID; empty for a member, whose address is its pause's.
         gateways: by network ID, the address at which it reaches the engine's host.
         stop_signal: what ends it gracefully: ``SIGTERM``, or as its image says.
+        host_network: it is on the network of the engine's host, and has no address of its own.
     """
 
     id: str
@@ -118,6 +135,7 @@ class ContainerInfo:
     addresses: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGTERM"
     gateways: Mapping[str, str] = field(default_factory=dict)
+    host_network: bool = False
 
     @property
     def attempt(self) -> int:
@@ -165,6 +183,8 @@ class PodObservation:
         images: by reference; None where the engine has not got it.
         node_memory: of the engine's host, bytes; 0 where it was not asked for.
         node_cpus, node_name: of the engine's host.
+        node_runtimes, node_security: the engine's runtimes and security options; empty where it was not asked for them.
+        profiles: the texts of the seccomp profiles that the spec names, by path; those that cannot be read are missing.
         objects: the ConfigMaps, Secrets and claims that the spec refers to.
         env_files: the files that variables of containers which do not run come from, by volume and path; one that is not there
             is missing.
@@ -182,6 +202,9 @@ class PodObservation:
     node_memory: int = 0
     node_cpus: int = 0
     node_name: str = ""
+    node_runtimes: tuple[str, ...] = ()
+    node_security: tuple[str, ...] = ()
+    profiles: Mapping[str, str] = field(default_factory=dict, repr=False)
     objects: Objects = field(default_factory=Objects)
     env_files: Mapping[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
     pause_image: str = ""
@@ -194,9 +217,11 @@ class PodObservation:
 
     @property
     def sandbox(self) -> ContainerInfo | None:
-        """The pause that serves its members: one that runs, and is on its network."""
+        """The pause that serves its members: one that runs, and is on its network. That of the engine's host cannot be lost."""
         pause = self.pause
-        return pause if pause is not None and pause.is_live and self.ip else None
+        if pause is None or not pause.is_live:
+            return None
+        return pause if pause.host_network or self.ip else None
 
     @property
     def is_empty(self) -> bool:
@@ -215,15 +240,22 @@ class PodObservation:
 
     @property
     def ip(self) -> str:
-        """The pod's address on its network; empty while it has none."""
+        """The pod's address on its network; empty while it has none. On the network of the engine's host it is the address
+        that the host has on the pod network: every pod can dial that, and a server that listens on 127.0.0.1 alone is not
+        reached by it."""
         if self.pause is None or not self.pause.is_live:
             return ""
+        if self.pause.host_network:
+            return self.network.gateway if self.network is not None else ""
         return self._on_its_network(self.pause.addresses)
 
     @property
     def host_ip(self) -> str:
-        """The address of the engine's host on the pod's network; empty while that is not known."""
-        return self._on_its_network(self.pause.gateways) if self.ip and self.pause is not None else ""
+        """The address of the engine's host on the pod's network; empty while that is not known. A pod on the network of the host
+        has no other one itself."""
+        if self.pause is None or not self.ip:
+            return ""
+        return self.ip if self.pause.host_network else self._on_its_network(self.pause.gateways)
 
     def _on_its_network(self, addresses: Mapping[str, str]) -> str:
         if self.network is not None and addresses.get(self.network.id):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pypod.model import allotment
+from pypod.model import admission, allotment
 from pypod.model.conditions import Condition, conditions_of
 from pypod.model.container_status import (
     ContainerStatus,
@@ -165,6 +165,8 @@ def derive(
     end = ending(desired, members, observed, history, now)
     phase = _phase(view, statuses, end, initialized)
     reason, message = _reason(view, end)
+    if refused := admission.refusal(desired.spec, observed):
+        phase, reason, message = Phase.FAILED, refused.reason, refused.message
     pause = observed.pause
     return PodStatus(
         phase=phase,

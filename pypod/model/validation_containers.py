@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pypod.model import env_files, expansion
 from pypod.model.handlers import Probe
+from pypod.model.security import SecurityContext
 from pypod.model.spec import Container, FileKeyRef, MessagePolicy, PodSpec, PullPolicy, RestartPolicy
 from pypod.model.validation_check import Check
 from pypod.model.validation_env import check_env, check_env_from
@@ -79,9 +80,7 @@ def _container(check: Check, path: str, container: Container) -> None:
     directory = check.text(f"{path}.workingDir", container.working_dir)
     if directory and not directory.startswith("/"):
         check.add(f"{path}.workingDir", f"{show(directory)} must be an absolute path")
-    user = check.text(f"{path}.user", container.user)
-    if user and re.search(r"\s", user):
-        check.add(f"{path}.user", f"{show(user)} is not valid: uid[:gid] or a name is expected")
+    _user(check, path, container)
     if container.image_pull_policy is not None:
         check.is_a(f"{path}.imagePullPolicy", container.image_pull_policy, PullPolicy, "a PullPolicy")
     check.is_a(f"{path}.ownPid", container.own_pid, bool, "True or False")
@@ -89,6 +88,24 @@ def _container(check: Check, path: str, container: Container) -> None:
         check.is_a(f"{path}.restartPolicy", container.restart_policy, RestartPolicy, "a RestartPolicy")
     check_restart_rules(check, path, container)
     check_resources(check, f"{path}.resources", container.resources)
+
+
+def _user(check: Check, path: str, container: Container) -> None:
+    """What Python calls the user is the container's own ``runAsUser`` and ``runAsGroup``; the pod's give way to it."""
+    user = check.text(f"{path}.user", container.user)
+    if not user:
+        return
+    if re.search(r"\s", user):
+        check.add(f"{path}.user", f"{show(user)} is not valid: uid[:gid] or a name is expected")
+    context: object = container.security_context
+    if not isinstance(context, SecurityContext):
+        return
+    if context.run_as_user is not None:
+        check.add(f"{path}.user", "may not be given beside securityContext.runAsUser, which says the same")
+    elif ":" in user and context.run_as_group is not None:
+        check.add(
+            f"{path}.user", "may not have a group beside securityContext.runAsGroup, which says the same"
+        )
 
 
 def _environment(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from pypod.model import hosts
 from pypod.model.compounds import ListOf
 from pypod.model.network import DNSConfig, DNSPolicy, HostAlias
 from pypod.model.spec import Container, PodSpec
@@ -16,8 +17,7 @@ from pypod.model.validation_check import Check
 from pypod.model.wording import show
 
 MOST_NAMESERVERS, MOST_SEARCHES, MOST_SEARCH_CHARACTERS = 3, 32, 2048
-MOST_HOSTNAME = 64
-"""Characters, of a kernel."""
+MOST_HOSTNAME = hosts.LONGEST_HOSTNAME
 
 
 def check_network(check: Check, spec: PodSpec) -> None:
@@ -29,6 +29,9 @@ def check_network(check: Check, spec: PodSpec) -> None:
     if spec.subdomain != "":
         check.name(path, spec.subdomain)
     _override(check, spec)
+    if spec.runtime_class_name != "":
+        check.name(path_of("spec", PodSpec, "runtime_class_name"), spec.runtime_class_name, subdomain=True)
+    _whole_name(check, spec)
 
 
 def _dns(check: Check, spec: PodSpec) -> None:
@@ -81,7 +84,8 @@ def _aliases(check: Check, spec: PodSpec) -> None:
 def _namespaces(check: Check, spec: PodSpec) -> None:
     if spec.host_pid is True and spec.share_process_namespace is True:
         path = path_of("spec", PodSpec, "share_process_namespace")
-        check.add(path, "ShareProcessNamespace and HostPID cannot both be enabled")
+        words = "ShareProcessNamespace and HostPID cannot both be enabled"
+        check.add(path, f"{words} (from Python the former is, unless share_process_namespace=False is given)")
     if spec.host_network is not True:
         return
     for kind in ("init_containers", "containers"):
@@ -99,6 +103,17 @@ def _host_ports(check: Check, path: str, container: Container) -> None:
             check.add(
                 where, f"must match `containerPort` when `hostNetwork` is true, not {show(port.host_port)}"
             )
+
+
+def _whole_name(check: Check, spec: PodSpec) -> None:
+    """A kubelet never starts such a pod; its API takes it (pkg/kubelet/util, GetNodenameForKernel)."""
+    texts: tuple[object, ...] = (spec.hostname, spec.name, spec.subdomain, spec.namespace)
+    if spec.set_hostname_as_fqdn is not True or spec.host_network is True:
+        return
+    if all(isinstance(text, str) for text in texts) and len(name := hosts.full_name(spec)) > MOST_HOSTNAME:
+        path = path_of("spec", PodSpec, "set_hostname_as_fqdn")
+        words = f"{MOST_HOSTNAME} characters is the max, {len(name)} characters requested"
+        check.add(path, f"the full name {show(name)} is too long ({words})")
 
 
 def _override(check: Check, spec: PodSpec) -> None:

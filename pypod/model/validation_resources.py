@@ -71,11 +71,17 @@ def check_pod_resources(check: Check, spec: PodSpec) -> None:
         ("spec.initContainers", spec.init_containers),
         ("spec.containers", spec.containers),
     )
+    if not all(_are_containers(group) for _, group in groups):
+        return  # which is told of elsewhere
     if all(check.fits(where, _KIND, each.resources) for where, group in groups for each in group):
         _against_containers(check, path, spec, groups)
 
 
 _KIND = Struct(Resources)
+
+
+def _are_containers(group: object) -> bool:
+    return isinstance(group, list | tuple) and all(isinstance(each, Container) for each in group)
 
 
 def _against_containers(

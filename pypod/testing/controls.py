@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pypod.engine.api import Frame
 from pypod.engine.pause import ENTRYPOINT, REPOSITORY
@@ -53,10 +53,11 @@ class Controls:
         command: Sequence[str] = ("sleep", "infinity"),
         labels: Mapping[str, str] | None = None,
         stop_signal: str = "SIGTERM",
+        user: str = "",
     ) -> ImageInfo:
-        """Have an image, and say what it runs."""
+        """Have an image, and say what it runs, and as whom."""
         with self._core.condition:
-            image = _image(reference, entrypoint, command, labels, stop_signal)
+            image = replace(_image(reference, entrypoint, command, labels, stop_signal), user=user)
             self._runtime.images.add(reference, image)
             return self._runtime.images.info(image)
 
@@ -67,11 +68,13 @@ class Controls:
         entrypoint: Sequence[str] = (),
         command: Sequence[str] = ("sleep", "infinity"),
         takes: float = 0.0,
+        login: tuple[str, str] | None = None,
     ) -> None:
-        """Let `pull_image` find an image; the pull takes so many seconds, by the clock."""
+        """Let `pull_image` find an image; the pull takes so many seconds, by the clock. With ``login`` it is for that user with
+        that password alone."""
         with self._core.condition:
             image = _image(reference, entrypoint, command, None, "SIGTERM")
-            self._runtime.images.registry[full_reference(reference)] = (image, takes)
+            self._runtime.images.registry[full_reference(reference)] = (image, takes, login)
 
     def remove_image(self, reference: str) -> None:
         """Have it no more; containers of it live on."""

@@ -26,6 +26,7 @@ class FakeImage:
     stop_signal: str = "SIGTERM"
     size: int = 1_000_000
     is_pause: bool = False
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class FakeContainer:
             image=self.request.image,
             created_at=float(int(self.created_at)),
             addresses=dict(self.addresses),
+            host_network=self.modes["network"] == "host",
         )
 
     def info(self) -> ContainerInfo:
@@ -160,4 +162,5 @@ class FakeContainer:
             addresses=dict(self.addresses),
             gateways=dict(self.gateways),
             stop_signal=self.request.stop_signal or self.image.stop_signal,
+            host_network=self.modes["network"] == "host",
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
 from pypod.engine.api import STDERR, Closable, Frame, Progress
 from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError
+from pypod.model.credentials import Login
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
 from pypod.model.state import ContainerInfo, ContainerState, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
 from pypod.testing.controls import Controls
@@ -81,6 +82,7 @@ class FakeEngine(Controls):
                 live_restore=False,
                 system_time=self.clock.now(),
                 security_options=("name=seccomp,profile=builtin",),
+                runtimes=("runc",),
             )
 
     def close(self) -> None:
@@ -113,12 +115,14 @@ class FakeEngine(Controls):
         reference: str,
         progress: Progress | None = None,
         register: Callable[[Closable], None] | None = None,
+        *,
+        login: Login | None = None,
     ) -> None:
         """Get it from what `add_registry_image` was told."""
         with self._core.condition:
             self._called("pull_image", reference)
             pull = _Pull(self._core)
-            image, takes = self._runtime.images.pullable(reference)
+            image, takes = self._runtime.images.pullable(reference, login)
         if register is not None:
             register(pull)
         tell = progress or (lambda line: None)

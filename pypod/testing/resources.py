@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from pypod.engine.pause import ENTRYPOINT, REPOSITORY
 from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError, SubnetInUseError
+from pypod.model.credentials import Login
 from pypod.model.requests import NetworkRequest, VolumeRequest
 from pypod.model.state import ImageInfo, NetworkInfo, VolumeInfo
 from pypod.testing.fake_container import FakeImage
@@ -40,7 +41,7 @@ class Images:
 
     def __init__(self) -> None:
         self._here: dict[str, FakeImage] = {}
-        self.registry: dict[str, tuple[FakeImage, float]] = {}
+        self.registry: dict[str, tuple[FakeImage, float, tuple[str, str] | None]] = {}
 
     def add(self, reference: str, image: FakeImage) -> bool:
         """Have it from now on; another one of that reference loses it. Whether that is news."""
@@ -63,7 +64,7 @@ class Images:
     def info(self, image: FakeImage) -> ImageInfo:
         """As the engine tells it."""
         references = tuple(name for name, other in self._here.items() if other == image)
-        return ImageInfo(image.id, references, dict(image.labels), image.architecture, image.size)
+        return ImageInfo(image.id, references, dict(image.labels), image.architecture, image.size, image.user)
 
     def every(self) -> list[ImageInfo]:
         """Each once."""
@@ -80,12 +81,16 @@ class Images:
         except (tarfile.TarError, KeyError, ValueError) as error:
             raise EngineError("load image", "", f"invalid archive: {error}", status=500) from error
 
-    def pullable(self, reference: str) -> tuple[FakeImage, float]:
+    def pullable(self, reference: str, login: Login | None) -> tuple[FakeImage, float]:
         """The image, and how long the registry takes. Raises `ImagePullError`."""
         if (found := self.registry.get(full_reference(reference))) is None:
             detail = f"pull access denied for {reference}, repository does not exist"
             raise ImagePullError("pull image", reference, detail, status=404)
-        return found
+        image, takes, wanted = found
+        if wanted is not None and (login is None or (login.username, login.password) != wanted):
+            detail = f"Head {reference}: no basic auth credentials"
+            raise ImagePullError("pull image", reference, detail, status=500)
+        return image, takes
 
 
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
@@ -106,6 +111,7 @@ def _saved_image(config: bytes, size: int, references: tuple[str, ...]) -> FakeI
         labels=dict(says.get("Labels") or {}),
         architecture=str(content.get("architecture", "")),
         stop_signal=str(says.get("StopSignal") or "SIGTERM"),
+        user=str(says.get("User") or ""),
         size=size,
         is_pause=is_pause,
     )

@@ -244,9 +244,17 @@ class Runtime:
         return owner
 
     def _check_ports(self, container: FakeContainer) -> None:
-        used = {port for other in self._by_id.values() if other.is_running for port in _host_ports(other)}
-        for port in _host_ports(container) & used:
-            detail = f"driver failed programming external connectivity: Bind for port {port[0]} failed: already allocated"
+        used = [port for other in self._by_id.values() if other.is_running for port in _host_ports(other)]
+        for number, protocol, address in _host_ports(container):
+            if not any(
+                (number, protocol) == other[:2] and (address == other[2] or "" in (address, other[2]))
+                for other in used
+            ):
+                continue
+            detail = (
+                "driver failed programming external connectivity: "
+                f"Bind for {address or '0.0.0.0'}:{number} failed: port is already allocated"  # noqa: S104
+            )
             error = EngineError("start container", container.name, detail, status=500)
             self._fail(container, error, NEVER_STARTED)
 
@@ -385,7 +393,7 @@ def _refuse_limits(request: ContainerRequest) -> None:
 
 def _host_ports(container: FakeContainer) -> set[tuple[int, str, str]]:
     return {
-        (port.host_port, port.protocol, port.host_ip)
+        (port.host_port, port.protocol, "" if port.host_ip == "0.0.0.0" else port.host_ip)  # noqa: S104
         for port in container.request.ports
         if port.host_port is not None and port.host_port != 0
     }

@@ -15,7 +15,7 @@ from pypod.testing import FakeEngine, Program
 from tests import images
 from tests.contract.harness import BUSYBOX, HUNGRY, Contract, everything
 from tests.contract.outside import DockerOutside
-from tests.contract.registry import PROGRAM, PUBLISHED, serving
+from tests.contract.registry import PASSWORD, PROGRAM, PUBLISHED, USER, serving
 
 INIT = pathlib.Path("/run/systemd/system")
 
@@ -75,15 +75,41 @@ def engine(contract: Contract) -> Engine:
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory, docker_engine: Engine) -> Iterator[str]:
     """A registry's reference of an image with a layer that the engine has not got."""
-    if shutil.which(PROGRAM) is None:
-        # scripts/test installs it where no service manager would start it on port 5000 for all the network.
-        assert not os.environ.get("CI") or INIT.exists(), f"install {PROGRAM}: a pull is tested on it"
-        pytest.skip(f"{PROGRAM} (of the Debian package of that name) is not installed")
+    _need_registry()
     with serving(tmp_path_factory.mktemp("registry")) as address:
         with contextlib.closing(DockerOutside(docker_engine.url)) as outside:
             reference = f"{address}/{PUBLISHED}"
             outside.publish(BUSYBOX, reference)
         yield reference
+
+
+def _need_registry() -> None:
+    if shutil.which(PROGRAM) is None:
+        # scripts/test installs it where no service manager would start it on port 5000 for all the network.
+        assert not os.environ.get("CI") or INIT.exists(), f"install {PROGRAM}: a pull is tested on it"
+        pytest.skip(f"{PROGRAM} (of the Debian package of that name) is not installed")
+
+
+@pytest.fixture(scope="session")
+def private_registry(tmp_path_factory: pytest.TempPathFactory, docker_engine: Engine) -> Iterator[str]:
+    """The same in a registry that gives it to `registry.USER` with his password alone."""
+    _need_registry()
+    with serving(tmp_path_factory.mktemp("private"), private=True) as address:
+        with contextlib.closing(DockerOutside(docker_engine.url)) as outside:
+            reference = f"{address}/{PUBLISHED}"
+            outside.publish(BUSYBOX, reference, {"username": USER, "password": PASSWORD})
+        yield reference
+
+
+@pytest.fixture
+def private(contract: Contract, request: pytest.FixtureRequest) -> str:
+    """A reference that a private registry has and the engine has not."""
+    if isinstance(contract.engine, FakeEngine):
+        reference = f"localhost:5000/private/{PUBLISHED}"
+        contract.engine.add_registry_image(reference, login=(USER, PASSWORD))
+        return reference
+    found: str = request.getfixturevalue("private_registry")
+    return found
 
 
 @pytest.fixture

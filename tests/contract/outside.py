@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Mapping
 from typing import Any
 
 import docker
@@ -36,8 +37,8 @@ class DockerOutside:
     def oom(self, container: str) -> None:
         """A hungry one needs no help."""
 
-    def publish(self, image: str, reference: str) -> None:
-        """Push an image with one layer more, which the engine then has no more."""
+    def publish(self, image: str, reference: str, login: Mapping[str, str] | None = None) -> None:
+        """Push an image with one layer more, which the engine then has no more; as somebody, where a login is given."""
         repository, _, tag = reference.rpartition(":")
         made = self._client.create_container(image, ["true"])["Id"]
         try:
@@ -45,7 +46,9 @@ class DockerOutside:
             self._client.commit(made, repository=repository, tag=tag)
         finally:
             self._client.remove_container(made)
-        for line in self._client.push(repository, tag=tag, stream=True, decode=True):
+        for line in self._client.push(
+            repository, tag=tag, stream=True, decode=True, auth_config=None if login is None else dict(login)
+        ):
             assert "error" not in line, line
         self._client.remove_image(reference)
 

@@ -163,6 +163,28 @@ class TestStart:
             engine.start_container(MISSING)
 
 
+class TestHostNetwork:
+    def test_it_is_told_also_before_the_start(self, contract: Contract, engine: Engine) -> None:
+        on_host = contract.create("host", network_mode="host", uts_mode="host")
+        apart = contract.create("apart")
+        for _ in range(2):
+            listed = {info.id: info.host_network for info in engine.containers(contract.labels)}
+            assert listed == {on_host: True, apart: False}
+            assert (engine.container(on_host).host_network, engine.container(apart).host_network) == (
+                True,
+                False,
+            )
+            assert engine.container(on_host).addresses == {}
+            engine.start_container(on_host)
+
+    def test_others_join_it(self, contract: Contract, engine: Engine) -> None:
+        pause = contract.create_pause(network_mode="host", uts_mode="host")
+        engine.start_container(pause)
+        member = contract.run("one", network_mode=f"container:{pause}", uts_mode="host", ipc_mode="host")
+        assert engine.container(member).is_live
+        assert not engine.container(member).host_network
+
+
 class TestJoin:
     def test_a_name_is_turned_into_the_id_at_create(self, contract: Contract, engine: Engine) -> None:
         pause = contract.run_pause()

@@ -67,7 +67,11 @@ def test_networks_and_dns() -> None:
     assert naming.network_name("") == "pypod"
     assert naming.network_name("ci") == "pypod_ci"
     assert naming.dns_aliases(KEY) == ("shop.default.pod.cluster.local", "shop.default")
-    assert naming.dns_search("default") == ("default.pod.cluster.local", "pod.cluster.local")
+    assert naming.dns_search("default") == (
+        "default.pod.cluster.local",
+        "pod.cluster.local",
+        "default.svc.cluster.local",
+    )
 
 
 def test_compact_json_has_one_spelling() -> None:

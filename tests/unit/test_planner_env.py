@@ -35,7 +35,7 @@ SECRET = pod(needs(PASSWORD))
 
 
 def failed(ago: float, message: str = WORDS, count: int = 1, name: str = "web") -> History:
-    return told(ContainerFailed(NOW - ago, name, "CreateContainerConfigError", message, count))
+    return told(ContainerFailed(NOW - ago, name, "CreateContainerConfigError", message, count, untried=True))
 
 
 CASES = {
@@ -194,7 +194,7 @@ def test_what_is_told_of_a_missing_object() -> None:
     (step,) = plan_with(needs(PASSWORD)).steps
     assert isinstance(step.action, Write)
     assert step.action.entries == (
-        ContainerFailed(NOW, "web", "CreateContainerConfigError", WORDS),
+        ContainerFailed(NOW, "web", "CreateContainerConfigError", WORDS, untried=True),
         Event(NOW, "Warning", "Failed", f"Error: {WORDS}", "web"),
     )
 

@@ -11,6 +11,7 @@ import pytest
 from pypod.engine.api import Closable
 from pypod.engine.pulls import RETRY, PullRunner
 from pypod.errors import EngineUnavailableError, ImagePullError, PypodError
+from pypod.model.credentials import Login
 from pypod.testing import FakeEngine
 
 PATIENCE = 5.0
@@ -120,13 +121,20 @@ class Slow(FakeEngine):
         self.add_registry_image("far:1", takes=3600)
         self.begun = threading.Event()
 
-    def pull_image(self, reference: str, progress: object = None, register: object = None) -> None:
+    def pull_image(
+        self,
+        reference: str,
+        progress: object = None,
+        register: object = None,
+        *,
+        login: Login | None = None,
+    ) -> None:
         def note(pull: Closable) -> None:
             assert callable(register)
             register(pull)
             self.begun.set()
 
-        super().pull_image(reference, None, note)
+        super().pull_image(reference, None, note, login=login)
 
 
 @pytest.mark.parametrize("end", [PullRunner.give_up, PullRunner.close])

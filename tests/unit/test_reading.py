@@ -146,12 +146,7 @@ def test_what_says_nothing_is_neither_refused_nor_told_of() -> None:
 
 
 PLANNED: list[tuple[dict[str, Any], str]] = [
-    (document(hostNetwork=True), "spec.hostNetwork"),
-    (document(dnsPolicy="Default"), "spec.dnsPolicy"),
-    (
-        document(container={"securityContext": {"runAsUser": 0}}),
-        "spec.containers[0].securityContext.runAsUser",
-    ),
+    (document(securityContext={"fsGroup": 0}), "spec.securityContext.fsGroup"),
     (document(volumes=[{"name": "v", "secret": {}}]), "spec.volumes[0].secret"),
 ]
 

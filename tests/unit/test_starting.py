@@ -20,6 +20,7 @@ from pypod.errors import (
     PodTimeoutError,
 )
 from pypod.model import naming
+from pypod.model.credentials import Login
 from pypod.model.desired import Desired
 from pypod.model.handlers import Hook, Lifecycle, Probe
 from pypod.model.naming import PodKey
@@ -330,6 +331,8 @@ class PullingEngine(FakeEngine):
         reference: str,
         progress: Callable[[str], None] | None = None,
         register: Callable[[Closable], None] | None = None,
+        *,
+        login: Login | None = None,
     ) -> None:
         def note(pull: Closable) -> None:
             if register is not None:
@@ -337,7 +340,7 @@ class PullingEngine(FakeEngine):
             self.begun.set()
 
         try:
-            super().pull_image(reference, progress, note)
+            super().pull_image(reference, progress, note, login=login)
         finally:
             if self.begun.is_set():
                 self.ended.set()
