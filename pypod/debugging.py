@@ -27,7 +27,7 @@ from pypod.errors import (
     PodStartError,
     spec_error,
 )
-from pypod.model import credentials, journal, naming, validation
+from pypod.model import credentials, image_names, journal, naming, validation
 from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
 from pypod.model.hidden import Hidden, without
 from pypod.model.naming import Role
@@ -126,6 +126,13 @@ def _target(sync: PodSync, seen: PodObservation, target: str) -> ContainerInfo:
 def _fetch(sync: PodSync, container: Container) -> None:
     """Pull its image where its policy says so; without one: where the engine has not got it."""
     policy = container.image_pull_policy or PullPolicy.IF_NOT_PRESENT
+    if no_name := image_names.refusal(container.image):
+        raise ImageError(
+            f"cannot debug pod '{_full(sync)}': {image_names.INVALID}: {no_name}",
+            pod=_full(sync),
+            container=container.name,
+            reason=image_names.INVALID,
+        )
     try:
         if policy is PullPolicy.ALWAYS:
             _pull(sync, container)

@@ -18,6 +18,7 @@ from pypod.model.security import (
     SeccompProfile,
     SecurityContext,
     SELinuxOptions,
+    SupplementalGroupsPolicy,
 )
 from pypod.model.spec import PodSpec
 
@@ -108,6 +109,23 @@ def non_root_violation(spec: PodSpec, container: Container, key: PodKey, image_u
         words = f"container has runAsNonRoot and image has non-numeric user ({name})"
         return f"{words}, cannot verify user is non-root {what}"
     return "" if name and int(name) else f"container has runAsNonRoot and image will run as root {what}"
+
+
+def strict_violation(spec: PodSpec, container: Container, image_user: str) -> str:
+    """Why a container whose processes must be in no group of the image's is not made; empty: it is.
+
+    An engine adds the groups that the image's ``/etc/group`` gives a user, unless a group is given beside him (moby/sys/user,
+    GetExecUser).
+    """
+    if spec.security_context.supplemental_groups_policy is not SupplementalGroupsPolicy.STRICT:
+        return ""
+    who = user(spec, container, image_user) or image_user
+    if ":" in who:
+        return ""
+    return (
+        "supplementalGroupsPolicy is Strict, and an engine adds the groups of the image's /etc/group where a user has"
+        f" no group given: runAsGroup is needed (container: {container.name}, user: {who or 'root'})"
+    )
 
 
 def confinement(spec: PodSpec, container: Container, profiles: Mapping[str, str]) -> Confinement:

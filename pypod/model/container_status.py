@@ -173,7 +173,7 @@ def _in_turn(view: View) -> Waiting:
 
 
 def _failed(container: Container, failure: ContainerFailed, now: float) -> Waiting:
-    if failure.reason not in IMAGE_REASONS:
+    if failure.reason not in IMAGE_REASONS or failure.untried:
         return Waiting(failure.reason, failure.message)
     due = failure.at + restarts.IMAGE_PULL.delay(failure.count)
     until = due if due > now else None

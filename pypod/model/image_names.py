@@ -11,9 +11,7 @@ _NAME = re.compile(
 )
 """distribution/reference, regexp.go."""
 
-RULE = (
-    "[registry[:port]/]name[:tag][@digest] is expected, the name in lower case and without spaces, as 'docker pull' takes it"
-)
+RULE = "[registry[:port]/]name[:tag][@digest] is expected, the name in lower case and without spaces, as 'docker pull' takes it"
 INVALID = "InvalidImageName"
 
 

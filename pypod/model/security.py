@@ -151,8 +151,17 @@ class PodSecurityContext:
     supplemental_groups_policy: SupplementalGroupsPolicy = field(
         default=SupplementalGroupsPolicy.MERGE,
         metadata=k8s(
-            level=Level.REFUSED,
-            reason="an engine always adds the groups of the image's /etc/group; 'Merge' says so",
+            values={
+                SupplementalGroupsPolicy.MERGE: (
+                    Level.PARTLY,
+                    "beside runAsGroup an engine adds no groups of the image's /etc/group",
+                ),
+                SupplementalGroupsPolicy.STRICT: (
+                    Level.PARTLY,
+                    "each container needs a group: runAsGroup, or the one of its image; else it waits with"
+                    " CreateContainerConfigError",
+                ),
+            }
         ),
     )
     sysctls: tuple[tuple[str, str], ...] = field(default=(), metadata=k8s(kind=Pairs()))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pypod.model import confinement, env_files, hosts, restarts
+from pypod.model import confinement, env_files, hosts, image_names, restarts
 from pypod.model.desired import Desired
 from pypod.model.environment import (
     CONFIG_ERROR,
@@ -215,6 +215,9 @@ class StartSteps:
     def _start_new(self, member: Member, *, attempt: int, step: int, cause: str) -> bool:
         """Whether it is being started, in this pass or in the next one."""
         container, sandbox = member.container, self._place.sandbox
+        if no_name := image_names.refusal(container.image):
+            self._refuse(member.name, image_names.INVALID, no_name)
+            return False
         wanted = pull_cause(container, self._observed, self._history)
         if self._failure_holds(member.name, is_pulled=bool(wanted)):
             return False
@@ -346,6 +349,8 @@ def refusal(desired: Desired, container: Container, sandbox: Sandbox, image_user
     violation = confinement.non_root_violation(spec, container, desired.identity.key, image_user)
     if violation:
         return CONFIG_ERROR, violation
+    if too_many := confinement.strict_violation(spec, container, image_user):
+        return CONFIG_ERROR, too_many
     profile = confinement.seccomp_file(spec, container)
     if profile and profile not in sandbox.profiles:
         return "CreateContainerError", f'cannot load seccomp profile "{profile}": it is not there, or no JSON'

@@ -24,6 +24,7 @@ from pypod.model.validation_security import check_security
 from pypod.model.validation_volumes import check_mounts, check_target, containers_of
 from pypod.model.wording import show
 
+
 def check_containers(check: Check, spec: PodSpec, volumes: Mapping[str, str], grace: float | None) -> None:
     """Checks init containers and containers.
 

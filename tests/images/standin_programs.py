@@ -87,12 +87,12 @@ for worker in workers:
         sys.exit(1)
 '''
 
-PAUSE = '''\
+PAUSE = """\
 #!/bin/sh
 # Does nothing until it is told to end.
 trap 'exit 0' INT TERM
 while :; do sleep 1000 & wait $!; done
-'''
+"""
 
 PROGRAMS = {"serve": SERVE, "stress": STRESS, "pause": PAUSE}
 
@@ -107,7 +107,10 @@ GIT_CONFIG = """\
 
 def repository(page: str) -> dict[str, bytes]:
     """A bare git repository with one commit, of one page: its files by path."""
-    files = {"HEAD": b"ref: refs/heads/main\n", "config": b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"}
+    files = {
+        "HEAD": b"ref: refs/heads/main\n",
+        "config": b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+    }
 
     def put(kind: str, data: bytes) -> str:
         whole = f"{kind} {len(data)}\0".encode() + data

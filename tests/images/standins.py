@@ -21,6 +21,9 @@ from tests.images.recipes import Recipe
 
 PAGE = "<h1>A page from the repository</h1>\n"
 
+GROUPS = "root:x:0:\napp:x:1000:\nnobody:x:65534:\ngroup-in-image:x:50000:app\n"
+"""User 1000 is in one of them beside his own."""
+
 BASE = Recipe(
     name="standins",
     packages=(*recipes.TOOLS.packages, "bash", "ca-certificates", "git", "socat"),
@@ -63,9 +66,7 @@ STAND_INS = (
     StandIn(("polinux/stress:latest", "vish/stress:latest"), ("stress",)),
     StandIn(("alpine/socat:1.8.0.3",), ("socat",)),
     StandIn(("bitnami/git:latest",), command=("git",)),
-    StandIn(
-        ("centos/httpd:latest",), ("python3", "-m", "http.server", "80", "--directory", "/var/www/html")
-    ),
+    StandIn(("centos/httpd:latest",), ("python3", "-m", "http.server", "80", "--directory", "/var/www/html")),
 )
 
 COPIES: Mapping[str, tuple[str, ...]] = {
@@ -112,6 +113,7 @@ def _program_layer() -> bytes:
     repository = standin_programs.repository(PAGE)
     files |= {f"srv/git/beginner-html-site-scripted/{name}": data for name, data in repository.items()}
     files["etc/gitconfig"] = standin_programs.GIT_CONFIG.encode()
+    files["etc/group"] = GROUPS.encode()
     directories = {"var/www/html", "var/lib/data"}
     directories |= {str(parent) for name in files for parent in Path(name).parents[:-1]}
     directories.add("srv/git/beginner-html-site-scripted/refs/tags")

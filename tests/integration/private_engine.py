@@ -40,7 +40,7 @@ class PrivateEngine:
         env: for processes that use it.
     """
 
-    def __init__(self, folder: Path, holder: int) -> None:
+    def __init__(self, folder: Path, holder: int, *options: str) -> None:
         self._daemon = Dockerd(folder, prefix=["nsenter", f"--net=/proc/{holder}/ns/net"])
         self._is_up = False
         self.url = self._daemon.url
@@ -48,7 +48,7 @@ class PrivateEngine:
         self.state = folder / "state"
         self.state.mkdir()
         self.env = {"DOCKER_HOST": self.url, "XDG_STATE_HOME": str(self.state)}
-        self.start()
+        self.start(*options)
         self.raw = docker.APIClient(base_url=self.url, version="auto")
         self.look = Look(self.raw)
 
@@ -97,16 +97,30 @@ class PrivateEngine:
 
 @contextlib.contextmanager
 def running(source: docker.APIClient, *images: str) -> Iterator[PrivateEngine]:
-    """One with these images of another engine; at the end nothing of it is left: no process, mount, interface or file."""
+    """One with these images of another engine; at the end nothing of it is left."""
+    with empty() as private:
+        for image in images:
+            private.load(source, image)
+        yield private
+
+
+@contextlib.contextmanager
+def empty(*options: str) -> Iterator[PrivateEngine]:
+    """One without images; at the end nothing of it is left: no process, mount, interface or file.
+
+    Args:
+        options: of the daemon, for its first start.
+    """
     # The namespace lives as long as this process, so that a daemon that comes back finds its bridges again.
     with subprocess.Popen(["unshare", "--net", "sleep", "infinity"]) as holder:
         try:
             folder = Path(tempfile.mkdtemp(prefix="pp-"))  # short: it holds sockets
             eventually(lambda: _net(holder.pid) != _net(os.getpid()), "a network namespace of its own")
-            private = PrivateEngine(folder, holder.pid)
+            # Its loopback too: of a pod on the host's network, that is localhost.
+            enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+            subprocess.run([*enter, "ip", "link", "set", "lo", "up"], check=True)
+            private = PrivateEngine(folder, holder.pid, *options)
             try:
-                for image in images:
-                    private.load(source, image)
                 yield private
             finally:
                 private.remove()

@@ -295,17 +295,10 @@ def test_images(image: str) -> None:
     [
         "",
         " ",
-        "a b",
-        "Nginx",
-        "a/B",
-        "nginx:",
-        "a//b",
-        "nginx: 1",
-        "a@sha256:0",
-        "-a",
+        " a",
         "a\n",
-        "http://a/b",
-        "a" * 9999,
+        "a ",
+        0,
     ],
 )
 def test_bad_images(image: str) -> None:
