@@ -158,8 +158,7 @@ class PodSecurityContext:
                 ),
                 SupplementalGroupsPolicy.STRICT: (
                     Level.PARTLY,
-                    "each container needs a group: runAsGroup, or the one of its image; else it waits with"
-                    " CreateContainerConfigError",
+                    "each container needs a group, by runAsGroup or of its image's user: else CreateContainerConfigError",
                 ),
             }
         ),

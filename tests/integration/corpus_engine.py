@@ -19,6 +19,7 @@ from pypod import (
     PodSpec,
     PodStatus,
     PullPolicy,
+    PypodError,
     Secret,
 )
 from pypod.model import manifest
@@ -122,16 +123,20 @@ def helper(name: str, image: str, **more: Any) -> PodSpec:
 
 @dataclass
 class World:
-    """An engine with everything that the cases need, and all of their pods."""
+    """An engine with everything that the cases need, and all of their pods, by file.
+
+    Attributes:
+        unreadable: those that could not be read.
+    """
 
     private: PrivateEngine
     runs: dict[str, Run] = field(default_factory=dict)
+    unreadable: dict[str, PypodError] = field(default_factory=dict)
 
     def start(self, cases: Mapping[str, Case]) -> None:
         order = sorted(cases.values(), key=lambda each: not each.slow)
         with ThreadPoolExecutor(AT_A_TIME) as pool:
-            for each, run in zip(order, pool.map(self._start, order), strict=True):
-                self.runs[each.file] = run
+            list(pool.map(self._start, order))
 
     def stop(self) -> None:
         pods = [pod for run in self.runs.values() for pod in (run.pod, *run.helpers)]
@@ -141,18 +146,21 @@ class World:
         for found in pypod.list_objects(engine=engine):
             pypod.delete_object(type(found), found.name, found.namespace, engine=engine)
 
-    def _start(self, each: Case) -> Run:
-        (spec,), said = read(each.file)
+    def _start(self, each: Case) -> None:
+        try:
+            (spec,), said = read(each.file)
+        except PypodError as error:
+            self.unreadable[each.file] = error
+            return
         namespace = spec.namespace if spec.namespace != "default" else f"c{sorted(CASES).index(each.file)}"
         spec = each.change(replace(here(spec), namespace=namespace))
         pod = Pod.from_spec(spec, engine=self.private.engine)
-        run = Run(self.private, pod, said)
+        run = self.runs[each.file] = Run(self.private, pod, said)
         try:
             self._before(each, run)
             pod.start(timeout=START)
         except Exception as error:  # what became of it is its check's to judge
             run.error = error
-        return run
 
     def _before(self, each: Case, run: Run) -> None:
         namespace, engine = run.pod.spec.namespace, self.private.engine
