@@ -94,6 +94,18 @@ trap 'exit 0' INT TERM
 while :; do sleep 1000 & wait $!; done
 """
 
+PRINTENV = """\
+#!/bin/sh
+# A variable's value a line, of those that are there. Debian's busybox has no printenv.
+found=0
+[ $# -gt 0 ] || exec env
+for name; do
+    env | grep -q "^$name=" || found=1
+    env | sed -n "s/^$name=//p"
+done
+exit $found
+"""
+
 PROGRAMS = {"serve": SERVE, "stress": STRESS, "pause": PAUSE}
 
 GIT_CONFIG = """\

@@ -114,9 +114,12 @@ def _program_layer() -> bytes:
     files |= {f"srv/git/beginner-html-site-scripted/{name}": data for name, data in repository.items()}
     files["etc/gitconfig"] = standin_programs.GIT_CONFIG.encode()
     files["etc/group"] = GROUPS.encode()
-    directories = {"var/www/html", "var/lib/data"}
-    directories |= {str(parent) for name in files for parent in Path(name).parents[:-1]}
-    directories.add("srv/git/beginner-html-site-scripted/refs/tags")
+    return _layer(files, "var/www/html", "var/lib/data", "srv/git/beginner-html-site-scripted/refs/tags")
+
+
+def _layer(files: Mapping[str, bytes], *more: str) -> bytes:
+    """One with these files, those below a bin being programs, and more directories."""
+    directories = {*more, *(str(parent) for name in files for parent in Path(name).parents[:-1])}
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for name in sorted(directories):
@@ -125,7 +128,7 @@ def _program_layer() -> bytes:
             archive.addfile(entry)
         for name, data in sorted(files.items()):
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o755 if name.startswith("usr/local/bin/") else 0o644
+            entry.size, entry.mode = len(data), 0o755 if "bin/" in name else 0o644
             archive.addfile(entry, io.BytesIO(data))
     return out.getvalue()
 
@@ -165,13 +168,19 @@ def _config(image: StandIn, layers: tuple[bytes, ...]) -> dict[str, object]:
 
 
 def _renamed(archive: bytes, names: tuple[str, ...]) -> bytes:
-    """An archive of one image, under other names."""
+    """An archive of one image, under other names and with one more program."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as old:
         found = {member.name: old.extractfile(member) for member in old if member.isfile()}
         members = {name: file.read() for name, file in found.items() if file is not None}
     (image,) = json.loads(members["manifest.json"])
-    members["manifest.json"] = json.dumps([{**image, "RepoTags": list(names)}]).encode()
-    return _tar(members)
+    config = json.loads(members.pop(image["Config"]))
+    members["printenv.tar"] = layer = _layer({"usr/bin/printenv": standin_programs.PRINTENV.encode()})
+    config["rootfs"]["diff_ids"].append(f"sha256:{hashlib.sha256(layer).hexdigest()}")
+    config["history"] *= 2
+    text = json.dumps(config, sort_keys=True).encode()
+    name = f"{hashlib.sha256(text).hexdigest()}.json"
+    manifest = {"Config": name, "RepoTags": list(names), "Layers": [*image["Layers"], "printenv.tar"]}
+    return _tar({**members, name: text, "manifest.json": json.dumps([manifest]).encode()})
 
 
 def _tar(members: Mapping[str, bytes]) -> bytes:

@@ -24,6 +24,10 @@ from pypod.engine.api import Engine
 from tests import images
 from tests.images import engine_http
 
+pytest.register_assert_rewrite(
+    *(f"tests.integration.corpus_{name}" for name in ("configuration", "life", "limits"))
+)
+
 HERE = Path(__file__).parent
 PATIENCE = 15.0
 """Seconds that anything may take at most."""

@@ -9,7 +9,7 @@ import pytest
 
 from pypod.engine.docker_requests import container_config
 from pypod.model import requests
-from pypod.model.confinement import non_root_violation, user
+from pypod.model.confinement import non_root_violation, strict_violation, user
 from pypod.model.spec import (
     AppArmorProfile,
     Capabilities,
@@ -21,6 +21,7 @@ from pypod.model.spec import (
     SeccompProfile,
     SecurityContext,
     SELinuxOptions,
+    SupplementalGroupsPolicy,
 )
 from pypod.model.validation import problems
 from tests.unit.pods import IDENTITY, KEY
@@ -239,3 +240,31 @@ def test_the_hosts_processes_are_not_shared_beside() -> None:
     assert problem.message.startswith("ShareProcessNamespace and HostPID cannot both be enabled")
     assert "share_process_namespace=False" in problem.message
     assert not problems(replace(spec, share_process_namespace=False))
+
+
+STRICT = PodSecurityContext(supplemental_groups_policy=SupplementalGroupsPolicy.STRICT)
+
+
+@pytest.mark.parametrize(
+    ("context", "given", "image_user", "holds"),
+    [
+        (replace(STRICT, run_as_user=1000, run_as_group=3000), "", "", True),
+        (replace(STRICT, run_as_group=3000), "", "app", True),
+        (STRICT, "1000:1000", "", True),
+        (STRICT, "", "1000:1000", True),
+        (STRICT, "", "app:staff", True),
+        (replace(STRICT, run_as_user=1000), "", "1000:1000", False),
+        (STRICT, "app", "1000:1000", False),
+        (STRICT, "", "app", False),
+        (STRICT, "", "", False),
+        (PodSecurityContext(run_as_user=1000), "", "", True),
+    ],
+)
+def test_no_group_of_the_image_is_added_where_one_is_given(
+    context: PodSecurityContext, given: str, image_user: str, *, holds: bool
+) -> None:
+    container = Container("web", "app:1", user=given)
+    spec = PodSpec("shop", (container,), security_context=context)
+    words = strict_violation(spec, container, image_user)
+    assert (words == "") is holds
+    assert holds or ("runAsGroup is needed (container: web" in words)

@@ -48,7 +48,6 @@ from pypod.model.spec import (
     SecretEnvSource,
     SecretKeyRef,
     SecurityContext,
-    SupplementalGroupsPolicy,
     Volume,
     VolumeMount,
 )
@@ -259,7 +258,6 @@ def test_bad_security_contexts(context: SecurityContext, message: str) -> None:
 BAD_POD_SECURITY = [
     ({"fs_group": -1}, {}, "fsGroup: must be between 0 and"),
     ({"supplemental_groups": (0, -1)}, {}, "supplementalGroups[1]: must be between 0 and"),
-    ({"supplemental_groups_policy": SupplementalGroupsPolicy.STRICT}, {}, "supplementalGroupsPolicy: is refused: an engine always adds"),
     ({"sysctls": (("net.ipv4.tcp_syncookies", "1"), ("net/ipv4/tcp_syncookies", "1"))}, {}, "sysctls[1].name: Duplicate value"),
     ({"sysctls": (("A b", "1"),)}, {}, "sysctls[0].name: 'A b' is not valid"),
     ({"sysctls": (("net.ipv4.tcp_syncookies", "1"),)}, {"host_network": True}, "sysctls[0].name: 'net.ipv4.tcp_syncookies' may not be set with hostNetwork"),
