@@ -47,7 +47,20 @@ if TYPE_CHECKING:
     from pypod.model.references import Template
     from pypod.model.resources import Resources
     from pypod.model.results import ExecResult
-    from pypod.model.spec import Container, ContainerPort, PodSpec, Volume, VolumeMount
+    from pypod.model.spec import (
+        ConfigMapProjection,
+        Container,
+        ContainerPort,
+        DownwardAPIFile,
+        DownwardAPIProjection,
+        KeyToPath,
+        NamedFile,
+        PodSpec,
+        ResourceFieldRef,
+        SecretProjection,
+        Volume,
+        VolumeMount,
+    )
     from pypod.model.status import ContainerStatus, Phase, PodStatus
     from pypod.pod import Pod
     from pypod.storing import apply, delete_object, get_object, list_objects
@@ -59,11 +72,14 @@ __all__ = [
     "Applied",
     "CommandError",
     "ConfigMap",
+    "ConfigMapProjection",
     "ConflictError",
     "Container",
     "ContainerPort",
     "ContainerStatus",
     "CopyError",
+    "DownwardAPIFile",
+    "DownwardAPIProjection",
     "Engine",
     "EngineError",
     "EngineUnavailableError",
@@ -76,8 +92,10 @@ __all__ = [
     "ImagePullError",
     "InvalidNameError",
     "InvalidPortError",
+    "KeyToPath",
     "Lifecycle",
     "ManifestError",
+    "NamedFile",
     "NotFoundError",
     "ObjectError",
     "ObjectInUseError",
@@ -96,8 +114,10 @@ __all__ = [
     "PortConflictError",
     "Probe",
     "PypodError",
+    "ResourceFieldRef",
     "Resources",
     "Secret",
+    "SecretProjection",
     "SpecError",
     "SubnetInUseError",
     "Swept",
@@ -169,9 +189,16 @@ _HOMES = {
     "pypod.model.resources": ("Resources",),
     "pypod.model.results": ("ExecResult",),
     "pypod.model.spec": (
+        "ConfigMapProjection",
         "Container",
         "ContainerPort",
+        "DownwardAPIFile",
+        "DownwardAPIProjection",
+        "KeyToPath",
+        "NamedFile",
         "PodSpec",
+        "ResourceFieldRef",
+        "SecretProjection",
         "Volume",
         "VolumeMount",
     ),

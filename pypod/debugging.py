@@ -22,6 +22,8 @@ from pypod.errors import (
     PodNotFoundError,
     PodNotRunningError,
     PodStartError,
+    Problem,
+    SpecError,
     spec_error,
 )
 from pypod.model import journal, naming, validation
@@ -30,6 +32,7 @@ from pypod.model.requests import ContainerRequest, Sandbox, member_request
 from pypod.model.spec import Container, PullPolicy
 from pypod.model.state import ContainerInfo, PodObservation
 from pypod.model.status import Phase
+from pypod.model.volume_setup import places_of
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Those of Kubernetes' made-up names: no vowels, and nothing that looks like another."""
@@ -90,6 +93,18 @@ def _not_running(sync: PodSync, text: str, container: str = "") -> PodNotRunning
 def _check(sync: PodSync, seen: PodObservation, container: Container) -> None:
     """A name that no other container has, of any kind; and whatever is asked of a container of a pod."""
     spec = sync.desired.spec
+    parts = [mount.mount_path for mount in container.mounts if mount.sub_path or mount.sub_path_expr]
+    if parts:
+        raise spec_error(
+            f"container '{container.name}' for pod '{_full(sync)}'",
+            [
+                Problem(
+                    "spec.ephemeralContainers[0].volumeMounts",
+                    f"the mount at {parts[0]!r} may not have a subPath: an ephemeral container mounts whole volumes",
+                    SpecError,
+                )
+            ],
+        )
     others = [Container(info.container, "x") for info in seen.ephemeral]
     trial = replace(spec, containers=(*spec.containers, *others, container))
     path = f"spec.containers[{len(trial.containers) - 1}]"
@@ -153,7 +168,7 @@ def _request(sync: PodSync, seen: PodObservation, container: Container) -> Conta
     """By the image's reference, not its ID as a member's: what it is of stands nowhere else."""
     pause, identity = seen.pause, sync.desired.identity
     assert pause is not None
-    sandbox = Sandbox(pause.id, pause.attempt, node_memory=seen.node_memory)
+    sandbox = Sandbox(pause.id, pause.attempt, node_memory=seen.node_memory, places=places_of(seen))
     request = member_request(
         sync.desired.spec, container, identity, attempt=0, image=container.image, sandbox=sandbox
     )

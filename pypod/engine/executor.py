@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from pypod.engine import pause
+from pypod.engine import pause, volumes
 from pypod.engine.api import Engine
 from pypod.engine.identity import engine_architecture
 from pypod.engine.messages import empty_files
@@ -17,11 +17,15 @@ from pypod.errors import PypodError
 from pypod.model.plan import (
     Action,
     AttachChannel,
+    CheckHostPath,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
+    FillVolume,
     KillContainer,
     LoadPauseImage,
+    MakeSubPath,
+    OwnVolume,
     Plan,
     PullImage,
     PutFiles,
@@ -174,6 +178,14 @@ class Execution:
                 self._handlers[type(action)](action)
             case PutFiles():
                 engine.put_archive(action.name, action.directory, [empty_files(action.files)])
+            case FillVolume():
+                volumes.fill(engine, action)
+            case CheckHostPath():
+                volumes.check_host_path(engine, action)
+            case OwnVolume():
+                volumes.own_volume(engine, action)
+            case MakeSubPath():
+                volumes.make_sub_path(engine, action)
             case StartContainer():
                 engine.start_container(action.name)
             case KillContainer():

@@ -15,8 +15,9 @@ from pypod.model import history, naming
 from pypod.model.history import History
 from pypod.model.naming import PodKey
 from pypod.model.object_references import Objects
-from pypod.model.referring import references_of
-from pypod.model.spec import PodSpec, RestartPolicy
+from pypod.model.objects import PersistentVolumeClaim
+from pypod.model.referring import objects_of_files, references_of
+from pypod.model.spec import ClaimSource, PodSpec, RestartPolicy
 from pypod.model.state import (
     ContainerInfo,
     ImageInfo,
@@ -57,9 +58,15 @@ def observe(
         node_memory=node.memory,
         node_cpus=node.cpus,
         node_name=node.name,
+        api_version=node.api_version,
     )
     if spec is not None and _is_whole(found, spec):
-        return replace(found, network=_network_of(found, pauses))
+        return replace(
+            found,
+            network=_network_of(found, pauses),
+            is_whole=True,
+            objects=store_of(engine).read(spec.namespace, objects_of_files(spec)),
+        )
     return _with_surroundings(engine, found, spec)
 
 
@@ -97,6 +104,7 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
     return replace(
         found,
         volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
+        claims=_claims(engine, spec),
         network=_pod_network(networks, found, spec),
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
         images={name: image_or_none(engine, name) for name in _images(spec)},
@@ -104,6 +112,14 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
         pause_image=reference,
         pause_image_present=image_or_none(engine, reference) is not None,
     )
+
+
+def _claims(engine: Engine, spec: PodSpec | None) -> tuple[VolumeInfo, ...]:
+    """The volumes with the files of the namespace's claims, where the pod has any."""
+    if spec is None or not any(isinstance(volume.source, ClaimSource) for volume in spec.volumes):
+        return ()
+    labels = {naming.CONTENT: PersistentVolumeClaim.kind, naming.NAMESPACE: spec.namespace}
+    return tuple(engine.volumes(labels))
 
 
 def _images(spec: PodSpec | None) -> list[str]:

@@ -27,6 +27,7 @@ from pypod.model.positions import ROOT, Positions
 from pypod.model.reading import Reader, Strictness
 from pypod.model.schema import Field, nothing
 from pypod.model.spec import PodSpec
+from pypod.model.spec_files import plain
 from pypod.model.structs import fields_of, read_fields, standings, write_fields
 from pypod.model.wording import did_you_mean, show
 from pypod.model.writing import Writer
@@ -95,7 +96,7 @@ def pod_fields(place: str) -> tuple[Field, ...]:
 def standings_of(spec: PodSpec) -> Iterator[Standing]:
     """Every field of a spec that says something, and is not wholly carried out."""
     for place, path in (("metadata", "metadata"), ("", "spec")):
-        yield from standings(path, spec, pod_fields(place))
+        yield from standings(path, plain(spec), pod_fields(place))
 
 
 def _read(reader: Reader, document: object) -> PodSpec | None:
@@ -158,7 +159,7 @@ def _is_pod(reader: Reader, document: Mapping[Any, object]) -> bool:
 def to_document(spec: PodSpec) -> dict[str, object]:
     """The spec as a Kubernetes v1 Pod, without what is as if it were absent."""
     writer = Writer()
-    body = write_fields(writer, "spec", spec, pod_fields(""))
+    body = write_fields(writer, "spec", plain(spec), pod_fields(""))
     metadata = write_fields(writer, "metadata", spec, pod_fields("metadata"))
     own = to_annotations(spec, writer.numbers.exact)
     foreign = {name: text for name, text in spec.annotations.items() if not name.startswith(PREFIX)}

@@ -79,6 +79,11 @@ def expand(value: str, env: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
-def _refers(value: str) -> bool:
+def names_in(value: str) -> list[str]:
+    """The variables that it refers to, each as often as it does."""
     last = value.rfind(")") + 1
-    return any(match[1] for match in _REFERENCE.finditer(value, 0, last))
+    return [match[1] for match in _REFERENCE.finditer(value, 0, last) if match[1]]
+
+
+def _refers(value: str) -> bool:
+    return bool(names_in(value))

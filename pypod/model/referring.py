@@ -27,6 +27,12 @@ def references_of(spec: PodSpec) -> tuple[Reference, ...]:
     )
 
 
+def objects_of_files(spec: PodSpec) -> tuple[Reference, ...]:
+    """Those that files in its volumes are made of."""
+    found = (each for volume in spec.volumes for each in volume_of(volume))
+    return tuple(each for each in found if each.kind != PersistentVolumeClaim.kind)
+
+
 def variables_of(container: Container) -> Iterator[Reference]:
     """Those of a container's variables."""
     for each in container.env_from:

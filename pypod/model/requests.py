@@ -13,15 +13,42 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pypod.model import codec, expansion, naming, resources
+from pypod.model.mounts import (
+    MAX_VOLUMES,
+    MountRequest,
+    Places,
+    VolumeRequest,
+    keeps_messages,
+    member_mounts,
+    message_file,
+    messages_directory,
+    pause_mounts,
+    volume_requests,
+)
 from pypod.model.naming import Owner, PodKey
-from pypod.model.spec import Container, ContainerPort, EmptyDir, HostPath, HostPathType, Medium, PodSpec
+from pypod.model.spec import Container, ContainerPort, PodSpec
+
+__all__ = [
+    "MAX_VOLUMES",
+    "ContainerRequest",
+    "MountRequest",
+    "NetworkRequest",
+    "PodIdentity",
+    "Sandbox",
+    "VolumeRequest",
+    "keeps_messages",
+    "member_request",
+    "message_file",
+    "messages_directory",
+    "network_request",
+    "pause_request",
+    "volume_requests",
+]
 
 PAUSE_CPU_SHARES = 2
 SHM_SIZE = 64 * 1024 * 1024
 """Of the pod's ``/dev/shm``, bytes: Docker's and Kubernetes' own default."""
 JOURNAL_MAX_SIZE = "16m"
-MAX_VOLUMES = 64
-"""The pause image has that many mount points (`pypod.engine.pause.VOLUME_SLOTS`)."""
 
 DEFAULT_SUBNETS = ipaddress.IPv4Network("10.214.0.0/16")
 NETWORK_SUBNETS = ipaddress.IPv4Network("10.216.0.0/13")
@@ -35,35 +62,6 @@ class NetworkRequest:
     name: str
     subnet: str
     labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeRequest:
-    """A volume of the ``local`` driver; in memory (tmpfs) with an optional size in bytes, or on disk."""
-
-    name: str
-    labels: Mapping[str, str]
-    memory: bool = False
-    size_limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MountRequest:
-    """A volume (by name) or a bind of the engine's host (by path) in a container.
-
-    Attributes:
-        copy_image: let a fresh volume take the content *and mode* of the image's directory under it.
-        create_source: let the engine make a missing host directory.
-        labels: what the engine gives a volume that it makes because none of that name is there.
-    """
-
-    source: str
-    target: str
-    bind: bool = False
-    read_only: bool = False
-    copy_image: bool = False
-    create_source: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,39 +139,6 @@ def _candidates(network: str) -> Iterator[ipaddress.IPv4Network]:
     return iter(subnets[first:] + subnets[:first])
 
 
-def volume_requests(spec: PodSpec, identity: PodIdentity) -> tuple[VolumeRequest, ...]:
-    """One engine volume for each `EmptyDir`."""
-    disk_or_memory = tuple(
-        VolumeRequest(
-            name=naming.volume_name(identity.key, volume.name),
-            labels=naming.volume_labels(identity.labels, volume.name),
-            memory=volume.source.medium is Medium.MEMORY,
-            size_limit=volume.source.size_limit,
-        )
-        for volume in spec.volumes
-        if isinstance(volume.source, EmptyDir)
-    )
-    if not keeps_messages(spec):
-        return disk_or_memory
-    name = naming.volume_name(identity.key, naming.MESSAGES)
-    return (*disk_or_memory, VolumeRequest(name, naming.volume_labels(identity.labels, naming.MESSAGES)))
-
-
-def keeps_messages(spec: PodSpec) -> bool:
-    """Whether any container leaves a termination message in a file."""
-    return any(container.termination_message_path for container in spec.all_containers)
-
-
-def messages_directory(spec: PodSpec) -> str:
-    """Where the pause has the volume of the termination messages."""
-    return f"/v/{sum(isinstance(volume.source, EmptyDir) for volume in spec.volumes)}"
-
-
-def message_file(container: str, attempt: int) -> str:
-    """The name of an instance's termination message in that volume."""
-    return f"{container}_{attempt}"
-
-
 def pause_request(
     spec: PodSpec, identity: PodIdentity, *, attempt: int, image: str, network_id: str, ip: str = ""
 ) -> ContainerRequest:
@@ -188,7 +153,7 @@ def pause_request(
         network_mode=network_id,
         network_aliases=naming.dns_aliases(key),
         ipc_mode="shareable",
-        mounts=_pause_mounts(spec, key),
+        mounts=pause_mounts(spec, key, identity.owner),
         # Not those of the other init containers, which may have the same ones: they end before these start
         # (pkg/kubelet/kuberuntime/kuberuntime_sandbox.go, generatePodSandboxConfig).
         ports=tuple(port for container in (*spec.sidecars, *spec.containers) for port in container.ports),
@@ -213,22 +178,6 @@ def pause_request(
     )
 
 
-def _pause_mounts(spec: PodSpec, key: PodKey) -> tuple[MountRequest, ...]:
-    """Every pod volume is held by the pause: an in-memory one is unmounted, and empty, when its last user stops."""
-    mounts: list[MountRequest] = []
-    for volume in spec.volumes:
-        if isinstance(volume.source, EmptyDir):
-            on_disk = volume.source.medium is Medium.DISK
-            mounts.append(
-                MountRequest(naming.volume_name(key, volume.name), f"/v/{len(mounts)}", copy_image=on_disk)
-            )
-    if keeps_messages(spec):
-        mounts.append(
-            MountRequest(naming.volume_name(key, naming.MESSAGES), messages_directory(spec), copy_image=True)
-        )
-    return tuple(mounts)
-
-
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """What a member needs to know of its surroundings.
@@ -238,18 +187,24 @@ class Sandbox:
         attempt: of the pause.
         messages: the directory of the termination messages on the engine's host; empty: there is none.
         node_memory: of the engine's host, bytes.
+        places: where the engine has the pod's volumes.
     """
 
     pause: str
     attempt: int = 0
     messages: str = ""
     node_memory: int = 0
+    places: Places = field(default_factory=Places)
 
 
 def member_request(
     spec: PodSpec, container: Container, identity: PodIdentity, *, attempt: int, image: str, sandbox: Sandbox
 ) -> ContainerRequest:
-    """One member: its own file system, and the pause's everything else."""
+    """One member: its own file system, and the pause's everything else.
+
+    Raises:
+        ValueMissingError: it has to wait, with ``CreateContainerConfigError``.
+    """
     pause = sandbox.pause
     shared = f"container:{pause}"
     shares_pid = spec.share_process_namespace and not container.own_pid
@@ -266,7 +221,10 @@ def member_request(
         network_mode=shared,
         ipc_mode=shared,
         pid_mode=shared if shares_pid else "",
-        mounts=_member_mounts(spec, container, identity.key) + _message_mount(container, attempt, sandbox),
+        mounts=(
+            *member_mounts(spec, container, identity.key, variables, sandbox.places),
+            *_message_mount(container, attempt, sandbox),
+        ),
         oom_score_adj=_oom_score_adj(spec, container, sandbox.node_memory),
         cpu_shares=resources.cpu_shares(container.resources.effective_requests.cpu or 0),
         cpu_quota=resources.cpu_quota(container.resources.limits.cpu or 0),
@@ -298,21 +256,3 @@ def _message_mount(container: Container, attempt: int, sandbox: Sandbox) -> tupl
         return ()
     source = f"{sandbox.messages}/{message_file(container.name, attempt)}"
     return (MountRequest(source, container.termination_message_path, bind=True),)
-
-
-def _member_mounts(spec: PodSpec, container: Container, key: PodKey) -> tuple[MountRequest, ...]:
-    sources = {volume.name: volume.source for volume in spec.volumes}
-    mounts = []
-    for mount in container.mounts:
-        source = sources[mount.name]
-        if isinstance(source, HostPath):
-            create = source.type is HostPathType.DIRECTORY_OR_CREATE
-            request = MountRequest(
-                source.path, mount.mount_path, bind=True, read_only=mount.read_only, create_source=create
-            )
-        else:
-            request = MountRequest(
-                naming.volume_name(key, mount.name), mount.mount_path, read_only=mount.read_only
-            )
-        mounts.append(request)
-    return tuple(mounts)

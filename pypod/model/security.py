@@ -135,8 +135,8 @@ class PodSecurityContext:
     run_as_user: int | None = field(default=None, metadata=_ID)
     run_as_group: int | None = field(default=None, metadata=_ID)
     run_as_non_root: bool | None = field(default=None, metadata=_PLANNED)
-    fs_group: int | None = field(default=None, metadata=_ID)
-    fs_group_change_policy: FSGroupChangePolicy = field(default=FSGroupChangePolicy.ALWAYS, metadata=_PLANNED)
+    fs_group: int | None = field(default=None, metadata=k8s(kind=Integer(64)))
+    fs_group_change_policy: FSGroupChangePolicy = FSGroupChangePolicy.ALWAYS
     supplemental_groups: tuple[int, ...] = field(
         default=(), metadata=k8s(kind=ListOf(INT64), level=Level.PLANNED)
     )

@@ -10,33 +10,52 @@ from dataclasses import dataclass
 from pypod.model import restarts
 from pypod.model.desired import Desired
 from pypod.model.history import History
+from pypod.model.journal import ContainerFailed, Event
 from pypod.model.members import Kind, Member, has_initialized
+from pypod.model.mounts import slot_of, sub_path_of
+from pypod.model.object_values import ValueMissingError
 from pypod.model.plan import (
     CreateContainer,
+    MakeSubPath,
     PlanBuilder,
     PullImage,
     PutFiles,
     RemoveContainer,
     RunHook,
     StartContainer,
+    Write,
 )
-from pypod.model.requests import Sandbox, member_request, message_file, messages_directory
-from pypod.model.spec import Container, PullPolicy
+from pypod.model.requests import (
+    ContainerRequest,
+    Sandbox,
+    member_request,
+    message_file,
+    messages_directory,
+)
+from pypod.model.spec import Container, HostPath, ImageSource, PullPolicy
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 from pypod.model.stopping import Stop, StopSteps
 
 FAILURE_RETRY = 10.0
 """Seconds until what the engine refused is tried again."""
+CONFIG_ERROR = "CreateContainerConfigError"
 IMAGE_REASONS = ("ErrImagePull", "InvalidImageName")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The sandbox that members join, and the steps that make and start it; None: it runs already."""
+    """The sandbox that members join, and the steps that make and start it; None: it runs already.
+
+    Attributes:
+        volumes: the steps that set its volumes up.
+        is_ready: members may be made after these; else one of its volumes cannot be had.
+    """
 
     sandbox: Sandbox
     created: int | None
     started: int | None
+    volumes: tuple[int, ...] = ()
+    is_ready: bool = True
 
 
 class StartSteps:
@@ -110,6 +129,8 @@ class StartSteps:
         if member.is_live:
             if member.current:
                 self._look_after(member)
+            return False
+        if not self._place.is_ready:
             return False
         if member.attempt < 0:
             return self._start_new(member, attempt=0, step=0, cause="not there yet")
@@ -214,21 +235,56 @@ class StartSteps:
         if container.termination_message_path and not sandbox.messages:
             self.waiting.append(f"container {member.name}: the volume of its messages is being made")
             return True
-        request = member_request(
-            self._spec,
-            container,
-            self._desired.identity,
-            attempt=attempt,
-            image=image.id,  # so that a tag that moves meanwhile changes nothing
-            sandbox=sandbox,
-        )
+        try:
+            request = member_request(
+                self._spec,
+                container,
+                self._desired.identity,
+                attempt=attempt,
+                image=image.id,  # so that a tag that moves meanwhile changes nothing
+                sandbox=sandbox,
+            )
+        except ValueMissingError as error:
+            self._config_error(member, str(error))
+            return False
+        ready = [self._place.created, *self._place.volumes]
         created = self._builder.add(
             CreateContainer(request, member.name, cause),
-            after=[self._place.created, self._message_file(member, attempt)],
+            after=[*ready, self._message_file(member, attempt), *self._sub_paths(container, request, ready)],
         )
         start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
         self._builder.add(start, after=[created, self._place.started])
         return True
+
+    def _config_error(self, member: Member, message: str) -> None:
+        """It cannot be made as things stand; it is tried again as after any refusal (`_failure_holds`)."""
+        words = "what it is to be made of is not there"
+        failure = ContainerFailed(self._now, member.name, CONFIG_ERROR, message)
+        event = Event(self._now, "Warning", "Failed", f"Error: {message}", member.name)
+        self._builder.add(Write((failure, event), words))
+        self.waiting.append(f"container {member.name}: {CONFIG_ERROR}")
+        self.due.append(self._now + FAILURE_RETRY)
+
+    def _sub_paths(
+        self, container: Container, request: ContainerRequest, ready: list[int | None]
+    ) -> list[int]:
+        """The parts of volumes that it mounts must be there, and in them."""
+        group = self._spec.security_context.fs_group or 0
+        volumes = {volume.name: volume.source for volume in self._spec.volumes}
+        steps: list[int] = []
+        for mount in container.mounts:
+            part, source = sub_path_of(mount, request.env), volumes[mount.name]
+            if not part or isinstance(source, ImageSource):
+                continue
+            host_path = source.path if isinstance(source, HostPath) else ""
+            directory = "" if host_path else slot_of(self._spec, mount.name)
+            pause = self._place.sandbox.pause
+            owner = 0 if host_path else group
+            action = MakeSubPath(
+                container.name, mount.name, part, pause, directory, host_path, owner, "subPath of a mount"
+            )
+            steps.append(self._builder.add(action, after=[*ready, *steps]))
+        return steps
 
     def _message_file(self, member: Member, attempt: int) -> int | None:
         """It must be there before the member is made: the engine takes a missing source for a directory."""

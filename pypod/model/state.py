@@ -155,12 +155,17 @@ class PodObservation:
         at: when it was read, Unix seconds by this process' clock.
         pauses: newest attempt first.
         members: instances by container name, newest attempt first.
+        volumes: its own, which go with it.
+        claims: those with the files of its namespace's claims, where it has any; they are not its own.
         network: the network that the pod belongs on; None where the engine has none yet.
         taken_subnets: of every network of the engine.
         images: by reference; None where the engine has not got it.
         node_memory: of the engine's host, bytes; 0 where it was not asked for.
         node_cpus, node_name: of the engine's host.
+        api_version: of the engine.
         objects: the ConfigMaps, Secrets and claims that the spec refers to.
+        is_whole: everything of it runs, so what only a plan would need was not asked for: volumes, images, and objects, but for
+            those that files are made of.
         pause_image: the embedded image's reference for this engine, and whether it is there.
     """
 
@@ -169,12 +174,15 @@ class PodObservation:
     pauses: tuple[ContainerInfo, ...] = ()
     members: Mapping[str, tuple[ContainerInfo, ...]] = field(default_factory=dict)
     volumes: tuple[VolumeInfo, ...] = ()
+    claims: tuple[VolumeInfo, ...] = ()
     network: NetworkInfo | None = None
     taken_subnets: tuple[str, ...] = ()
     images: Mapping[str, ImageInfo | None] = field(default_factory=dict)
     node_memory: int = 0
     node_cpus: int = 0
     node_name: str = ""
+    api_version: str = ""
+    is_whole: bool = False
     objects: Objects = field(default_factory=Objects)
     pause_image: str = ""
     pause_image_present: bool = False

@@ -73,13 +73,22 @@ class VolumeMount:
     name: str
     mount_path: str
     read_only: bool = False
-    sub_path: str = field(default="", metadata=k8s(level=Level.PLANNED))
-    sub_path_expr: str = field(default="", metadata=k8s(level=Level.PLANNED))
+    sub_path: str = ""
+    sub_path_expr: str = ""
     mount_propagation: MountPropagation = field(
-        default=MountPropagation.NONE, metadata=k8s(level=Level.PLANNED)
+        default=MountPropagation.NONE,
+        metadata=k8s(level=Level.PARTLY, reason="of hostPath volumes: an engine propagates binds alone"),
     )
     recursive_read_only: RecursiveReadOnly = field(
-        default=RecursiveReadOnly.DISABLED, metadata=k8s(level=Level.PLANNED)
+        default=RecursiveReadOnly.DISABLED,
+        metadata=k8s(
+            values={
+                RecursiveReadOnly.ENABLED: (
+                    Level.PARTLY,
+                    "of hostPath volumes, and from Engine API 1.44 on (Docker 25)",
+                )
+            }
+        ),
     )
 
 
@@ -114,16 +123,7 @@ class HostPath:
     """A file or directory of the **engine's** host, which is not always the machine or container that pypod runs in."""
 
     path: str
-    type: HostPathType = field(
-        default=HostPathType.UNSET,
-        metadata=k8s(
-            values={
-                each: (Level.PLANNED, "")
-                for each in HostPathType
-                if each not in (HostPathType.UNSET, HostPathType.DIRECTORY_OR_CREATE)
-            }
-        ),
-    )
+    type: HostPathType = HostPathType.UNSET
 
 
 @record(frozen=True, slots=True)
@@ -270,6 +270,31 @@ class NFSSource:
     read_only: bool = False
 
 
+@record(frozen=True, slots=True)
+class NamedFile:
+    """One file of a `FilesSource`.
+
+    Attributes:
+        path: relative to the volume.
+        mode: its permissions; None: as the volume says.
+    """
+
+    path: str
+    data: bytes
+    mode: int | None = None
+
+
+@record(frozen=True, slots=True)
+class FilesSource:
+    """Files that stand in the spec itself, in memory and read-only; `Volume.files` makes it.
+
+    In a manifest it is a ``downwardAPI`` volume, and each file an annotation that it refers to: so it is the same in a cluster.
+    """
+
+    files: tuple[NamedFile, ...] = ()
+    default_mode: int = DEFAULT_MODE
+
+
 VolumeSource = (
     EmptyDir
     | HostPath
@@ -280,6 +305,7 @@ VolumeSource = (
     | ClaimSource
     | ImageSource
     | NFSSource
+    | FilesSource
 )
 
 _OWN_MOUNT = "an engine has no driver for it; mount it on the engine's host and use hostPath, or a persistentVolumeClaim"
@@ -295,13 +321,13 @@ VOLUME_SOURCES = OneOf(
     {
         "emptyDir": Alternative(Struct(EmptyDir)),
         "hostPath": Alternative(Struct(HostPath)),
-        "configMap": Alternative(Struct(ConfigMapSource), Level.PLANNED),
-        "secret": Alternative(Struct(SecretSource), Level.PLANNED),
-        "downwardAPI": Alternative(Struct(DownwardAPISource), Level.PLANNED),
-        "projected": Alternative(Struct(ProjectedSource), Level.PLANNED),
-        "persistentVolumeClaim": Alternative(Struct(ClaimSource), Level.PLANNED),
-        "image": Alternative(Struct(ImageSource), Level.PLANNED),
-        "nfs": Alternative(Struct(NFSSource), Level.PLANNED),
+        "configMap": Alternative(Struct(ConfigMapSource)),
+        "secret": Alternative(Struct(SecretSource)),
+        "downwardAPI": Alternative(Struct(DownwardAPISource)),
+        "projected": Alternative(Struct(ProjectedSource)),
+        "persistentVolumeClaim": Alternative(Struct(ClaimSource)),
+        "image": Alternative(Struct(ImageSource), Level.PARTLY, "from Engine API 1.48 on (Docker 28)"),
+        "nfs": Alternative(Struct(NFSSource), Level.PARTLY, "as NFS version 4"),
         "ephemeral": Alternative(
             None,
             Level.REFUSED,
@@ -348,7 +374,8 @@ class Volume:
         Args:
             name: how mounts refer to it; a DNS label.
             path: absolute, as the engine's host sees it.
-            type: ``""``: it must exist; ``"DirectoryOrCreate"``: the engine makes a missing directory.
+            type: ``""``: it must exist; ``"Directory"``, ``"File"``, ``"Socket"``, ``"CharDevice"``, ``"BlockDevice"``: it must
+                exist and be that; ``"DirectoryOrCreate"``, ``"FileOrCreate"``: it is made where it is missing.
 
         Raises:
             ValueError: when there is no such type.
@@ -395,17 +422,74 @@ class Volume:
 
     @classmethod
     def downward_api(
-        cls, name: str, items: Iterable[DownwardAPIFile], *, default_mode: int = DEFAULT_MODE
+        cls,
+        name: str,
+        items: Mapping[str, str | FieldRef | ResourceFieldRef] | Iterable[DownwardAPIFile],
+        *,
+        default_mode: int = DEFAULT_MODE,
     ) -> Volume:
-        """Fields of the pod as files."""
-        return cls(name, DownwardAPISource(tuple(items), default_mode))
+        """Fields of the pod as files.
+
+        Args:
+            name: how mounts refer to it; a DNS label.
+            items: path to field (``"metadata.labels"``) or `ResourceFieldRef`; or `DownwardAPIFile` each.
+            default_mode: permissions of the files.
+        """
+        return cls(name, DownwardAPISource(downward_files(items), default_mode))
 
     @classmethod
     def projected(
         cls, name: str, sources: Iterable[Projection], *, default_mode: int = DEFAULT_MODE
     ) -> Volume:
-        """Several sources in one directory."""
+        """Several sources in one directory: `ConfigMapProjection`, `SecretProjection`, `DownwardAPIProjection` each."""
         return cls(name, ProjectedSource(tuple(sources), default_mode))
+
+    @classmethod
+    def files(
+        cls,
+        name: str,
+        files: Mapping[str, str | bytes] | Iterable[NamedFile],
+        *,
+        default_mode: int = DEFAULT_MODE,
+    ) -> Volume:
+        """Files, there before the first container starts: ``Volume.files("conf", {"nginx.conf": text})``.
+
+        They are part of the pod's spec, so everybody who can use the engine can read them: what is secret belongs into a
+        `Secret`. All files of a pod together are 256 KiB at most; a `ConfigMap` holds 1 MiB.
+
+        Args:
+            name: how mounts refer to it; a DNS label.
+            files: path to text or bytes; or `NamedFile` each.
+            default_mode: permissions of the files.
+        """
+        if isinstance(files, Mapping):
+            files = [
+                NamedFile(path, data.encode() if isinstance(data, str) else data)
+                for path, data in files.items()
+            ]
+        return cls(name, FilesSource(tuple(files), default_mode))
+
+    @classmethod
+    def image(cls, name: str, reference: str, *, pull_policy: str = "") -> Volume:
+        """The files of an image, read-only; needs Engine API 1.48 (Docker 28)."""
+        return cls(name, ImageSource(reference, pull_policy))
+
+    @classmethod
+    def nfs(cls, name: str, server: str, path: str, *, read_only: bool = False) -> Volume:
+        """A directory of an NFS server, which the engine's host mounts."""
+        return cls(name, NFSSource(server, path, read_only))
+
+
+def downward_files(
+    items: Mapping[str, str | FieldRef | ResourceFieldRef] | Iterable[DownwardAPIFile],
+) -> tuple[DownwardAPIFile, ...]:
+    """Of a mapping, or as they are."""
+    if not isinstance(items, Mapping):
+        return tuple(items)
+    return tuple(
+        DownwardAPIFile(path, FieldRef(source) if isinstance(source, str) else source)
+        for path, source in items.items()
+    )
 
 
 def _items(items: Mapping[str, str] | Iterable[KeyToPath]) -> tuple[KeyToPath, ...]:
