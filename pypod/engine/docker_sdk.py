@@ -28,7 +28,7 @@ from docker.types import IPAMConfig, IPAMPool
 from docker.utils import kwargs_from_env, parse_host, parse_repository_tag
 
 from pypod.engine import docker_requests as wire_json
-from pypod.engine.api import Closable, Progress
+from pypod.engine.api import Closable, PathInfo, Progress
 from pypod.engine.docker_errors import last_cause, refusal, retrying
 from pypod.engine.docker_pull import pull
 from pypod.engine.docker_stream_verbs import StreamVerbs
@@ -334,6 +334,18 @@ class DockerEngine(StreamVerbs):
     def remove_container(self, container: str) -> None:
         with self._call("remove container", container) as api:
             api.remove_container(container, v=True, force=True)
+
+    def stat(self, container: str, path: str) -> PathInfo:
+        def ask(api: Any) -> PathInfo:
+            answer = api.head(api._url("/containers/{0}/archive", container), params={"path": path})
+            if answer.status_code != 200:  # without a body, so without words
+                words = f"Could not find the file {path} in container {container}"
+                raise refusal("copy from container", container, answer.status_code, words)
+            return wire_json.path_info(
+                answer.headers.get("X-Docker-Container-Path-Stat", ""), container, path
+            )
+
+        return self._read("copy from container", container, ask)
 
     # how
 

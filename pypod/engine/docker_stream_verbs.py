@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from pypod.engine import docker_requests as wire_json
-from pypod.engine.api import EventStream, ExecStream, FrameStream, PathInfo, StdinChannel
+from pypod.engine.api import EventStream, ExecStream, FrameStream, StdinChannel
 from pypod.engine.docker_archives import pieces, upload
 from pypod.engine.docker_streams import Events, Exec, Frames, Reply, Stdin, Wire
 from pypod.engine.docker_transport import Transport
@@ -76,11 +76,6 @@ class StreamVerbs(abc.ABC):
         except ConflictError as error:  # 409 on 20.10: "container which is dead or marked for removal"
             raise NotFoundError(_LOGS, container, error.detail, status=error.status) from error
         return Frames(reply, multiplexed=self._is_multiplexed(reply, container))
-
-    def stat(self, container: str, path: str) -> PathInfo:
-        reply = self._open(_COPY_FROM, container, "HEAD", _archive_path(container, path))
-        reply.wire.close()
-        return wire_json.path_info(reply.headers.get("x-docker-container-path-stat", ""), container, path)
 
     def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
         reply = self._open(_COPY_FROM, container, "GET", _archive_path(container, path))

@@ -56,7 +56,7 @@ def packed(entries: Iterable[Entry], group: int) -> bytes:
             member = tarfile.TarInfo(entry.path)
             member.mode, member.gid, member.mtime = entry.mode, group, int(time.time())
             if entry.link:
-                member.type, member.linkname, member.gid = tarfile.SYMTYPE, entry.link, 0
+                member.type, member.linkname = tarfile.SYMTYPE, entry.link
             elif entry.data is None:
                 member.type = tarfile.DIRTYPE
             else:

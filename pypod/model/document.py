@@ -27,7 +27,7 @@ from pypod.model.positions import ROOT, Positions
 from pypod.model.reading import Reader, Strictness
 from pypod.model.schema import Field, nothing
 from pypod.model.spec import PodSpec
-from pypod.model.spec_files import plain
+from pypod.model.spec_files import plain, without_files
 from pypod.model.structs import fields_of, read_fields, standings, write_fields
 from pypod.model.wording import did_you_mean, show
 from pypod.model.writing import Writer
@@ -96,7 +96,7 @@ def pod_fields(place: str) -> tuple[Field, ...]:
 def standings_of(spec: PodSpec) -> Iterator[Standing]:
     """Every field of a spec that says something, and is not wholly carried out."""
     for place, path in (("metadata", "metadata"), ("", "spec")):
-        yield from standings(path, plain(spec), pod_fields(place))
+        yield from standings(path, without_files(spec), pod_fields(place))
 
 
 def _read(reader: Reader, document: object) -> PodSpec | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+NOT_YET = "is not supported yet"
+
 
 class Level(enum.Enum):
     """How far a field is carried out."""
@@ -25,7 +27,7 @@ def objection(level: Level, reason: str) -> str:
     """What is said against a field at this level that says something; empty: nothing."""
     match level:
         case Level.PLANNED:
-            return "is not supported yet"
+            return NOT_YET
         case Level.REFUSED:
             return f"is refused: {reason}"
     return ""

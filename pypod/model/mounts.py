@@ -178,7 +178,9 @@ def _volume_request(spec: PodSpec, volume: Volume, identity: PodIdentity, node_m
         case NFSSource(server=server, path=path):
             return VolumeRequest(name, labels, nfs=f"{server}:{path}")
         case _:
-            return VolumeRequest(name, labels, memory=writes_files(volume))
+            is_filled = writes_files(volume)
+            group = spec.security_context.fs_group if is_filled else None
+            return VolumeRequest(name, labels, memory=is_filled, group=group)
 
 
 def memory_size(spec: PodSpec, limit: int | None, node_memory: int) -> int | None:

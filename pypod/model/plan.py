@@ -12,7 +12,7 @@ from pypod.model import files
 from pypod.model.handlers import HookHandler
 from pypod.model.journal import Entry, Event, PodFinished, Stopping, VolumeFailed
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
-from pypod.model.volumes import HostPathType
+from pypod.model.volume_sources import HostPathType
 
 
 @dataclass(frozen=True, slots=True)

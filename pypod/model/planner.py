@@ -34,7 +34,7 @@ from pypod.model.starting_members import FAILURE_RETRY, Place, StartSteps
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 from pypod.model.stopping import StopSteps, stops_of
 from pypod.model.volume_setup import VolumeSteps, needs_set_up, places_of
-from pypod.model.volumes import VOLUME_SOURCES
+from pypod.model.volume_sources import VOLUME_SOURCES
 
 ADDRESS_TAKEN = "Address already in use"
 """An engine's words where somebody else has the address (moby libnetwork ipamapi ErrIPAlreadyAllocated). Where it is a port

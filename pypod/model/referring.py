@@ -8,15 +8,15 @@ from pypod.model.env import ConfigMapEnvSource, ConfigMapKeyRef, SecretKeyRef
 from pypod.model.object_references import Reference
 from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
 from pypod.model.spec import Container, PodSpec
-from pypod.model.volumes import (
+from pypod.model.volume_sources import (
     ClaimSource,
     ConfigMapProjection,
     ConfigMapSource,
     ProjectedSource,
     SecretProjection,
     SecretSource,
-    Volume,
 )
+from pypod.model.volumes import Volume
 
 
 def references_of(spec: PodSpec) -> tuple[Reference, ...]:

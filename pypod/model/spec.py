@@ -54,7 +54,7 @@ from pypod.model.security import (
     SELinuxOptions,
     SupplementalGroupsPolicy,
 )
-from pypod.model.volumes import (
+from pypod.model.volume_sources import (
     ClaimSource,
     ConfigMapProjection,
     ConfigMapSource,
@@ -68,18 +68,15 @@ from pypod.model.volumes import (
     ImageSource,
     KeyToPath,
     Medium,
-    MountPropagation,
     NamedFile,
     NFSSource,
     ProjectedSource,
     Projection,
-    RecursiveReadOnly,
     SecretProjection,
     SecretSource,
-    Volume,
-    VolumeMount,
     VolumeSource,
 )
+from pypod.model.volumes import MountPropagation, RecursiveReadOnly, Volume, VolumeMount
 
 __all__ = [
     "DEFAULT_GRACE",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from pypod.model.env import FieldRef
@@ -30,9 +30,27 @@ def is_file(annotation: str) -> bool:
 
 def plain(spec: PodSpec) -> PodSpec:
     """The spec with nothing in it that Kubernetes does not know."""
+    return _with(spec, _plain)
+
+
+def without_files(spec: PodSpec) -> PodSpec:
+    """The same for checks of what Kubernetes knows. The files themselves are checked elsewhere
+    (`pypod.model.validation_sources`), and may be anything here."""
+    return _with(spec, lambda index, source: DownwardAPISource())
+
+
+def _with(spec: PodSpec, change: Callable[[int, FilesSource], DownwardAPISource]) -> PodSpec:
     if not any(isinstance(volume.source, FilesSource) for volume in _volumes(spec)):
         return spec
-    return replace(spec, volumes=tuple(_plain(index, volume) for index, volume in enumerate(_volumes(spec))))
+    return replace(
+        spec,
+        volumes=tuple(
+            Volume(volume.name, change(index, volume.source))
+            if isinstance(volume.source, FilesSource)
+            else volume
+            for index, volume in enumerate(_volumes(spec))
+        ),
+    )
 
 
 def _volumes(spec: PodSpec) -> tuple[Volume, ...]:
@@ -41,14 +59,12 @@ def _volumes(spec: PodSpec) -> tuple[Volume, ...]:
     return given if isinstance(given, tuple) and all(isinstance(each, Volume) for each in given) else ()
 
 
-def _plain(index: int, volume: Volume) -> Volume:
-    if not isinstance(volume.source, FilesSource):
-        return volume
+def _plain(index: int, source: FilesSource) -> DownwardAPISource:
     items = [
         DownwardAPIFile(file.path, FieldRef(f"metadata.annotations['{FILE}{index}-{number}']"), file.mode)
-        for number, file in enumerate(volume.source.files)
+        for number, file in enumerate(source.files)
     ]
-    return Volume(volume.name, DownwardAPISource(tuple(items), volume.source.default_mode))
+    return DownwardAPISource(tuple(items), source.default_mode)
 
 
 def annotations_of(spec: PodSpec) -> dict[str, str]:

@@ -13,10 +13,10 @@ from pypod.model.annotations import NETWORK, PREFIX, RESTART_BACKOFF
 from pypod.model.compounds import TEXT_MAP
 from pypod.model.document import pod_fields, standings_of
 from pypod.model.handlers import GRPCAction, Probe
-from pypod.model.levels import objection, warning
+from pypod.model.levels import NOT_YET, objection, warning
 from pypod.model.positions import within
 from pypod.model.spec import BackoffProfile, PodSpec, RestartPolicy
-from pypod.model.spec_files import plain
+from pypod.model.spec_files import without_files
 from pypod.model.structs import check_fields, path_of
 from pypod.model.validation_check import LARGEST_SIZE, QUALIFIED, QUALIFIED_RULE, Check, check_qualified
 from pypod.model.validation_containers import check_containers
@@ -47,11 +47,11 @@ def problems(spec: PodSpec) -> list[Problem]:
     grace = _pod(check, spec)
     volumes = check_volumes(check, spec)
     check_containers(check, spec, volumes, grace)
-    if not check.problems:
-        check_propagation(check, spec)
     if not check.full:
         _types(check, spec)
         _levels(check, spec)
+    if not any(problem.message != NOT_YET for problem in check.problems):
+        check_propagation(check, spec)
     return check.problems
 
 
@@ -149,7 +149,7 @@ def _types(check: Check, spec: PodSpec) -> None:
     """What is of another type than its field's, where nothing has been said of it yet: a spec that Python made may hold anything."""
     others = Check()
     for place, path in (("metadata", "metadata"), ("", "spec")):
-        check_fields(others, path, plain(spec), pod_fields(place))
+        check_fields(others, path, without_files(spec), pod_fields(place))
     said = [problem.path for problem in check.problems]
     for problem in others.problems:
         if not any(within(problem.path, path) or within(path, problem.path) for path in said):

@@ -11,7 +11,7 @@ from pypod.model.env import FieldRef
 from pypod.model.files import check_mode
 from pypod.model.validation_check import Check
 from pypod.model.validation_env import FILE_FIELDS, check_field_ref, check_resource_ref
-from pypod.model.volumes import (
+from pypod.model.volume_sources import (
     PROJECTIONS,
     ClaimSource,
     ConfigMapProjection,

@@ -24,7 +24,7 @@ from pypod.model.spec import (
 )
 from pypod.model.validation_check import LARGEST_SIZE, Check
 from pypod.model.validation_sources import check_files, check_source
-from pypod.model.volumes import VOLUME_SOURCES
+from pypod.model.volume_sources import VOLUME_SOURCES
 from pypod.model.wording import did_you_mean, show
 
 MOST_IN_FILES = 256 * 1024
@@ -58,14 +58,13 @@ def check_volumes(check: Check, spec: PodSpec) -> dict[str, str]:
 
 def _size_of_files(check: Check, spec: PodSpec) -> None:
     """Those that stand in the spec are annotations."""
-    files = [
-        file
-        for volume in spec.volumes
-        if isinstance(volume, Volume) and isinstance(volume.source, FilesSource)
-        for file in volume.source.files
-        if isinstance(file, NamedFile) and isinstance(file.data, bytes)
+    given: tuple[object, ...] = spec.volumes
+    sources = [volume.source for volume in given if isinstance(volume, Volume)]
+    named: list[object] = [
+        each for source in sources if isinstance(source, FilesSource) for each in source.files
     ]
-    if (size := sum(len(file.data) for file in files)) > MOST_IN_FILES:
+    files = [each for each in named if isinstance(each, NamedFile)]
+    if (size := sum(_length(file.data) for file in files)) > MOST_IN_FILES:
         message = (
             f"the files of Volume.files may not be more than {MOST_IN_FILES} bytes in all, not {size}: they are part of the "
             "spec; a ConfigMap holds 1 MiB, and pod.copy_to() copies anything"
@@ -155,19 +154,17 @@ def check_mounts(check: Check, path: str, container: Container, volumes: Mapping
     return seen
 
 
+def _length(data: object) -> int:
+    return len(data) if isinstance(data, bytes) else 0
+
+
 def check_propagation(check: Check, spec: PodSpec) -> None:
-    """An engine propagates mounts of its host alone."""
-    names = {
-        volume.name
-        for volume in spec.volumes
-        if isinstance(volume, Volume) and not isinstance(volume.source, HostPath)
-    }
+    """An engine propagates mounts of its host alone. Asked of a spec with nothing else wrong in it."""
+    names = {volume.name for volume in spec.volumes if not isinstance(volume.source, HostPath)}
     for kind, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
-            for number, mount in enumerate(container.mounts if isinstance(container, Container) else ()):
-                if not isinstance(mount, VolumeMount) or mount.name not in names:
-                    continue
-                if mount.mount_propagation is not MountPropagation.NONE:
+            for number, mount in enumerate(container.mounts):
+                if mount.name in names and mount.mount_propagation is not MountPropagation.NONE:
                     check.add(
                         f"spec.{kind}[{index}].volumeMounts[{number}].mountPropagation",
                         "is for hostPath volumes only: an engine propagates no mounts of other volumes",

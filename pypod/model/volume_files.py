@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from pypod.model import files, referring
 from pypod.model.downward import PodFacts, field_value, resource_value
@@ -154,5 +154,5 @@ def version_of(volume: Volume, observed: PodObservation) -> str:
 def stamp(now: float) -> str:
     """Of a version that is written now, as a kubelet has it: ``2026_05_17_10_00_00.123456789``."""
     seconds = int(now)
-    text = time.strftime("%Y_%m_%d_%H_%M_%S", time.gmtime(seconds))
+    text = datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y_%m_%d_%H_%M_%S")
     return f"{text}.{int((now - seconds) * 1e9):09d}"

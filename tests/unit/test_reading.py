@@ -154,7 +154,6 @@ PLANNED: list[tuple[dict[str, Any], str]] = [
         document(container={"securityContext": {"runAsUser": 0}}),
         "spec.containers[0].securityContext.runAsUser",
     ),
-    (document(volumes=[{"name": "v", "secret": {}}]), "spec.volumes[0].secret"),
 ]
 
 

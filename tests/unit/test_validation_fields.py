@@ -198,7 +198,11 @@ def test_bad_mounts(mount: VolumeMount, message: str) -> None:
 
 def test_a_privileged_container_may_mount_both_ways() -> None:
     mount = VolumeMount("v", "/v", mount_propagation=BOTH)
-    assert faults(one(mounts=[mount], security_context=SecurityContext(privileged=True))) == []
+    spec = one(mounts=[mount], security_context=SecurityContext(privileged=True))
+    assert faults(dataclasses.replace(spec, volumes=(Volume.host_path("v", "/v"),))) == []
+    assert fault(spec) == (
+        f"{WEB}.volumeMounts[0].mountPropagation: is for hostPath volumes only: an engine propagates no mounts of other volumes"
+    )
 
 
 NAME = FieldRef("metadata.name")
