@@ -202,6 +202,7 @@ class VolumeFailed:
         message: a kubelet's words.
         count: how often in a row.
         first_at: when it was tried first.
+        missing: what it is made of is not there: whoever looks again sees when it is. Else the engine refused something.
         again: as of an `Event`.
     """
 
@@ -210,6 +211,7 @@ class VolumeFailed:
     message: str
     count: int = 1
     first_at: float = 0.0
+    missing: bool = False
     again: bool = False
 
 

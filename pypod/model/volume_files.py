@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -151,8 +152,8 @@ def version_of(volume: Volume, observed: PodObservation) -> str:
     return ",".join(observed.objects.versions.get(each, "-") for each in references)
 
 
-def stamp(now: float) -> str:
-    """Of a version that is written now, as a kubelet has it: ``2026_05_17_10_00_00.123456789``."""
-    seconds = int(now)
-    text = datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y_%m_%d_%H_%M_%S")
-    return f"{text}.{int((now - seconds) * 1e9):09d}"
+def stamp(now: float, version: str) -> str:
+    """Of a version that is written now: ``2026_05_17_10_00_00.123456789``. The digits at the end tell versions apart that are
+    written at the same time, or by clocks that differ; a kubelet's are random."""
+    text = datetime.fromtimestamp(int(now), tz=UTC).strftime("%Y_%m_%d_%H_%M_%S")
+    return f"{text}.{zlib.crc32(f'{now!r} {version}'.encode()) % 10**9:09d}"

@@ -157,7 +157,7 @@ class VolumeSteps:
     ) -> FillVolume:
         group = self._spec.security_context.fs_group
         found = volume_files.files_of(self._spec, volume, self._observed)
-        entries = files.layout(found, volume_files.stamp(self._now), fs_group=group)
+        entries = files.layout(found, volume_files.stamp(self._now, set_up.version), fs_group=group)
         directory = slot_of(self._spec, volume.name)
         return FillVolume(set_up, pause.name, directory, entries, group or 0, cause, replaced)
 
@@ -166,7 +166,9 @@ class VolumeSteps:
     def _may_try(self, volume: str, *, is_update: bool = False) -> bool:
         """What the engine refused a moment ago is not asked for again yet."""
         failure = self._history.volume_failures.get(volume)
-        if failure is None or (due := failure.at + RETRY.delay(failure.count)) <= self._now:
+        if failure is None or failure.missing:
+            return True
+        if (due := failure.at + RETRY.delay(failure.count)) <= self._now:
             return True
         self.due.append(due)
         if not is_update:
@@ -184,7 +186,7 @@ class VolumeSteps:
             if failure.message == message and due > self._now:
                 self.due.append(due)
                 return
-        entry = VolumeFailed(self._now, volume, message)
+        entry = VolumeFailed(self._now, volume, message, missing=True)
         event = Event(self._now, "Warning", "FailedMount", failure_words(volume, message))
         self._builder.add(Write((entry, event), "its volumes come before its containers"))
         self.due.append(self._now + RETRY.delay(count + 1))

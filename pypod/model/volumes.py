@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 
 from pypod.model.env import FieldRef, ResourceFieldRef
@@ -182,7 +182,7 @@ class Volume:
     def files(
         cls,
         name: str,
-        files: Mapping[str, str | bytes] | Iterable[NamedFile],
+        files: Mapping[str, str | bytes] | Sequence[NamedFile],
         *,
         default_mode: int = DEFAULT_MODE,
     ) -> Volume:

@@ -49,11 +49,13 @@ def spec_of(*containers: Container, **fields: Any) -> PodSpec:
     return PodSpec("shop", containers or (Container("web", "nginx:1"),), **given)
 
 
-def mount_of(mount: VolumeMount, *, api: tuple[int, int] = (1, 41), **env: str) -> MountRequest:
+def mount_of(
+    mount: VolumeMount, *, api: tuple[int, int] = (1, 41), env: dict[str, str] | None = None
+) -> MountRequest:
     spec = spec_of(Container("web", "nginx:1", mounts=[mount]))
     held = [mounts.engine_name(KEY, volume) for volume in mounts.held(spec)]
     places = Places({name: f"/volumes/{name}/_data" for name in held}, api)
-    [found] = mounts.member_mounts(spec, spec.containers[0], KEY, env, places)
+    [found] = mounts.member_mounts(spec, spec.containers[0], KEY, env or {}, places)
     return found
 
 
@@ -183,7 +185,7 @@ def test_a_part_of_a_volume_is_a_bind_on_an_old_engine_and_an_option_on_a_new_on
     ],
 )
 def test_a_part_that_variables_name(expression: str, env: dict[str, str], part: str) -> None:
-    found = mount_of(VolumeMount("disk", "/m", sub_path_expr=expression), api=(1, 45), **env)
+    found = mount_of(VolumeMount("disk", "/m", sub_path_expr=expression), env=env, api=(1, 45))
     assert found.sub_path == part
 
 
@@ -198,7 +200,7 @@ def test_a_part_that_variables_name(expression: str, env: dict[str, str], part: 
 )
 def test_a_part_that_cannot_be(expression: str, env: dict[str, str], words: str) -> None:
     with pytest.raises(SubPathError) as caught:
-        mount_of(VolumeMount("disk", "/m", sub_path_expr=expression), **env)
+        mount_of(VolumeMount("disk", "/m", sub_path_expr=expression), env=env)
     assert str(caught.value) == words
 
 

@@ -253,7 +253,8 @@ def test_files_lie_behind_one_link_and_belong_to_the_group() -> None:
     plan = Case(seen(pause(), objects=there(SETTINGS)), "", spec=spec).run()
     [action] = [step.action for step in plan.steps if isinstance(step.action, FillVolume)]
     links = {entry.path: entry.link for entry in action.files if entry.link}
-    assert links == {"..data": "..1970_01_01_00_16_40.000000000", "a": "..data/a", "b": "..data/b"}
+    assert links["..data"].startswith("..1970_01_01_00_16_40.")
+    assert links == {"..data": links["..data"], "a": "..data/a", "b": "..data/b"}
     assert (action.group, action.directory, action.replaced) == (7, "/v/0", False)
     assert action.set_up.version == "w1"
 

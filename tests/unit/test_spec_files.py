@@ -107,8 +107,8 @@ BAD = [
     (Volume.files("v", {"/a": "x"}), "spec.volumes[0].files[0].path"),
     (Volume.files("v", {"..a": "x"}), "spec.volumes[0].files[0].path"),
     (Volume.files("v", [NamedFile("a", b""), NamedFile("a", b"")]), "spec.volumes[0].files[1].path"),
-    (Volume.files("v", {"a": 5}), "spec.volumes[0].files[0].data"),  # type: ignore[arg-type]
-    (Volume.files("v", {5: "x"}), "spec.volumes[0].files[0].path"),  # type: ignore[arg-type]
+    (Volume.files("v", {"a": 5}), "spec.volumes[0].files[0].data"),  # type: ignore[dict-item]
+    (Volume.files("v", {5: "x"}), "spec.volumes[0].files[0].path"),  # type: ignore[dict-item]
     (Volume.files("v", ["x"]), "spec.volumes[0].files[0]"),  # type: ignore[list-item]
     (Volume.files("v", {"a": "x"}, default_mode=0o1777), "spec.volumes[0].files.defaultMode"),
     (Volume.files("v", [NamedFile("a", b"", -1)]), "spec.volumes[0].files[0].mode"),
