@@ -340,6 +340,8 @@ class DockerEngine(StreamVerbs):
             answer = api.head(api._url("/containers/{0}/archive", container), params={"path": path})
             if answer.status_code != 200:  # without a body, so without words
                 words = f"Could not find the file {path} in container {container}"
+                if answer.status_code != 404:
+                    words = f"the engine cannot look at {path} in it: HTTP {answer.status_code}"
                 raise refusal("copy from container", container, answer.status_code, words)
             return wire_json.path_info(
                 answer.headers.get("X-Docker-Container-Path-Stat", ""), container, path

@@ -18,7 +18,7 @@ from pypod.engine import execute
 from pypod.engine.api import Engine, PathInfo
 from pypod.engine.helper import helper
 from pypod.engine.pause import ENTRYPOINT, slot_path
-from pypod.errors import EngineError, NotFoundError
+from pypod.errors import EngineError, EngineUnavailableError, NotFoundError
 from pypod.model.files import Entry
 from pypod.model.plan import CheckHostPath, FillVolume, MakeSubPath, OwnVolume
 from pypod.model.requests import MountRequest
@@ -182,6 +182,10 @@ class _SubPath:
             except NotFoundError:
                 self._make(come, name, root.mode)
                 found = PathInfo("directory", root.mode)
+            except EngineUnavailableError:
+                raise
+            except EngineError as error:  # links that go in a circle
+                raise self._refusal(error.detail) from error
             if found.kind == "link":
                 left = [*self._target(path).split("/"), *left]
                 continue

@@ -33,7 +33,7 @@ from pypod.model.spec import EmptyDir
 from pypod.model.starting_members import FAILURE_RETRY, Place, StartSteps
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 from pypod.model.stopping import StopSteps, stops_of
-from pypod.model.volume_setup import VolumeSteps, needs_set_up, places_of
+from pypod.model.volume_setup import VolumeSteps, places_of, wait_for_sandbox
 from pypod.model.volume_sources import VOLUME_SOURCES
 
 ADDRESS_TAKEN = "Address already in use"
@@ -210,7 +210,7 @@ class _Sync:
         attached = self.builder.add(AttachChannel(name, "lease and journal"), after=[created])
         started = self.builder.add(StartContainer(name, "", cause, attempt), after=[attached])
         self._remove_older(name, started)
-        if any(needs_set_up(self.spec, volume) for volume in self.spec.volumes):
+        if wait_for_sandbox(self.spec):
             self.waiting.append("its volumes are set up when its sandbox runs")
             return
         place = self._place(name, attempt, created=created, started=started)

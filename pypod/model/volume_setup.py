@@ -47,6 +47,17 @@ def needs_set_up(spec: PodSpec, volume: Volume) -> bool:
     return writes_files(volume) or _is_owned(spec, volume)
 
 
+def wait_for_sandbox(spec: PodSpec) -> bool:
+    """Whether members can be made only when their sandbox runs, and what is in its volumes is known."""
+    parts = {
+        mount.name
+        for container in spec.all_containers
+        for mount in container.mounts
+        if mount.sub_path or mount.sub_path_expr
+    }
+    return any(volume.name in parts or needs_set_up(spec, volume) for volume in spec.volumes)
+
+
 def _is_owned(spec: PodSpec, volume: Volume) -> bool:
     """Whether its files are given to the pod's group. One in memory is made so (`pypod.model.mounts`)."""
     if spec.security_context.fs_group is None:

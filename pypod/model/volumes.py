@@ -158,7 +158,7 @@ class Volume:
     def downward_api(
         cls,
         name: str,
-        items: Mapping[str, str | FieldRef | ResourceFieldRef] | Iterable[DownwardAPIFile],
+        items: Mapping[str, str | FieldRef | ResourceFieldRef] | Sequence[DownwardAPIFile],
         *,
         default_mode: int = DEFAULT_MODE,
     ) -> Volume:
@@ -215,7 +215,7 @@ class Volume:
 
 
 def downward_files(
-    items: Mapping[str, str | FieldRef | ResourceFieldRef] | Iterable[DownwardAPIFile],
+    items: Mapping[str, str | FieldRef | ResourceFieldRef] | Sequence[DownwardAPIFile],
 ) -> tuple[DownwardAPIFile, ...]:
     """Of a mapping, or as they are."""
     if not isinstance(items, Mapping):
