@@ -25,6 +25,8 @@ from pypod.errors import (
     PodNotFoundError,
     PodNotRunningError,
     PodStartError,
+    Problem,
+    SpecError,
     spec_error,
 )
 from pypod.model import credentials, image_names, journal, naming, validation
@@ -37,6 +39,7 @@ from pypod.model.spec import Container, PullPolicy
 from pypod.model.starting_members import refusal
 from pypod.model.state import ContainerInfo, PodObservation
 from pypod.model.status import Phase
+from pypod.model.volume_setup import places_of
 
 
 def made_up_name() -> str:
@@ -94,6 +97,18 @@ def _not_running(sync: PodSync, text: str, container: str = "") -> PodNotRunning
 def _check(sync: PodSync, seen: PodObservation, container: Container) -> None:
     """A name that no other container has, of any kind; and whatever is asked of a container of a pod."""
     spec = sync.desired.spec
+    parts = [mount.mount_path for mount in container.mounts if mount.sub_path or mount.sub_path_expr]
+    if parts:
+        raise spec_error(
+            f"container '{container.name}' for pod '{_full(sync)}'",
+            [
+                Problem(
+                    "spec.ephemeralContainers[0].volumeMounts",
+                    f"the mount at {parts[0]!r} may not have a subPath: an ephemeral container mounts whole volumes",
+                    SpecError,
+                )
+            ],
+        )
     others = [Container(info.container, "x") for info in seen.ephemeral]
     trial = replace(spec, containers=(*spec.containers, *others, container))
     path = f"spec.containers[{len(trial.containers) - 1}]"
@@ -174,7 +189,13 @@ def _request(sync: PodSync, seen: PodObservation, container: Container, image_us
     pause, identity = seen.pause, sync.desired.identity
     assert pause is not None
     spec = replace(sync.desired.spec, containers=(*sync.desired.spec.containers, container))
-    sandbox = Sandbox(pause.id, pause.attempt, node_memory=seen.node_memory, profiles=read_profiles(spec))
+    sandbox = Sandbox(
+        pause.id,
+        pause.attempt,
+        node_memory=seen.node_memory,
+        profiles=read_profiles(spec),
+        places=places_of(seen),
+    )
     reason, words = refusal(sync.desired, container, sandbox, image_user)
     if reason:
         raise PodStartError(

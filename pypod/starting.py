@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+from pypod.engine.identity import engine_identity
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     CommandError,
@@ -16,13 +17,15 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
-from pypod.model import admission, expansion, restart_rules
+from pypod.model import admission, engine_needs, expansion, restart_rules
 from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
 from pypod.model.history import History
 from pypod.model.members import Kind
+from pypod.model.mounts import api_version
 from pypod.model.spec import HostPath, RestartPolicy
 from pypod.model.state import ContainerInfo
 from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.volume_setup import failure_words
 
 POLL = 0.02
 """Seconds between the first looks; each later one is a little further off, since events and probes say when to look."""
@@ -33,6 +36,8 @@ LOG_TAIL = 20
 COMPLAINTS = ("Unhealthy", "FailedPostStartHook", "FailedPreStopHook")
 NOTHING = History()
 CANNOT_RUN = (126, 127)
+MOUNT_PATIENCE = 3.0
+"""Seconds for which volumes are tried before a start gives up on them: with a kubelet's back-off, at the try after 3.5 s."""
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 
 
@@ -52,8 +57,18 @@ def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
         PodTimeoutError: the time was up.
         EngineError: the engine failed.
     """
+    _check_engine(pod)
     with _pulls_given_up(pod):
         _bring_up(pod, timeout, min_ready_seconds)
+
+
+def _check_engine(pod: PodSync) -> None:
+    """Raise, before anything is made, for what this engine cannot do."""
+    api = api_version(engine_identity(pod.engine).api_version)
+    if problems := engine_needs.unmet(pod.desired.spec, api):
+        full_name = pod.desired.identity.key.full_name
+        message = f"cannot start pod '{full_name}': {'; '.join(problems)}"
+        raise PodStartError(message, pod=full_name, reason="EngineTooOld")
 
 
 @contextlib.contextmanager
@@ -167,6 +182,7 @@ def check_failure(pod: PodSync) -> None:
         PodExistsError: the name is taken.
     """
     _check_sandbox(pod)
+    _check_volumes(pod)
     finished, seen = pod.channel.history.finished, pod.observed
     refused = admission.refusal(pod.desired.spec, seen) if seen is not None else None
     if refused is not None:
@@ -206,6 +222,18 @@ def _check_sandbox(pod: PodSync) -> None:
         raise PodStartError(
             message, pod=full_name, reason="CreatePodSandboxError", plan=pod.last_plan
         ) from error
+
+
+def _check_volumes(pod: PodSync) -> None:
+    """What is missing can still be applied, and is seen at once when it is; so it is given a few seconds, and no more."""
+    key = pod.desired.identity.key
+    for failure in pod.channel.history.volume_failures.values():
+        if failure.at - failure.first_at < MOUNT_PATIENCE:
+            continue
+        words = failure_words(failure.volume, failure.message)
+        if failure.message.endswith("not found"):
+            words += f"; nobody has applied it in namespace '{key.namespace}' (pypod.apply)"
+        raise _pod_failure(pod, "FailedMount", words)
 
 
 def _check_waiting(pod: PodSync, status: ContainerStatus, state: Waiting) -> None:
@@ -391,6 +419,7 @@ def begin(pod: PodSync, *, timeout: float) -> None:
         PodExistsError, PodStartError, PodTimeoutError, EngineError: as `start`, for what has gone wrong by then.
     """
     deadline = pod.clock.now() + timeout
+    _check_engine(pod)
     with _pulls_given_up(pod):
         while pod.observed is None or pod.observed.sandbox is None:
             plan = pod.run_once(check_failure, deadline=deadline)

@@ -46,6 +46,19 @@ class EngineEvent:
     time: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class PathInfo:
+    """What is at a path.
+
+    Attributes:
+        kind: ``file``, ``directory``, ``link``, ``socket``, ``pipe``, ``character device`` or ``block device``.
+        mode: permissions, with the bits for setuid, setgid and sticky.
+    """
+
+    kind: str
+    mode: int
+
+
 class Closable(Protocol):
     def close(self) -> None:
         """End it, from any thread; a reader that is blocked in it sees its end. A second close does nothing."""
@@ -208,6 +221,10 @@ class Engine(Protocol):
         timestamps: bool = False,
     ) -> FrameStream:
         """What it wrote; with ``follow`` until it ends. Raises `NotFoundError`, also while it is being removed."""
+
+    def stat(self, container: str, path: str) -> PathInfo:
+        """What is at a path of it, running or not; a link at its end is not followed. Raises `NotFoundError` for no such
+        container and no such path."""
 
     def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
         """A file or directory of it, running or not, as a tar stream in pieces; close the generator to give it up early.

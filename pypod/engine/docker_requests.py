@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pypod.engine.api import PathInfo
+from pypod.errors import EngineError
 from pypod.model.requests import HOST, ContainerRequest, MountRequest, VolumeRequest
 from pypod.model.spec import ContainerPort
 from pypod.model.state import ContainerInfo, ContainerState, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
@@ -80,7 +84,7 @@ def host_config(request: ContainerRequest) -> dict[str, object]:
             Sysctls=dict(request.sysctls),
             Mounts=[_mount(mount) for mount in request.mounts if mount not in made],
             # Only the old form makes a directory that is missing on the host.
-            Binds=[f"{m.source}:{m.target}{':ro' if m.read_only else ''}" for m in made],
+            Binds=[_bind(mount) for mount in made],
             ReadonlyRootfs=request.read_only,
             CapAdd=list(confinement.add),
             CapDrop=["ALL"] if request.drop_capabilities else list(confinement.drop),
@@ -114,15 +118,32 @@ def _filled(**fields: object) -> dict[str, object]:
     return {key: value for key, value in fields.items() if value}
 
 
+def _bind(mount: MountRequest) -> str:
+    options = ["ro"] if mount.read_only else []
+    options += [mount.propagation] if mount.propagation else []
+    return ":".join([mount.source, mount.target, *([",".join(options)] if options else [])])
+
+
 def _mount(mount: MountRequest) -> dict[str, object]:
     entry: dict[str, object] = {
-        "Type": "bind" if mount.bind else "volume",
+        "Type": "bind" if mount.bind else "image" if mount.image else "volume",
         "Source": mount.source,
         "Target": mount.target,
         "ReadOnly": mount.read_only,
     }
-    if not mount.bind:
-        entry["VolumeOptions"] = {"NoCopy": not mount.copy_image, **_filled(Labels=dict(mount.labels))}
+    if mount.image:
+        return entry | _filled(ImageOptions=_filled(Subpath=mount.sub_path))
+    if mount.bind:
+        options = _filled(
+            Propagation=mount.propagation,
+            ReadOnlyNonRecursive=mount.recursion == "writable",
+            ReadOnlyForceRecursive=mount.recursion == "enforced",
+        )
+        return entry | _filled(BindOptions=options)
+    entry["VolumeOptions"] = {
+        "NoCopy": not mount.copy_image,
+        **_filled(Labels=dict(mount.labels), Subpath=mount.sub_path),
+    }
     return entry
 
 
@@ -141,11 +162,39 @@ def _port_bindings(ports: Iterable[ContainerPort]) -> dict[str, list[dict[str, s
 
 
 def volume_options(request: VolumeRequest) -> dict[str, str]:
+    if request.nfs:
+        server, _, path = request.nfs.partition(":/")
+        return {"type": "nfs", "device": f":/{path}", "o": f"addr={server},nfsvers=4,rw"}
     if not request.memory:
         return {}
     # Without a mode a tmpfs shows 1777 at first and 0777 once it was mounted again; Kubernetes gives 0777.
+    mode = "mode=0777" if request.group is None else f"mode=2777,gid={request.group}"
     size = f",size={request.size_limit}" if request.size_limit is not None else ""
-    return {"type": "tmpfs", "device": "tmpfs", "o": f"mode=0777{size}"}
+    return {"type": "tmpfs", "device": "tmpfs", "o": f"{mode}{size}"}
+
+
+_GO_KINDS = {
+    1 << 31: "directory",
+    1 << 27: "link",
+    1 << 24: "socket",
+    1 << 25: "pipe",
+    1 << 21: "character device",
+    1 << 26: "block device",
+}
+"""Go's bits for what a file is (io/fs.FileMode). That of a character device comes with the one of a device."""
+_GO_BITS = {1 << 23: 0o4000, 1 << 22: 0o2000, 1 << 20: 0o1000}
+
+
+def path_info(header: str, container: str, path: str) -> PathInfo:
+    """Of the header with which the engine says what is at a path."""
+    try:
+        mode = int(json.loads(base64.b64decode(header))["mode"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(
+            "copy from container", f"{container}:{path}", "the engine does not say what it is"
+        ) from error
+    kind = next((word for bit, word in _GO_KINDS.items() if mode & bit), "file")
+    return PathInfo(kind, (mode & 0o777) | sum(bits for bit, bits in _GO_BITS.items() if mode & bit))
 
 
 def timestamp(text: str | None) -> float | None:

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from pypod.engine import docker_requests as wire_json
-from pypod.engine.api import EventStream, ExecStream, FrameStream, StdinChannel
+from pypod.engine.api import EventStream, ExecStream, FrameStream, PathInfo, StdinChannel
 from pypod.engine.docker_archives import pieces, upload
+from pypod.engine.docker_errors import refusal
 from pypod.engine.docker_streams import Events, Exec, Frames, Reply, Stdin, Wire
 from pypod.engine.docker_transport import Transport
 from pypod.errors import ConflictError, EngineError, NotFoundError
@@ -76,6 +77,20 @@ class StreamVerbs(abc.ABC):
         except ConflictError as error:  # 409 on 20.10: "container which is dead or marked for removal"
             raise NotFoundError(_LOGS, container, error.detail, status=error.status) from error
         return Frames(reply, multiplexed=self._is_multiplexed(reply, container))
+
+    def stat(self, container: str, path: str) -> PathInfo:
+        def ask(api: Any) -> PathInfo:
+            answer = api.head(api._url("/containers/{0}/archive", container), params={"path": path})
+            if answer.status_code != 200:  # without a body, so without words
+                words = f"Could not find the file {path} in container {container}"
+                if answer.status_code != 404:
+                    words = f"the engine cannot look at {path} in it: HTTP {answer.status_code}"
+                raise refusal(_COPY_FROM, container, answer.status_code, words)
+            return wire_json.path_info(
+                answer.headers.get("X-Docker-Container-Path-Stat", ""), container, path
+            )
+
+        return self._read(_COPY_FROM, container, ask)
 
     def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
         reply = self._open(_COPY_FROM, container, "GET", _archive_path(container, path))

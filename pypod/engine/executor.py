@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from pypod.engine import pause
+from pypod.engine import pause, volumes
 from pypod.engine.api import Engine
 from pypod.engine.identity import engine_architecture
 from pypod.engine.messages import empty_files, text_file
@@ -17,11 +17,15 @@ from pypod.errors import PypodError
 from pypod.model.plan import (
     Action,
     AttachChannel,
+    CheckHostPath,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
+    FillVolume,
     KillContainer,
     LoadPauseImage,
+    MakeSubPath,
+    OwnVolume,
     Plan,
     PullImage,
     PutFiles,
@@ -177,6 +181,14 @@ class Execution:
                 engine.put_archive(action.name, action.directory, [empty_files(action.files)])
             case PutText():
                 engine.put_archive(action.name, action.directory, [text_file(action.file, action.text)])
+            case FillVolume():
+                volumes.fill(engine, action)
+            case CheckHostPath():
+                volumes.check_host_path(engine, action)
+            case OwnVolume():
+                volumes.own_volume(engine, action)
+            case MakeSubPath():
+                volumes.make_sub_path(engine, action)
             case StartContainer():
                 engine.start_container(action.name)
             case KillContainer():

@@ -75,17 +75,28 @@ class _Job(Generic[T]):
 
 
 @contextlib.contextmanager
-def helper(engine: Engine, mounts: Sequence[MountRequest]) -> Iterator[str]:
-    """The name of a container that has these volumes, and is gone afterwards, whatever happened."""
+def helper(
+    engine: Engine, mounts: Sequence[MountRequest], *, command: Sequence[str] = (), network: str = "none"
+) -> Iterator[str]:
+    """The name of a container that has these volumes, and is gone afterwards, whatever happened.
+
+    Args:
+        engine: where it is made.
+        mounts: its volumes.
+        command: what it would run, as root, where it is started; it may do with files what root may.
+        network: its network mode.
+    """
     name = naming.helper_name(secrets.token_hex(8))
     request = ContainerRequest(
         name=name,
         image=pause.reference(engine_architecture(engine)),
         labels=naming.helper_labels(current_owner()),
-        network_mode="none",
+        command=tuple(command),
+        user="0:0" if command else "",
+        network_mode=network,
         mounts=tuple(mounts),
         read_only=True,
-        drop_capabilities=True,
+        drop_capabilities=not command,
         no_new_privileges=True,
     )
     try:

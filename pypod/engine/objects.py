@@ -122,18 +122,25 @@ class ObjectStore:
             return Objects(namespace)
         keys = {ObjectKey(kind, namespace, name) for kind, name in wanted}
         labels = {naming.OBJECT: "", naming.NAMESPACE: namespace}
-        found = self._load(labels, keys)
+        tokens: dict[ObjectKey, str] = {}
+        found = self._load(labels, keys, tokens)
         if len(found) < len(keys):
-            found |= self._load(labels, keys - set(found))
+            found |= self._load(labels, keys - set(found), tokens)
         there = {(key.kind, key.name): value for key, value in found.items()}
         return Objects(
             namespace,
             {name: value for name, value in there.items() if not isinstance(value, ObjectError)},
             {name: str(value) for name, value in there.items() if isinstance(value, ObjectError)},
+            {(key.kind, key.name): token for key, token in tokens.items()},
         )
 
-    def _load(self, labels: Mapping[str, str], keys: set[ObjectKey] | None = None) -> Loaded:
-        """Objects by key, each as of one moment, or why it cannot be read."""
+    def _load(
+        self,
+        labels: Mapping[str, str],
+        keys: set[ObjectKey] | None = None,
+        tokens: dict[ObjectKey, str] | None = None,
+    ) -> Loaded:
+        """Objects by key, each as of one moment, or why it cannot be read. ``tokens`` takes those of their records."""
         known_empty: set[str] = set()
         while True:
             records = self._records(labels)
@@ -143,6 +150,8 @@ class ObjectStore:
             for gone in (keys or set()) - set(newest):
                 self._secrets.pop(gone, None)
             if empty <= known_empty or len(known_empty) > TRIES * len(newest):
+                if tokens is not None:
+                    tokens |= {key: record.token for key, record in newest.items()}
                 return {key: _decoded(record, secret.get(record.values)) for key, record in newest.items()}
             # Else a Secret was replaced between the two calls and its old values are gone: the next look finds others.
             known_empty |= empty

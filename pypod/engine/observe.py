@@ -19,11 +19,12 @@ from pypod.model.environment import hidden_words, surroundings_of, takes_secrets
 from pypod.model.hidden import without
 from pypod.model.history import History
 from pypod.model.image_names import is_image_name
+from pypod.model.mounts import slot_of
 from pypod.model.naming import PodKey
 from pypod.model.object_references import Objects
-from pypod.model.referring import references_of
-from pypod.model.requests import volume_directory
-from pypod.model.spec import Container, PodSpec, RestartPolicy
+from pypod.model.objects import PersistentVolumeClaim
+from pypod.model.referring import objects_of_files, references_of
+from pypod.model.spec import ClaimSource, Container, PodSpec, RestartPolicy
 from pypod.model.state import (
     ContainerInfo,
     ImageInfo,
@@ -66,11 +67,14 @@ def observe(
         node_name=node.name,
         node_runtimes=node.runtimes,
         node_security=node.security_options,
+        api_version=node.api_version,
     )
     if spec is not None and _is_whole(found, spec):
         network = _network_of(engine, found, spec)
         if network is not None or not pauses[0].host_network:
-            return _without_secrets(engine, replace(found, network=network), spec)
+            objects = store_of(engine).read(spec.namespace, objects_of_files(spec))
+            found = replace(found, network=network, is_whole=True, objects=objects)
+            return _without_secrets(engine, found, spec)
     found = _with_surroundings(engine, found, spec)
     if spec is None:
         return found
@@ -92,7 +96,7 @@ def read_env_files(
     there = {}
     for volume, path in sorted(wanted):
         if env_files.is_readable(spec, volume):
-            whole = f"{volume_directory(spec, volume)}/{path}"
+            whole = f"{slot_of(spec, volume)}/{path}"
             with contextlib.suppress(NotFoundError):
                 there[volume, path] = read_file(engine, found.sandbox.id, whole, env_files.MOST_BYTES)
     return there
@@ -105,7 +109,7 @@ def _without_secrets(engine: Engine, found: PodObservation, spec: PodSpec) -> Po
     if not users:
         return found
     objects = found.objects
-    if not objects.found:
+    if found.is_whole:
         objects = store_of(engine).read(spec.namespace, references_of(spec))
     around = surroundings_of(spec, replace(found, objects=objects))
     members = dict(found.members)
@@ -154,6 +158,7 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
     return replace(
         found,
         volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
+        claims=_claims(engine, spec),
         network=_pod_network(networks, found, spec),
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
         images={name: image_or_none(engine, name) for name in _images(spec)},
@@ -162,6 +167,14 @@ def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | No
         pause_image=reference,
         pause_image_present=image_or_none(engine, reference) is not None,
     )
+
+
+def _claims(engine: Engine, spec: PodSpec | None) -> tuple[VolumeInfo, ...]:
+    """The volumes with the files of the namespace's claims, where the pod has any."""
+    if spec is None or not any(isinstance(volume.source, ClaimSource) for volume in spec.volumes):
+        return ()
+    labels = {naming.CONTENT: PersistentVolumeClaim.kind, naming.NAMESPACE: spec.namespace}
+    return tuple(engine.volumes(labels))
 
 
 def _images(spec: PodSpec | None) -> list[str]:

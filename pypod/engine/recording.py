@@ -9,11 +9,21 @@ from dataclasses import dataclass, replace
 from pypod.engine.channel import Channel
 from pypod.engine.clock import Clock
 from pypod.engine.executor import ActionResult
-from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError
+from pypod.errors import ConflictError, EngineError, EngineUnavailableError, NotFoundError, PypodError
 from pypod.model import journal, resolving
+from pypod.model.environment import CONFIG_ERROR
 from pypod.model.journal import Entry, Event
-from pypod.model.plan import CreateContainer, KillContainer, StartContainer
+from pypod.model.plan import (
+    CheckHostPath,
+    CreateContainer,
+    FillVolume,
+    KillContainer,
+    MakeSubPath,
+    OwnVolume,
+    StartContainer,
+)
 from pypod.model.spec import PodSpec
+from pypod.model.volume_setup import failure_words
 
 REPEATED_AT_ONCE = 3
 """Times that one and the same event is written as it comes; after that it is counted, and written once in a while: a probe
@@ -128,6 +138,10 @@ class Recorder:
                 return self._sandbox_entries(action, error, now)
             case StartContainer() as action:
                 return _start_entries(action, error, now)
+            case FillVolume() | CheckHostPath() | OwnVolume() as action:
+                return _volume_entries(action, error, now)
+            case MakeSubPath() as action:
+                return _sub_path_entries(action, error, now)
             case KillContainer() as action if action.container and action.signal != "SIGKILL":
                 return [] if error else [journal.Signalled(now, action.container, action.attempt)]
         return []
@@ -157,6 +171,29 @@ def _create_entries(action: CreateContainer, error: PypodError | None, now: floa
     return [
         journal.ContainerFailed(now, name, reason, str(error)),
         Event(now, "Warning", "Failed", str(error), name),
+    ]
+
+
+def _volume_entries(
+    action: FillVolume | CheckHostPath | OwnVolume, error: PypodError | None, now: float
+) -> list[Entry]:
+    made = action.set_up
+    if error is None:
+        return [journal.VolumeReady(now, made.volume, made.sandbox, made.since, made.version)]
+    if isinstance(error, NotFoundError | ConflictError):  # the sandbox went meanwhile: look again
+        return []
+    words = error.detail if isinstance(error, EngineError) else str(error)
+    event = Event(now, "Warning", "FailedMount", failure_words(made.volume, words))
+    return [journal.VolumeFailed(now, made.volume, words), event]
+
+
+def _sub_path_entries(action: MakeSubPath, error: PypodError | None, now: float) -> list[Entry]:
+    if error is None or isinstance(error, NotFoundError | ConflictError):
+        return []
+    words = error.detail if isinstance(error, EngineError) else str(error)
+    return [
+        journal.ContainerFailed(now, action.container, CONFIG_ERROR, words),
+        Event(now, "Warning", "Failed", f"Error: {words}", action.container),
     ]
 
 

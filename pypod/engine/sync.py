@@ -32,6 +32,7 @@ from pypod.model.object_references import Objects
 from pypod.model.plan import (
     AttachChannel,
     CreateContainer,
+    MakeSubPath,
     Plan,
     PullImage,
     ReadMessage,
@@ -328,7 +329,9 @@ class PodSync:
     def _shown(self, result: ActionResult) -> ActionResult:
         """An engine that cannot run a program says which: where that word comes from a Secret, nobody is to read it."""
         action, error = result.action, result.error
-        if not isinstance(action, CreateContainer | StartContainer) or not isinstance(error, EngineError):
+        if not isinstance(action, CreateContainer | StartContainer | MakeSubPath) or not isinstance(
+            error, EngineError
+        ):
             return result
         if not action.container or self.observed is None:
             return result

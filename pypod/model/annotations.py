@@ -12,6 +12,7 @@ from pypod.model.exact import ExactNumbers
 from pypod.model.paths import entry
 from pypod.model.reading import Reader
 from pypod.model.spec import DEFAULT_TERMINATION_MESSAGE_PATH, BackoffProfile, Container, PodSpec
+from pypod.model.spec_files import FILE, SpecFiles, annotations_of, is_file
 from pypod.model.wording import did_you_mean, show
 
 PREFIX = "io.pypod/"
@@ -47,7 +48,7 @@ def to_annotations(spec: PodSpec, exact: Mapping[str, float]) -> dict[str, str]:
         RESTART_BACKOFF: "" if spec.restart_backoff is BackoffProfile.FAST else spec.restart_backoff.value,
         EXACT: json.dumps(exact) if exact else "",
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value} | annotations_of(spec)
 
 
 class Annotations:
@@ -70,6 +71,7 @@ class Annotations:
         self.foreign = MappingProxyType(
             {name: text for name, text in values.items() if name not in self._values}
         )
+        self._files = SpecFiles(self._values)
         self._own_pid = self._names(OWN_PID)
         self._no_message = self._names(NO_TERMINATION_MESSAGE)
         self._users = self._read_users()
@@ -116,6 +118,7 @@ class Annotations:
             spec,
             init_containers=tuple(self._completed(each) for each in spec.init_containers),
             containers=tuple(self._completed(each) for each in spec.containers),
+            volumes=self._files.restored(spec.volumes),
         )
         self._close({container.name for container in found.all_containers})
         return found
@@ -137,8 +140,12 @@ class Annotations:
     def _close(self, containers: set[str]) -> None:
         """Refuses what means nothing: annotations of pypod that it does not know, and those about what is not there."""
         ours = (OWN_PID, NETWORK, USERS, EXACT, NO_TERMINATION_MESSAGE, RESTART_BACKOFF)
+        for number in self._files.unused:
+            self._refuse(f"{FILE}{number}", "no volume has it")
+        for name, problem in self._files.problems.items():
+            self._refuse(name, problem)
         for name in self._values:
-            if name not in ours:
+            if name not in ours and not is_file(name):
                 self._refuse(name, "unknown annotation" + did_you_mean(name, ours))
         about: tuple[tuple[str, Iterable[str]], ...] = (
             (OWN_PID, self._own_pid),

@@ -32,7 +32,6 @@ DEFAULT_TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 """Kubernetes' default, which a manifest has; a `Container` made in Python has none."""
 
 _ANNOTATION = k8s(place="annotation")
-_PLANNED = k8s(level=Level.PLANNED)
 
 
 class RestartPolicy(enum.Enum):

@@ -27,6 +27,7 @@ from pypod.model.paths import below
 from pypod.model.reading import Reader
 from pypod.model.schema import Field
 from pypod.model.spec import PodSpec
+from pypod.model.spec_files import plain, without_files
 from pypod.model.strictness import Strictness
 from pypod.model.structs import standings
 from pypod.model.text_places import Place
@@ -96,7 +97,7 @@ def pod_fields(place: str) -> tuple[Field, ...]:
 def standings_of(spec: PodSpec) -> Iterator[Standing]:
     """Every field of a spec that says something, and is not wholly carried out."""
     for place, path in (("metadata", "metadata"), ("", "spec")):
-        yield from standings(path, spec, pod_fields(place))
+        yield from standings(path, without_files(spec), pod_fields(place))
 
 
 def _read(reader: Reader, document: object) -> PodSpec | None:
@@ -130,7 +131,7 @@ def _texts(value: object) -> Mapping[str, str]:
 def to_document(spec: PodSpec) -> dict[str, Any]:
     """The spec as a Kubernetes v1 Pod, without what is as if it were absent."""
     writer = Writer()
-    document = LAYOUT.write(writer, spec)
+    document = LAYOUT.write(writer, plain(spec))
     own = to_annotations(spec, writer.numbers.exact)
     foreign = {name: text for name, text in spec.annotations.items() if not name.startswith(PREFIX)}
     document["metadata"].pop("annotations", None)

@@ -8,6 +8,7 @@ There are no Services, and no API server that a pod could talk to: so there are 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ from pypod.model.env import (
     SecretKeyRef,
 )
 from pypod.model.hidden import Hidden
+from pypod.model.mounts import SubPathError, sub_path_of
 from pypod.model.object_references import Objects
 from pypod.model.object_values import ValueMissingError
 from pypod.model.objects import ConfigMap, Secret
@@ -153,15 +155,18 @@ def _check_words(container: Container, variables: Mapping[str, str], path: str) 
 
 
 def hidden_words(container: Container, around: Surroundings) -> tuple[str, ...]:
-    """The words of its command and arguments that a value of a Secret is in: what an engine says of a program that it cannot run
-    may show them."""
+    """The words of its command and arguments, and the parts of volumes, that a value of a Secret is in: what an engine says of a
+    program that it cannot run, or a path that it cannot mount, may show them."""
     if not takes_secrets(container):
         return ()
     try:
         variables = environment(container, around)
     except ConfigError:
         return ()
-    words = expansion.words((*container.command, *container.args), variables)
+    words = [*expansion.words((*container.command, *container.args), variables)]
+    for mount in container.mounts:
+        with contextlib.suppress(SubPathError):
+            words.append(sub_path_of(mount, variables))
     return tuple(word for word in words if isinstance(word, Hidden))
 
 
@@ -213,7 +218,7 @@ def _from(source: EnvVarSource, container: Container, around: Surroundings) -> s
         case FieldRef():
             return field_value(source.field_path, around.facts)
         case ResourceFieldRef():
-            return _resource(source, container, around)
+            return resource_of(source, container, around)
         case ConfigMapKeyRef(name=name, key=key, optional=optional):
             _readable(objects, ConfigMap.kind, name)
             return object_values.config_map_value(
@@ -250,7 +255,8 @@ def _readable(objects: Objects, kind: str, name: str) -> None:
         raise ValueMissingError(why)
 
 
-def _resource(source: ResourceFieldRef, container: Container, around: Surroundings) -> str:
+def resource_of(source: ResourceFieldRef, container: Container, around: Surroundings) -> str:
+    """What a container, or the other one that the reference names, asks for or may have."""
     of = container
     if source.container_name and source.container_name != container.name:
         of = around.spec.container(source.container_name)

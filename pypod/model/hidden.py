@@ -16,6 +16,16 @@ class Hidden(str):
         return SHOWN
 
 
+def like(text: str, *parts: str) -> str:
+    """What was made of these; hidden where one of them is."""
+    return Hidden(text) if any(isinstance(part, Hidden) for part in parts) else text
+
+
+def shown(text: str) -> str:
+    """What people are shown of it."""
+    return SHOWN if isinstance(text, Hidden) else text
+
+
 def without(text: str, values: Iterable[str]) -> str:
     """The text without these values, the longest ones first."""
     for value in sorted(filter(None, values), key=len, reverse=True):

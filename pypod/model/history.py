@@ -23,6 +23,8 @@ from pypod.model.journal import (
     Signalled,
     Started,
     Stopping,
+    VolumeFailed,
+    VolumeReady,
 )
 
 MAX_EVENTS = 200
@@ -86,6 +88,8 @@ class History:
         records: by container, newest instance first, at most `KEPT_RECORDS`.
         failures: what stands in a container's way, by container; gone once it is made or starts.
         pulled: when each image came.
+        volumes: where each volume was last set up.
+        volume_failures: why each volume that could not be set up, the last time, could not.
         finished: the pod is at its end.
     """
 
@@ -96,6 +100,8 @@ class History:
     records: Mapping[str, tuple[Record, ...]] = field(default_factory=lambda: MappingProxyType({}))
     failures: Mapping[str, ContainerFailed] = field(default_factory=lambda: MappingProxyType({}))
     pulled: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    volumes: Mapping[str, VolumeReady] = field(default_factory=lambda: MappingProxyType({}))
+    volume_failures: Mapping[str, VolumeFailed] = field(default_factory=lambda: MappingProxyType({}))
     finished: PodFinished | None = None
 
     def record(self, container: str, attempt: int) -> Record:
@@ -124,6 +130,11 @@ class History:
                 return self._with_failure(entry)
             case Pulled():
                 return replace(self, pulled={**self.pulled, entry.image: entry.at})
+            case VolumeReady():
+                failures = _without(self.volume_failures, entry.volume)
+                return replace(self, volumes={**self.volumes, entry.volume: entry}, volume_failures=failures)
+            case VolumeFailed():
+                return self._with_volume_failure(entry)
             case PodFinished():
                 return self._with_end(entry)
             case _:
@@ -142,6 +153,16 @@ class History:
         if before is not None and recent and before.reason == failure.reason:
             failure = replace(failure, count=before.count + failure.count)
         return replace(self, failures={**self.failures, failure.container: failure})
+
+    def _with_volume_failure(self, failure: VolumeFailed) -> History:
+        before = self.volume_failures.get(failure.volume)
+        if failure.again:
+            failure = replace(failure, again=False)
+        elif before is not None and failure.at - before.at <= FAILURES_FORGOTTEN:
+            failure = replace(failure, count=before.count + failure.count, first_at=before.first_at)
+        else:
+            failure = replace(failure, first_at=failure.at)
+        return replace(self, volume_failures={**self.volume_failures, failure.volume: failure})
 
     def _with_end(self, end: PodFinished) -> History:
         """The first end is final; a phase that is none is not ours."""
@@ -174,6 +195,8 @@ class History:
             for record in reversed(records):
                 found += _record_entries(container, record)
         found += [replace(failure, again=True) for failure in self.failures.values()]
+        found += [*self.volumes.values()]
+        found += [replace(broken, again=True) for broken in self.volume_failures.values()]
         return found if self.finished is None else [*found, self.finished]
 
 

@@ -182,6 +182,44 @@ class Message:
 
 
 @record(frozen=True, slots=True)
+class VolumeReady:
+    """A volume of the pod was set up: its files are there, or its host path was checked.
+
+    Attributes:
+        sandbox: the attempt of the pause that had it; in another one it is set up again.
+        since: when that pause was started, as the engine says: one that was started again has lost what is in memory.
+        version: of what its files are made of; empty: nothing.
+    """
+
+    at: float
+    volume: str
+    sandbox: int
+    since: float
+    version: str = ""
+
+
+@record(frozen=True, slots=True)
+class VolumeFailed:
+    """A volume of the pod could not be set up.
+
+    Attributes:
+        message: a kubelet's words.
+        count: how often in a row.
+        first_at: when it was tried first.
+        missing: what it is made of is not there: whoever looks again sees when it is. Else the engine refused something.
+        again: as of an `Event`.
+    """
+
+    at: float
+    volume: str
+    message: str
+    count: int = 1
+    first_at: float = 0.0
+    missing: bool = False
+    again: bool = False
+
+
+@record(frozen=True, slots=True)
 class PodFinished:
     """The pod is at its end, which is final.
 
@@ -209,6 +247,8 @@ Entry = (
     | Stopping
     | Signalled
     | Message
+    | VolumeReady
+    | VolumeFailed
     | PodFinished
 )
 _KINDS: dict[str, type[Entry]] = {
@@ -224,6 +264,8 @@ _KINDS: dict[str, type[Entry]] = {
     "stopping": Stopping,
     "signalled": Signalled,
     "message": Message,
+    "volume-ready": VolumeReady,
+    "volume-failed": VolumeFailed,
     "finished": PodFinished,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}

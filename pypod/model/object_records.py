@@ -34,6 +34,7 @@ class Record:
         volume: its name.
         document: the object, as JSON; empty for a Secret.
         values: the volume with the Secret; empty for the others.
+        token: of the write that made it, which no other has.
     """
 
     volume: str
@@ -41,6 +42,7 @@ class Record:
     generation: int
     document: str = ""
     values: str = ""
+    token: str = ""
 
 
 def record_of(volume: VolumeInfo) -> Record | None:
@@ -53,7 +55,8 @@ def record_of(volume: VolumeInfo) -> Record | None:
     if not (kind and namespace and name and generation):
         return None
     document, values = labels.get(naming.DOCUMENT, ""), labels.get(naming.VALUES, "")
-    return Record(volume.name, ObjectKey(kind, namespace, name), generation, document, values)
+    token = labels.get(naming.WRITE, "")
+    return Record(volume.name, ObjectKey(kind, namespace, name), generation, document, values, token)
 
 
 def by_key(volumes: Iterable[VolumeInfo]) -> dict[ObjectKey, tuple[Record, ...]]:

@@ -40,6 +40,7 @@ class Objects:
         namespace: of all of them.
         found: by kind and name.
         unreadable: why one that is there cannot be read, by kind and name.
+        versions: what tells one state of an object from another, by kind and name.
     """
 
     namespace: str = "default"
@@ -49,6 +50,7 @@ class Objects:
     unreadable: Mapping[tuple[str, str], str] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
+    versions: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     def config_map(self, name: str) -> ConfigMap | None:
         found = self.found.get((ConfigMap.kind, name))

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import field
 
+from pypod.model import files
 from pypod.model.handlers import HookHandler
-from pypod.model.journal import ContainerFailed, Entry, Event, PodFinished, Stopping
+from pypod.model.hidden import shown
+from pypod.model.journal import ContainerFailed, Entry, Event, PodFinished, Stopping, VolumeFailed
 from pypod.model.records import record
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
+from pypod.model.volume_sources import HostPathType
 
 
 @record(frozen=True, slots=True)
@@ -122,6 +125,8 @@ def _words(entry: Entry) -> str:
             return f"container {entry.container} waits ({entry.reason})"
         case Event():
             return f"event {entry.reason}"
+        case VolumeFailed():
+            return f"volume {entry.volume} cannot be set up: {entry.message}"
         case _:
             return type(entry).__name__
 
@@ -177,6 +182,108 @@ class PutText:
 
     def __str__(self) -> str:
         return f"put {self.file} into container {self.name}"
+
+
+@record(frozen=True, slots=True)
+class SetUp:
+    """Which volume is being set up, for the journal.
+
+    Attributes:
+        volume: of the pod's spec.
+        sandbox: the attempt of the pause that has it.
+        since: when that was started, as the engine says.
+        version: of its files; empty: it has none.
+    """
+
+    volume: str
+    sandbox: int
+    since: float
+    version: str = ""
+
+
+@record(frozen=True, slots=True)
+class FillVolume:
+    """Write the files of a volume, through the pause that has it.
+
+    Attributes:
+        name: of the pause.
+        directory: where it has the volume.
+        files: and directories and links. They print without what is in them: it may be a Secret's.
+        group: whom they belong to, beside root.
+        replaced: the volume has files of an older version, which go at once when the new ones are there.
+    """
+
+    set_up: SetUp
+    name: str
+    directory: str
+    files: tuple[files.Entry, ...]
+    group: int
+    cause: str
+    replaced: bool = False
+
+    def __str__(self) -> str:
+        count = sum(entry.data is not None for entry in self.files)
+        return f"write {count} file{'' if count == 1 else 's'} into volume {self.set_up.volume}"
+
+
+@record(frozen=True, slots=True)
+class CheckHostPath:
+    """See that a path of the engine's host is of its type, and make it where the type says so."""
+
+    set_up: SetUp
+    path: str
+    type: HostPathType
+    cause: str
+
+    def __str__(self) -> str:
+        return f"check host path {self.path}"
+
+
+@record(frozen=True, slots=True)
+class OwnVolume:
+    """Give all that is in a volume to a group.
+
+    Attributes:
+        name: of the volume on the engine.
+        pause: of the pod, whose network the program that does it joins.
+        only_on_mismatch: not where its root belongs to the group already.
+    """
+
+    set_up: SetUp
+    name: str
+    pause: str
+    group: int
+    only_on_mismatch: bool
+    cause: str
+
+    def __str__(self) -> str:
+        return f"give volume {self.set_up.volume} to group {self.group}"
+
+
+@record(frozen=True, slots=True)
+class MakeSubPath:
+    """See that a part of a volume is in it, and nowhere else, before a container mounts it; make the directories that are
+    missing.
+
+    Attributes:
+        container: whose mount it is.
+        volume: of the pod's spec.
+        pause, directory: which container has the volume, and where; empty: it is a path of the host.
+        host_path: that.
+        group: whom new directories belong to, beside root.
+    """
+
+    container: str
+    volume: str
+    part: str
+    pause: str
+    directory: str
+    host_path: str
+    group: int
+    cause: str
+
+    def __str__(self) -> str:
+        return f"have {shown(self.part)} in volume {self.volume}"
 
 
 @record(frozen=True, slots=True)
@@ -249,6 +356,10 @@ Action = (
     | StartContainer
     | PutFiles
     | PutText
+    | FillVolume
+    | CheckHostPath
+    | OwnVolume
+    | MakeSubPath
     | Write
     | RunHook
     | ReadMessage

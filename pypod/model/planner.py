@@ -29,9 +29,12 @@ from pypod.model.plan import (
     Write,
 )
 from pypod.model.requests import Sandbox, network_request, pause_request, volume_requests
+from pypod.model.spec import EmptyDir
 from pypod.model.starting_members import FAILURE_RETRY, Place, StartSteps
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 from pypod.model.stopping import StopSteps, stops_of
+from pypod.model.volume_setup import VolumeSteps, places_of, wait_for_sandbox
+from pypod.model.volume_sources import VOLUME_SOURCES
 
 ADDRESS_TAKEN = "Address already in use"
 """An engine's words where somebody else has the address (moby libnetwork ipamapi ErrIPAlreadyAllocated). Where it is a port
@@ -55,7 +58,7 @@ def plan_sync(
     1. A pod that is marked as to go gets nothing.
     2. A pod at its end is written down as such, once, and what still runs of it is ended.
     3. A sandbox that died, lost its network or was started again takes its members with it; only then is a new one made.
-    4. What the sandbox needs: pause image, volumes, network. Then the sandbox.
+    4. What the sandbox needs: claims, pause image, volumes, network. Then the sandbox, and when it runs, what is in its volumes.
     5. Init containers and sidecars in their order, then the containers: each that is missing, or is due to be restarted; and
        the end of those whose probes or hooks have failed. An image that one of them waits for is pulled beside all that.
 
@@ -130,15 +133,35 @@ class _Sync:
     def _place(self, pause: str, attempt: int, *, created: int | None, started: int | None) -> Place:
         """Where a volume of messages is only being made, its directory is known in the next pass."""
         name = naming.volume_name(self.observed.key, naming.MESSAGES)
-        directory = next((volume.mountpoint for volume in self.observed.volumes if volume.name == name), "")
-        sandbox = Sandbox(pause, attempt, directory, self.observed.node_memory, self.observed.profiles)
+        places = places_of(self.observed)
+        sandbox = Sandbox(
+            pause,
+            attempt,
+            messages=places.directories.get(name, ""),
+            node_memory=self.observed.node_memory,
+            profiles=self.observed.profiles,
+            places=places,
+        )
         return Place(sandbox, created, started)
 
     def _members(self, pause: ContainerInfo) -> None:
         self._remove_older(pause.name, started=None)
         if pause.host_network and self.observed.network is None:
             self._network()  # its address is that of the host on it; another pod's end may have taken it away
-        self._start(self._place(pause.name, pause.attempt, created=None, started=None), self.members)
+        place = self._place(pause.name, pause.attempt, created=None, started=None)
+        volumes = self._volumes()
+        if not self.observed.is_whole:
+            volumes.walk(pause)
+        volumes.update(pause)
+        self._take(volumes)
+        self._start(replace(place, volumes=tuple(volumes.steps), is_ready=volumes.may_start), self.members)
+
+    def _volumes(self) -> VolumeSteps:
+        return VolumeSteps(self.desired, self.observed, self.history, self.now, self.builder)
+
+    def _take(self, volumes: VolumeSteps) -> None:
+        self.due += volumes.due
+        self.waiting += volumes.waiting
 
     def _remove_older(self, name: str, started: int | None) -> None:
         """All sandboxes but the one of this name. One that ran is kept until the new one runs, since its log is the journal,
@@ -170,6 +193,11 @@ class _Sync:
             return
         if old is not None and self._retry_later(old):
             return
+        claims = self._volumes()
+        claims.claims()
+        if not claims.may_start:
+            self._take(claims)
+            return
         ready = self._infrastructure()
         network = self.observed.network
         if network is None:
@@ -193,6 +221,9 @@ class _Sync:
         attached = self.builder.add(AttachChannel(name, "lease and journal"), after=[created])
         started = self.builder.add(StartContainer(name, "", cause, attempt), after=[attached])
         self._remove_older(name, started)
+        if wait_for_sandbox(self.spec):
+            self.waiting.append("its volumes are set up when its sandbox runs")
+            return
         place = self._place(name, attempt, created=created, started=started)
         self._start(place, tuple(_moved(member, attempt) for member in self.members))
 
@@ -242,12 +273,22 @@ class _Sync:
         if observed.network is None:
             steps += self._network()
         present = {volume.name for volume in observed.volumes}
-        missing = [v for v in volume_requests(self.spec, self.desired.identity) if v.name not in present]
-        kept = naming.volume_name(observed.key, naming.MESSAGES)
-        for volume in missing:
-            cause = "for termination messages" if volume.name == kept else "emptyDir begins empty"
-            steps.append(self.builder.add(CreateVolume(volume, cause)))
+        wanted = volume_requests(self.spec, self.desired.identity, observed.node_memory)
+        steps += [
+            self.builder.add(CreateVolume(volume, self._volume_cause(volume.name)))
+            for volume in wanted
+            if volume.name not in present
+        ]
         return steps
+
+    def _volume_cause(self, name: str) -> str:
+        key = self.observed.key
+        if name == naming.volume_name(key, naming.MESSAGES):
+            return "for termination messages"
+        [source] = [v.source for v in self.spec.volumes if naming.volume_name(key, v.name) == name]
+        if isinstance(source, EmptyDir):
+            return "emptyDir begins empty"
+        return f"for {VOLUME_SOURCES.name_of(source) or 'its files'}"
 
 
 def _moved(member: Member, attempt: int) -> Member:

@@ -80,11 +80,10 @@ def expand(value: str, env: Mapping[str, str]) -> str:
 
 
 def names_in(value: str) -> list[str]:
-    """The variables that a text refers to."""
+    """The variables that it refers to, each as often as it does."""
     last = value.rfind(")") + 1
-    return [match[1] for match in _REFERENCE.finditer(value, 0, last) if match[1] is not None]
+    return [match[1] for match in _REFERENCE.finditer(value, 0, last) if match[1]]
 
 
 def _refers(value: str) -> bool:
-    last = value.rfind(")") + 1
-    return any(match[1] for match in _REFERENCE.finditer(value, 0, last))
+    return bool(names_in(value))

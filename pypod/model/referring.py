@@ -8,15 +8,15 @@ from pypod.model.env import ConfigMapEnvSource, ConfigMapKeyRef, SecretKeyRef
 from pypod.model.object_references import Reference
 from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
 from pypod.model.spec import Container, PodSpec
-from pypod.model.volumes import (
+from pypod.model.volume_sources import (
     ClaimSource,
     ConfigMapProjection,
     ConfigMapSource,
     ProjectedSource,
     SecretProjection,
     SecretSource,
-    Volume,
 )
+from pypod.model.volumes import Volume
 
 
 def references_of(spec: PodSpec) -> tuple[Reference, ...]:
@@ -32,6 +32,12 @@ def logins_of(spec: PodSpec) -> Iterator[Reference]:
     """Those with the credentials of registries: one that is missing is not waited for."""
     for name in spec.image_pull_secrets:
         yield Reference(Secret.kind, name, optional=True)
+
+
+def objects_of_files(spec: PodSpec) -> tuple[Reference, ...]:
+    """Those that files in its volumes are made of."""
+    found = (each for volume in spec.volumes for each in volume_of(volume))
+    return tuple(each for each in found if each.kind != PersistentVolumeClaim.kind)
 
 
 def variables_of(container: Container) -> Iterator[Reference]:

@@ -16,9 +16,38 @@ from pypod.model import admission, codec, expansion, hosts, naming, resolving
 from pypod.model import confinement as confining
 from pypod.model.allotment import allotment
 from pypod.model.confinement import Confinement
+from pypod.model.mounts import (
+    MAX_VOLUMES,
+    MountRequest,
+    Places,
+    VolumeRequest,
+    keeps_messages,
+    member_mounts,
+    message_file,
+    messages_directory,
+    pause_mounts,
+    volume_requests,
+)
 from pypod.model.naming import Owner, PodKey
 from pypod.model.records import record
-from pypod.model.spec import Container, ContainerPort, EmptyDir, HostPath, HostPathType, Medium, PodSpec
+from pypod.model.spec import Container, ContainerPort, PodSpec
+
+__all__ = [
+    "MAX_VOLUMES",
+    "ContainerRequest",
+    "MountRequest",
+    "NetworkRequest",
+    "PodIdentity",
+    "Sandbox",
+    "VolumeRequest",
+    "keeps_messages",
+    "member_request",
+    "message_file",
+    "messages_directory",
+    "network_request",
+    "pause_request",
+    "volume_requests",
+]
 
 HOST = "host"
 """A mode that takes a namespace of the engine's host."""
@@ -26,8 +55,6 @@ PAUSE_CPU_SHARES = 2
 SHM_SIZE = 64 * 1024 * 1024
 """Of the pod's ``/dev/shm``, bytes: Docker's and Kubernetes' own default."""
 JOURNAL_MAX_SIZE = "16m"
-MAX_VOLUMES = 64
-"""The pause image has that many mount points (`pypod.engine.pause.VOLUME_SLOTS`)."""
 
 DEFAULT_SUBNETS = ipaddress.IPv4Network("10.214.0.0/16")
 NETWORK_SUBNETS = ipaddress.IPv4Network("10.216.0.0/13")
@@ -41,35 +68,6 @@ class NetworkRequest:
     name: str
     subnet: str
     labels: Mapping[str, str]
-
-
-@record(frozen=True, slots=True)
-class VolumeRequest:
-    """A volume of the ``local`` driver; in memory (tmpfs) with an optional size in bytes, or on disk."""
-
-    name: str
-    labels: Mapping[str, str]
-    memory: bool = False
-    size_limit: int | None = None
-
-
-@record(frozen=True, slots=True)
-class MountRequest:
-    """A volume (by name) or a bind of the engine's host (by path) in a container.
-
-    Attributes:
-        copy_image: let a fresh volume take the content *and mode* of the image's directory under it.
-        create_source: let the engine make a missing host directory.
-        labels: what the engine gives a volume that it makes because none of that name is there.
-    """
-
-    source: str
-    target: str
-    bind: bool = False
-    read_only: bool = False
-    copy_image: bool = False
-    create_source: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @record(frozen=True, slots=True)
@@ -162,47 +160,6 @@ def _candidates(network: str) -> Iterator[ipaddress.IPv4Network]:
     return iter(subnets[first:] + subnets[:first])
 
 
-def volume_requests(spec: PodSpec, identity: PodIdentity) -> tuple[VolumeRequest, ...]:
-    """One engine volume for each `EmptyDir`."""
-    disk_or_memory = tuple(
-        VolumeRequest(
-            name=naming.volume_name(identity.key, volume.name),
-            labels=naming.volume_labels(identity.labels, volume.name),
-            memory=volume.source.medium is Medium.MEMORY,
-            size_limit=volume.source.size_limit,
-        )
-        for volume in spec.volumes
-        if isinstance(volume.source, EmptyDir)
-    )
-    if not keeps_messages(spec):
-        return disk_or_memory
-    name = naming.volume_name(identity.key, naming.MESSAGES)
-    return (*disk_or_memory, VolumeRequest(name, naming.volume_labels(identity.labels, naming.MESSAGES)))
-
-
-def keeps_messages(spec: PodSpec) -> bool:
-    """Whether there is a volume for what passes between pypod and single containers: termination messages, a hosts file."""
-    return hosts.has_file(spec) or any(
-        container.termination_message_path for container in spec.all_containers
-    )
-
-
-def messages_directory(spec: PodSpec) -> str:
-    """Where the pause has that volume."""
-    return f"/v/{sum(isinstance(volume.source, EmptyDir) for volume in spec.volumes)}"
-
-
-def volume_directory(spec: PodSpec, name: str) -> str:
-    """Where the pause has an `EmptyDir`."""
-    held = [volume.name for volume in spec.volumes if isinstance(volume.source, EmptyDir)]
-    return f"/v/{held.index(name)}"
-
-
-def message_file(container: str, attempt: int) -> str:
-    """The name of an instance's termination message in that volume."""
-    return f"{container}_{attempt}"
-
-
 def pause_request(
     spec: PodSpec, identity: PodIdentity, *, attempt: int, image: str, network_id: str, ip: str = ""
 ) -> ContainerRequest:
@@ -223,7 +180,7 @@ def pause_request(
         ipc_mode=HOST if spec.host_ipc else "shareable",
         pid_mode=HOST if spec.host_pid else "",
         uts_mode=HOST if on_host else "",
-        mounts=_pause_mounts(spec, key),
+        mounts=pause_mounts(spec, key, identity.owner),
         ports=() if on_host else _ports(spec),
         ipv4_address="" if on_host else ip,
         dns_servers=resolver.servers,
@@ -254,22 +211,6 @@ def _ports(spec: PodSpec) -> tuple[ContainerPort, ...]:
     return tuple(port for container in (*spec.sidecars, *spec.containers) for port in container.ports)
 
 
-def _pause_mounts(spec: PodSpec, key: PodKey) -> tuple[MountRequest, ...]:
-    """Every pod volume is held by the pause: an in-memory one is unmounted, and empty, when its last user stops."""
-    mounts: list[MountRequest] = []
-    for volume in spec.volumes:
-        if isinstance(volume.source, EmptyDir):
-            on_disk = volume.source.medium is Medium.DISK
-            mounts.append(
-                MountRequest(naming.volume_name(key, volume.name), f"/v/{len(mounts)}", copy_image=on_disk)
-            )
-    if keeps_messages(spec):
-        mounts.append(
-            MountRequest(naming.volume_name(key, naming.MESSAGES), messages_directory(spec), copy_image=True)
-        )
-    return tuple(mounts)
-
-
 @record(frozen=True, slots=True)
 class Sandbox:
     """What a member needs to know of its surroundings.
@@ -280,6 +221,7 @@ class Sandbox:
         messages: the directory of the termination messages on the engine's host; empty: there is none.
         node_memory: of the engine's host, bytes.
         profiles: the texts of the seccomp profiles that the pod names.
+        places: where the engine has the pod's volumes.
     """
 
     pause: str
@@ -287,6 +229,7 @@ class Sandbox:
     messages: str = ""
     node_memory: int = 0
     profiles: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    places: Places = field(default_factory=Places)
 
 
 def member_request(
@@ -305,9 +248,11 @@ def member_request(
     Args:
         variables: all that it gets (`pypod.model.environment`); None: those whose values stand in its spec.
         image_user: as its image says.
+
+    Raises:
+        SubPathError: a part of a volume cannot be mounted.
     """
-    pause = sandbox.pause
-    shared = f"container:{pause}"
+    shared = f"container:{sandbox.pause}"
     variables = expansion.environment(container) if variables is None else variables
     allotted = allotment(spec, container, sandbox.node_memory)
     return ContainerRequest(
@@ -330,9 +275,7 @@ def member_request(
         read_only=bool(container.security_context.read_only_root_filesystem),
         no_new_privileges=confining.may_not_gain(container.security_context),
         confinement=confining.confinement(spec, container, sandbox.profiles),
-        mounts=_member_mounts(spec, container, identity.key)
-        + _message_mount(container, attempt, sandbox)
-        + _hosts_mount(spec, container, sandbox),
+        mounts=_mounts(spec, container, identity.key, attempt, variables, sandbox),
         oom_score_adj=allotted.oom_score_adj,
         cpu_shares=allotted.cpu_shares,
         cpu_quota=allotted.cpu_quota,
@@ -347,6 +290,21 @@ def _pid_mode(spec: PodSpec, container: Container, shared: str) -> str:
     return HOST if spec.host_pid else shared if spec.share_process_namespace else ""
 
 
+def _mounts(
+    spec: PodSpec,
+    container: Container,
+    key: PodKey,
+    attempt: int,
+    variables: Mapping[str, str],
+    sandbox: Sandbox,
+) -> tuple[MountRequest, ...]:
+    return (
+        *member_mounts(spec, container, key, variables, sandbox.places),
+        *_message_mount(container, attempt, sandbox),
+        *_hosts_mount(spec, container, sandbox),
+    )
+
+
 def _message_mount(container: Container, attempt: int, sandbox: Sandbox) -> tuple[MountRequest, ...]:
     """The file itself, by its path on the engine's host: a volume's sub-path needs API 1.45."""
     if not (container.termination_message_path and sandbox.messages):
@@ -359,21 +317,3 @@ def _hosts_mount(spec: PodSpec, container: Container, sandbox: Sandbox) -> tuple
     if not (sandbox.messages and hosts.wants_file(spec, container)):
         return ()
     return (MountRequest(f"{sandbox.messages}/{hosts.file_name(sandbox.attempt)}", hosts.PATH, bind=True),)
-
-
-def _member_mounts(spec: PodSpec, container: Container, key: PodKey) -> tuple[MountRequest, ...]:
-    sources = {volume.name: volume.source for volume in spec.volumes}
-    mounts = []
-    for mount in container.mounts:
-        source = sources[mount.name]
-        if isinstance(source, HostPath):
-            create = source.type is HostPathType.DIRECTORY_OR_CREATE
-            request = MountRequest(
-                source.path, mount.mount_path, bind=True, read_only=mount.read_only, create_source=create
-            )
-        else:
-            request = MountRequest(
-                naming.volume_name(key, mount.name), mount.mount_path, read_only=mount.read_only
-            )
-        mounts.append(request)
-    return tuple(mounts)

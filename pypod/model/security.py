@@ -11,7 +11,6 @@ from pypod.model.levels import Level
 from pypod.model.records import record
 from pypod.model.schema import also, k8s, nothing
 
-_PLANNED = k8s(level=Level.PLANNED)
 _ID = k8s(kind=Integer(64))
 _SECCOMP = k8s(
     level=Level.PARTLY,
@@ -145,8 +144,8 @@ class PodSecurityContext:
     run_as_user: int | None = field(default=None, metadata=_ID)
     run_as_group: int | None = field(default=None, metadata=_ID)
     run_as_non_root: bool | None = None
-    fs_group: int | None = field(default=None, metadata=k8s(kind=Integer(64), level=Level.PLANNED))
-    fs_group_change_policy: FSGroupChangePolicy = field(default=FSGroupChangePolicy.ALWAYS, metadata=_PLANNED)
+    fs_group: int | None = field(default=None, metadata=_ID)
+    fs_group_change_policy: FSGroupChangePolicy = FSGroupChangePolicy.ALWAYS
     supplemental_groups: tuple[int, ...] = field(default=(), metadata=k8s(kind=ListOf(INT64)))
     supplemental_groups_policy: SupplementalGroupsPolicy = field(
         default=SupplementalGroupsPolicy.MERGE,

@@ -55,7 +55,7 @@ from pypod.model.security import (
     SELinuxOptions,
     SupplementalGroupsPolicy,
 )
-from pypod.model.volumes import (
+from pypod.model.volume_sources import (
     ClaimSource,
     ConfigMapProjection,
     ConfigMapSource,
@@ -63,22 +63,21 @@ from pypod.model.volumes import (
     DownwardAPIProjection,
     DownwardAPISource,
     EmptyDir,
+    FilesSource,
     HostPath,
     HostPathType,
     ImageSource,
     KeyToPath,
     Medium,
-    MountPropagation,
+    NamedFile,
     NFSSource,
     ProjectedSource,
     Projection,
-    RecursiveReadOnly,
     SecretProjection,
     SecretSource,
-    Volume,
-    VolumeMount,
     VolumeSource,
 )
+from pypod.model.volumes import MountPropagation, RecursiveReadOnly, Volume, VolumeMount
 
 __all__ = [
     "DEFAULT_GRACE",
@@ -107,6 +106,7 @@ __all__ = [
     "FSGroupChangePolicy",
     "FieldRef",
     "FileKeyRef",
+    "FilesSource",
     "HostAlias",
     "HostPath",
     "HostPathType",
@@ -116,6 +116,7 @@ __all__ = [
     "MessagePolicy",
     "MountPropagation",
     "NFSSource",
+    "NamedFile",
     "PodSecurityContext",
     "PodSpec",
     "ProcMount",
@@ -163,9 +164,6 @@ class BackoffProfile(enum.Enum):
 
 def _no_effect(reason: str, **more: object) -> dict[str, object]:
     return dict(k8s(level=Level.NO_EFFECT, reason=reason, **more))  # type: ignore[arg-type]
-
-
-_PLANNED = k8s(level=Level.PLANNED)
 
 
 @also(

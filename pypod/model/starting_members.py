@@ -19,8 +19,10 @@ from pypod.model.environment import (
 from pypod.model.history import History
 from pypod.model.journal import ContainerFailed, Event
 from pypod.model.members import Kind, Member, has_initialized
+from pypod.model.mounts import SubPathError, awaits_directory, slot_of, sub_path_of
 from pypod.model.plan import (
     CreateContainer,
+    MakeSubPath,
     PlanBuilder,
     PullImage,
     PutFiles,
@@ -30,8 +32,14 @@ from pypod.model.plan import (
     StartContainer,
     Write,
 )
-from pypod.model.requests import Sandbox, member_request, message_file, messages_directory
-from pypod.model.spec import Container, PullPolicy
+from pypod.model.requests import (
+    ContainerRequest,
+    Sandbox,
+    member_request,
+    message_file,
+    messages_directory,
+)
+from pypod.model.spec import Container, HostPath, ImageSource, PullPolicy
 from pypod.model.state import ContainerInfo, ContainerState, PodObservation
 from pypod.model.stopping import Stop, StopSteps
 
@@ -44,11 +52,18 @@ TOLD = restarts.Backoff(initial=FAILURE_RETRY, cap=300.0)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The sandbox that members join, and the steps that make and start it; None: it runs already."""
+    """The sandbox that members join, and the steps that make and start it; None: it runs already.
+
+    Attributes:
+        volumes: the steps that set its volumes up.
+        is_ready: members may be made after these; else one of its volumes cannot be had.
+    """
 
     sandbox: Sandbox
     created: int | None
     started: int | None
+    volumes: tuple[int, ...] = ()
+    is_ready: bool = True
 
 
 class StartSteps:
@@ -123,6 +138,8 @@ class StartSteps:
         if member.is_live:
             if member.current:
                 self._look_after(member)
+            return False
+        if not self._place.is_ready:
             return False
         if member.attempt < 0:
             return self._start_new(member, attempt=0, step=0, cause="not there yet")
@@ -239,26 +256,27 @@ class StartSteps:
             self.waiting.append(f"container {member.name}: {lacks}")
             return True
         try:
-            variables = environment(container, surroundings_of(self._spec, self._observed))
-        except ConfigError as error:
+            request = member_request(
+                self._spec,
+                container,
+                self._desired.identity,
+                attempt=attempt,
+                image=image.id,  # so that a tag that moves meanwhile changes nothing
+                sandbox=sandbox,
+                variables=environment(container, surroundings_of(self._spec, self._observed)),
+                image_user=image.user,
+            )
+        except (ConfigError, SubPathError) as error:
             self._refuse(member.name, CONFIG_ERROR, str(error))
             return False
-        request = member_request(
-            self._spec,
-            container,
-            self._desired.identity,
-            attempt=attempt,
-            image=image.id,  # so that a tag that moves meanwhile changes nothing
-            sandbox=sandbox,
-            variables=variables,
-            image_user=image.user,
-        )
+        ready = [self._place.created, *self._place.volumes]
         created = self._builder.add(
             CreateContainer(request, member.name, cause),
             after=[
-                self._place.created,
+                *ready,
                 self._message_file(member, attempt),
                 self._hosts_file() if has_hosts else None,
+                *self._sub_paths(container, request, ready),
             ],
         )
         start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
@@ -286,6 +304,11 @@ class StartSteps:
             return "the pod has no address yet"
         if not runs and any(env_files.files_of(container)):
             return "the pod's volumes cannot be read yet"
+        place = self._place
+        if place.created is not None and awaits_directory(
+            self._spec, container, self._desired.identity.key, place.sandbox.places
+        ):
+            return "the pod's volumes are being made"
         return ""
 
     def _hosts_file(self) -> int:
@@ -296,6 +319,27 @@ class StartSteps:
             name = hosts.file_name(sandbox.attempt)
             self._hosts = self._builder.add(PutText(sandbox.pause, directory, name, text, "its hosts file"))
         return self._hosts
+
+    def _sub_paths(
+        self, container: Container, request: ContainerRequest, ready: list[int | None]
+    ) -> list[int]:
+        """The parts of volumes that it mounts must be there, and in them."""
+        group = self._spec.security_context.fs_group or 0
+        volumes = {volume.name: volume.source for volume in self._spec.volumes}
+        steps: list[int] = []
+        for mount in container.mounts:
+            part, source = sub_path_of(mount, request.env), volumes[mount.name]
+            if not part or isinstance(source, ImageSource):
+                continue
+            host_path = source.path if isinstance(source, HostPath) else ""
+            directory = "" if host_path else slot_of(self._spec, mount.name)
+            pause = self._place.sandbox.pause
+            owner = 0 if host_path else group
+            action = MakeSubPath(
+                container.name, mount.name, part, pause, directory, host_path, owner, "subPath of a mount"
+            )
+            steps.append(self._builder.add(action, after=[*ready, *steps]))
+        return steps
 
     def _message_file(self, member: Member, attempt: int) -> int | None:
         """It must be there before the member is made: the engine takes a missing source for a directory."""

@@ -178,6 +178,8 @@ class PodObservation:
         at: when it was read, Unix seconds by this process' clock.
         pauses: newest attempt first.
         members: instances by container name, newest attempt first.
+        volumes: its own, which go with it.
+        claims: those with the files of its namespace's claims, where it has any; they are not its own.
         network: the network that the pod belongs on; None where the engine has none yet.
         taken_subnets: of every network of the engine.
         images: by reference; None where the engine has not got it.
@@ -185,9 +187,12 @@ class PodObservation:
         node_cpus, node_name: of the engine's host.
         node_runtimes, node_security: the engine's runtimes and security options; empty where it was not asked for them.
         profiles: the texts of the seccomp profiles that the spec names, by path; those that cannot be read are missing.
+        api_version: of the engine.
         objects: the ConfigMaps, Secrets and claims that the spec refers to.
         env_files: the files that variables of containers which do not run come from, by volume and path; one that is not there
             is missing.
+        is_whole: everything of it runs, so what only a plan would need was not asked for: volumes, images, and objects, but for
+            those that files are made of.
         pause_image: the embedded image's reference for this engine, and whether it is there.
     """
 
@@ -196,6 +201,7 @@ class PodObservation:
     pauses: tuple[ContainerInfo, ...] = ()
     members: Mapping[str, tuple[ContainerInfo, ...]] = field(default_factory=dict)
     volumes: tuple[VolumeInfo, ...] = ()
+    claims: tuple[VolumeInfo, ...] = ()
     network: NetworkInfo | None = None
     taken_subnets: tuple[str, ...] = ()
     images: Mapping[str, ImageInfo | None] = field(default_factory=dict)
@@ -205,6 +211,8 @@ class PodObservation:
     node_runtimes: tuple[str, ...] = ()
     node_security: tuple[str, ...] = ()
     profiles: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api_version: str = ""
+    is_whole: bool = False
     objects: Objects = field(default_factory=Objects)
     env_files: Mapping[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
     pause_image: str = ""

@@ -13,6 +13,7 @@ from pypod.model.handlers import GRPCAction, Probe
 from pypod.model.levels import objection, warning
 from pypod.model.paths import within
 from pypod.model.spec import BackoffProfile, PodSpec, RestartPolicy
+from pypod.model.spec_files import without_files
 from pypod.model.structs import check_fields, path_of
 from pypod.model.validation_check import LARGEST_SIZE, Check
 from pypod.model.validation_containers import check_containers
@@ -21,7 +22,7 @@ from pypod.model.validation_metadata import check_annotations, check_labels
 from pypod.model.validation_network import check_network
 from pypod.model.validation_resources import check_pod_resources
 from pypod.model.validation_security import check_pod_security
-from pypod.model.validation_volumes import check_volumes
+from pypod.model.validation_volumes import check_propagation, check_volumes
 from pypod.model.wording import show
 
 
@@ -46,6 +47,8 @@ def problems(spec: PodSpec) -> list[Problem]:
     if not check.full:
         _types(check, spec)
         _levels(check, spec)
+    if not check.problems:
+        check_propagation(check, spec)
     return check.problems
 
 
@@ -133,7 +136,7 @@ def _types(check: Check, spec: PodSpec) -> None:
     """What is of another type than its field's, where nothing has been said of it yet: a spec that Python made may hold anything."""
     others = Check()
     for place, path in (("metadata", "metadata"), ("", "spec")):
-        check_fields(others, path, spec, pod_fields(place))
+        check_fields(others, path, without_files(spec), pod_fields(place))
     said = [problem.path for problem in check.problems]
     for problem in others.problems:
         if not any(within(problem.path, path) or within(path, problem.path) for path in said):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from pypod.model.env import FieldRef
+from pypod.model.files import check_mode
 from pypod.model.validation_check import Check
 from pypod.model.validation_env import FILE_FIELDS, check_field_ref, check_resource_ref
-from pypod.model.volumes import (
+from pypod.model.volume_sources import (
     PROJECTIONS,
     ClaimSource,
     ConfigMapProjection,
@@ -18,8 +19,10 @@ from pypod.model.volumes import (
     DownwardAPIFile,
     DownwardAPIProjection,
     DownwardAPISource,
+    FilesSource,
     ImageSource,
     KeyToPath,
+    NamedFile,
     NFSSource,
     ProjectedSource,
     SecretProjection,
@@ -58,6 +61,27 @@ def check_source(check: Check, path: str, source: object, names: Collection[str]
                 check.add(f"{path}.server", "is required: the name or address of an NFS server")
             if not source.path.startswith("/"):
                 check.add(f"{path}.path", f"{show(source.path)} must be an absolute path of the NFS server")
+
+
+def check_files(check: Check, path: str, source: FilesSource) -> None:
+    """Checks the files that stand in the spec themselves."""
+    taken: dict[str, str] = {}
+    given: object = source.files
+    if not isinstance(given, tuple):
+        check.add(path, f"a tuple of NamedFile is expected, not {show(given)}")
+        return
+    if not given:
+        check.add(path, "one file at least is expected")
+    check_mode(check, f"{path}.defaultMode", source.default_mode)
+    for index, file in enumerate(given):
+        where = f"{path}[{index}]"
+        if not check.is_a(where, file, NamedFile, "a NamedFile"):
+            continue
+        if (text := check.text(f"{where}.path", file.path)) is not None:
+            _file(check, f"{where}.path", text, taken)
+        check.is_a(f"{where}.data", file.data, bytes, "text or bytes")
+        if file.mode is not None:
+            check_mode(check, f"{where}.mode", file.mode)
 
 
 def _projected(check: Check, path: str, source: ProjectedSource, names: Collection[str]) -> None:

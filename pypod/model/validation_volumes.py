@@ -7,23 +7,28 @@ import posixpath
 from collections.abc import Collection, Mapping
 
 from pypod.errors import UnknownVolumeError
-from pypod.model.requests import MAX_VOLUMES, keeps_messages
+from pypod.model.mounts import MAX_VOLUMES, is_held, keeps_messages
 from pypod.model.spec import (
     Container,
     EmptyDir,
+    FilesSource,
     HostPath,
     HostPathType,
     Medium,
     MountPropagation,
+    NamedFile,
     PodSpec,
     RecursiveReadOnly,
     Volume,
     VolumeMount,
 )
 from pypod.model.validation_check import LARGEST_SIZE, Check
-from pypod.model.validation_sources import check_source
-from pypod.model.volumes import VOLUME_SOURCES
+from pypod.model.validation_sources import check_files, check_source
+from pypod.model.volume_sources import VOLUME_SOURCES
 from pypod.model.wording import did_you_mean, show
+
+MOST_IN_FILES = 256 * 1024
+"""Bytes, of the files that stand in a spec: what the annotations of a pod may have (`validation.MOST_ANNOTATIONS`)."""
 
 
 def check_volumes(check: Check, spec: PodSpec) -> dict[str, str]:
@@ -44,10 +49,27 @@ def check_volumes(check: Check, spec: PodSpec) -> dict[str, str]:
         check.unique(f"{path}.name", name, seen)
         if name is None and isinstance(volume.name, str):
             seen.setdefault(volume.name, f"{path}.name")
-        count += isinstance(volume.source, EmptyDir)
+        count += is_held(volume.source)
         _source(check, path, volume.source, names)
     _count(check, spec, count)
+    _size_of_files(check, spec)
     return seen
+
+
+def _size_of_files(check: Check, spec: PodSpec) -> None:
+    """Those that stand in the spec are annotations."""
+    given: tuple[object, ...] = spec.volumes
+    sources = [volume.source for volume in given if isinstance(volume, Volume)]
+    named: list[object] = [
+        each for source in sources if isinstance(source, FilesSource) for each in source.files
+    ]
+    files = [each for each in named if isinstance(each, NamedFile)]
+    if (size := sum(_length(file.data) for file in files)) > MOST_IN_FILES:
+        message = (
+            f"the files of Volume.files may not be more than {MOST_IN_FILES} bytes in all, not {size}: they are part of the "
+            "spec; a ConfigMap holds 1 MiB, and pod.copy_to() copies anything"
+        )
+        check.add("spec.volumes", message)
 
 
 def _count(check: Check, spec: PodSpec, count: int) -> None:
@@ -57,7 +79,10 @@ def _count(check: Check, spec: PodSpec, count: int) -> None:
     most = MAX_VOLUMES - messages
     if count > most:
         why = ", termination messages taking the place of one" if messages else ""
-        check.add("spec.volumes", f"{count} emptyDir volumes are too many: a pod can have {most}{why}")
+        message = (
+            f"{count} volumes are too many: a pod can have {most}, host paths and images not counted{why}"
+        )
+        check.add("spec.volumes", message)
 
 
 def containers_of(spec: PodSpec) -> tuple[Container, ...]:
@@ -87,6 +112,8 @@ def _source(check: Check, path: str, source: object, names: Collection[str]) -> 
             )
         elif ".." in host_path.split("/"):
             check.add(f"{path}.hostPath.path", f"{show(host_path)} must not contain '..'")
+    elif isinstance(source, FilesSource):
+        check_files(check, f"{path}.files", source)
     else:
         name = VOLUME_SOURCES.name_of(source)
         if check.fits(path, VOLUME_SOURCES, source):
@@ -125,6 +152,23 @@ def check_mounts(check: Check, path: str, container: Container, volumes: Mapping
         check_target(check, f"{where}.mountPath", mount.mount_path, seen)
         _how(check, where, mount, privileged=privileged)
     return seen
+
+
+def _length(data: object) -> int:
+    return len(data) if isinstance(data, bytes) else 0
+
+
+def check_propagation(check: Check, spec: PodSpec) -> None:
+    """An engine propagates mounts of its host alone. Asked of a spec with nothing else wrong in it."""
+    names = {volume.name for volume in spec.volumes if not isinstance(volume.source, HostPath)}
+    for kind, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        for index, container in enumerate(containers):
+            for number, mount in enumerate(container.mounts):
+                if mount.name in names and mount.mount_propagation is not MountPropagation.NONE:
+                    check.add(
+                        f"spec.{kind}[{index}].volumeMounts[{number}].mountPropagation",
+                        "is for hostPath volumes only: an engine propagates no mounts of other volumes",
+                    )
 
 
 def _how(check: Check, path: str, mount: VolumeMount, *, privileged: bool) -> None:

@@ -11,6 +11,7 @@ from pypod.model.requests import ContainerRequest
 from pypod.model.state import ImageInfo
 from pypod.testing.clock import FakeClock
 from pypod.testing.fake_container import FakeImage
+from pypod.testing.files import Entry, mountpoint
 from pypod.testing.process import Core
 from pypod.testing.programs import Program
 from pypod.testing.resources import digest, full_reference
@@ -26,10 +27,16 @@ class _Injected:
 
 
 class Controls:
-    """The part of `FakeEngine` that a real engine has not got."""
+    """The part of `FakeEngine` that a real engine has not got.
 
-    def __init__(self, clock: FakeClock | None = None) -> None:
+    Args:
+        clock: whose time it has.
+        api_version: what it speaks.
+    """
+
+    def __init__(self, clock: FakeClock | None = None, *, api_version: str = "1.45") -> None:
         self.clock = clock or FakeClock()
+        self.api_version = api_version
         self.calls: list[tuple[str, str]] = []
         self._core = Core(self.clock)
         self._runtime = Runtime(self._core)
@@ -103,6 +110,31 @@ class Controls:
             return self._runtime.get(container, "request").request
 
     # files
+
+    def host_file(
+        self, path: str, data: str | bytes | None = b"", *, special: str = "", link: str = ""
+    ) -> None:
+        """Have a file on the engine's host; with None for its data a directory, and with ``special`` what that says."""
+        content = data.encode() if isinstance(data, str) else data
+        if special or link:
+            content = None
+        entry = Entry(0o755 if content is None else 0o644, content, link=link, special=special)
+        with self._core.condition:
+            self._runtime.volumes.host.put(path, entry)
+
+    def no_host_path(self, path: str) -> None:
+        """Have nothing there, until something is made there: every other path that is asked for is a directory."""
+        with self._core.condition:
+            self._runtime.volumes.absent.add(path)
+
+    def host_entry(self, path: str) -> Entry | None:
+        """What is on the engine's host."""
+        with self._core.condition:
+            return self._runtime.volumes.host.get(path)
+
+    def volume_entry(self, volume: str, path: str = "") -> Entry | None:
+        """What is in a volume, or its root."""
+        return self.host_entry(f"{mountpoint(volume)}/{path}".rstrip("/"))
 
     def write_file(self, container: str, path: str, data: str | bytes) -> None:
         """Let a program of a container, run by root, write a file as ``>`` does. Raises `OSError` where it could not."""

@@ -94,7 +94,7 @@ class FakeContainer:
 
     @property
     def volumes(self) -> set[str]:
-        return {mount.source for mount in self.request.mounts if not mount.bind}
+        return {mount.source for mount in self.request.mounts if not (mount.bind or mount.image)}
 
     def target(self, kind: str) -> str | None:
         """The container whose network, ipc or pid space it joins, if it does."""

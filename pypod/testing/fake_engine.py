@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
-from pypod.engine.api import STDERR, Closable, Frame, Progress
+from pypod.engine.api import STDERR, Closable, Frame, PathInfo, Progress
 from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError
 from pypod.model.credentials import Login
 from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
@@ -72,7 +72,7 @@ class FakeEngine(Controls):
                 id="fake",
                 name="fake",
                 version="26.1.5",
-                api_version="1.45",
+                api_version=self.api_version,
                 os="linux",
                 architecture="x86_64",
                 kernel="6.1.0",
@@ -252,6 +252,19 @@ class FakeEngine(Controls):
             while place < len(lines) and since is not None and lines[place].time < since:
                 place += 1
             return FakeLogStream(self._core, found, place, _stamped if timestamps else _plain, follow=follow)
+
+    def stat(self, container: str, path: str) -> PathInfo:
+        """What is there. Raises `NotFoundError`."""
+        with self._core.condition:
+            self._called("stat", container)
+            files = self._runtime.files(self._runtime.get(container, _COPY_FROM))
+            try:
+                entry = files.entry(path)
+            except OSError as error:
+                raise _no_file(_COPY_FROM, container, path) from error
+            if entry is None:
+                raise _no_file(_COPY_FROM, container, path)
+            return PathInfo(entry.kind, entry.mode)
 
     def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
         """What is there, as a tar stream. Raises `NotFoundError`."""

@@ -34,6 +34,13 @@ class Entry:
     uid: int = 0
     gid: int = 0
     mtime: float = 0.0
+    special: str = ""
+    """What it is, where it is neither: ``socket``, ``character device`` ..."""
+
+    @property
+    def kind(self) -> str:
+        """In the words of `pypod.engine.api.PathInfo`."""
+        return self.special or ("directory" if self.is_directory else "link" if self.link else "file")
 
     @property
     def is_directory(self) -> bool:
@@ -138,6 +145,10 @@ class Files:
         """What is there, links followed. Raises `OSError` for links that go in a circle."""
         return self.entry(self._followed(path))
 
+    def followed(self, path: str) -> str:
+        """The path with every link in it followed. Raises `OSError` for links that go in a circle."""
+        return self._followed(path)
+
     def read(self, path: str) -> bytes:
         entry = self.stat(path)
         if entry is None:
@@ -179,6 +190,31 @@ class Files:
         if place.read_only:
             raise _refusal(errno.EROFS)
         self._check(parent.tree.get(parent.path))
+        place.tree.remove(place.path)
+
+    # as root does, who may do anything
+
+    def children(self, path: str) -> list[str]:
+        """The paths of what is in a directory."""
+        place = self._place(self._followed(path))
+        return [posixpath.join(path, posixpath.basename(child)) for child in place.tree.children(place.path)]
+
+    def walk(self, path: str) -> list[str]:
+        """The paths of a directory and of all that is in it."""
+        found = [path]
+        for child in self.children(path):
+            entry = self.entry(child)
+            found += self.walk(child) if entry is not None and entry.is_directory else [child]
+        return found
+
+    def put(self, path: str, entry: Entry) -> None:
+        """Have something there."""
+        place = self._place(self._resolved_parent(path))
+        place.tree.put(place.path, entry)
+
+    def discard(self, path: str) -> None:
+        """Have nothing there."""
+        place = self._place(self._resolved_parent(path))
         place.tree.remove(place.path)
 
     def is_read_only(self, path: str) -> tuple[bool, bool]:

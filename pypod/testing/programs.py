@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from pypod.engine.api import STDERR, STDOUT, Frame
 from pypod.engine.pause import ENTRYPOINT, LEASE_LOST_EXIT_CODE
+from pypod.testing import pause_files
 from pypod.testing.files import Files
 
 NOT_FOUND = 127
@@ -96,6 +97,8 @@ def find(
         return _registered(registered[word])
     if pause and word == ENTRYPOINT:
         handled = {signal.SIGTERM: 0, signal.SIGINT: 0}
+        if rest and rest[0] in pause_files.ROLES:
+            return Launch(lambda: _of_files(pause_files.ROLES[rest[0]], rest[1:], files))
         return Launch(lambda: _pause(rest), {int(number): code for number, code in handled.items()})
     name = _plain(word)
     if name in registered:
@@ -134,6 +137,15 @@ def _registered(program: Program) -> Launch:
     if program.ignores_sigterm:
         return Launch(start, ignored=(*HARMLESS, *TERMINATING))
     return Launch(start, {int(number): 128 + number for number in TERMINATING})
+
+
+def _of_files(role: Callable[[Sequence[str], Files], str], words: Sequence[str], files: Files) -> Steps:
+    """A role of the pause program that is done with files."""
+    yield from ()
+    if problem := role(words, files):
+        yield Frame(STDERR, problem.encode() + b"\n")
+        return 1
+    return 0
 
 
 def _pause(words: Sequence[str]) -> Steps:

@@ -17,7 +17,7 @@ from pypod.model.credentials import Login
 from pypod.model.requests import NetworkRequest, VolumeRequest
 from pypod.model.state import ImageInfo, NetworkInfo, VolumeInfo
 from pypod.testing.fake_container import FakeImage
-from pypod.testing.files import ANYBODY_MODE, DIRECTORY_MODE, Tree, mountpoint
+from pypod.testing.files import ANYBODY_MODE, DIRECTORY_MODE, VOLUMES, Files, Tree, mountpoint
 
 _NAME_MAX = 255
 """A volume is a directory of that name."""
@@ -231,6 +231,21 @@ class Volumes:
         self._by_name: dict[str, VolumeInfo] = {}
         self.requests: dict[str, VolumeRequest] = {}
         self.host = Tree()
+        self.absent: set[str] = set()
+        """Paths of the host that a test wants to be missing."""
+
+    def is_absent(self, path: str) -> bool:
+        """Nothing is there: in a volume's directory what was not made, elsewhere what a test said."""
+        if self.host.get(path) is not None:
+            return False
+        return path.startswith(f"{VOLUMES}/") or path in self.absent
+
+    def resolved(self, path: str) -> str:
+        """A path of the host with every link in it followed, as a mount does."""
+        try:
+            return Files(self.host, self.host).followed(path)
+        except OSError:  # links that go in a circle
+            return path
 
     def every(self) -> list[VolumeInfo]:
         """All of them."""
@@ -279,4 +294,11 @@ class Volumes:
     def _empty(self, request: VolumeRequest) -> None:
         directory = mountpoint(request.name)
         self.host.remove(directory)
-        self.host.make_directory(directory, ANYBODY_MODE if request.memory else DIRECTORY_MODE)
+        self.host.make_directory(directory, _root_mode(request))
+        self.host.entries[directory].gid = request.group or 0
+
+
+def _root_mode(request: VolumeRequest) -> int:
+    if not request.memory:
+        return DIRECTORY_MODE
+    return ANYBODY_MODE if request.group is None else 0o2777

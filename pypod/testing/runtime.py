@@ -8,12 +8,11 @@ from typing import NoReturn
 
 from pypod.engine.api import Frame
 from pypod.errors import ConflictError, EngineError, NotFoundError
-from pypod.model.requests import ContainerRequest, VolumeRequest
+from pypod.model.requests import ContainerRequest, MountRequest, VolumeRequest
 from pypod.model.state import ContainerState
 from pypod.testing.fake_container import CONTAINER_MODE, FakeContainer
 from pypod.testing.files import (
     FILE_MODE,
-    VOLUMES,
     Entry,
     Files,
     Mount,
@@ -108,23 +107,34 @@ class Runtime:
         """Have its volumes, and the places in it that something is mounted on."""
         host = self.volumes.host
         for mount in request.mounts:
-            if mount.bind and mount.source.startswith(f"{VOLUMES}/") and host.get(mount.source) is None:
+            path = self.volumes.resolved(mount.source)
+            if mount.bind and not mount.create_source and self.volumes.is_absent(path):
                 detail = (
                     f'invalid mount config for type "bind": bind source path does not exist: {mount.source}'
                 )
                 raise EngineError("create container", request.name, detail, status=400)
         for mount in request.mounts:
+            if mount.image:
+                continue
             if mount.bind:
-                host.make_directory(mount.source)  # a test's host has every directory that is asked for
+                if host.get(path := self.volumes.resolved(mount.source)) is None:
+                    host.make_directory(path)  # a test's host has every directory that is asked for
             else:
                 self.volumes.create(VolumeRequest(mount.source, mount.labels), self._core.clock.now())
                 if mount.copy_image:
                     self.volumes.copy_up(mount.source, layer, mount.target)
-            source = host.get(mount.source) if mount.bind else None
+                self._check_part(request, mount)
+            source = host.get(self.volumes.resolved(_source(mount)))
             if source is None or source.is_directory:
                 layer.make_directory(mount.target)
             elif layer.get(mount.target) is None:
                 layer.put(mount.target, Entry(FILE_MODE, b""))
+
+    def _check_part(self, request: ContainerRequest, mount: MountRequest) -> None:
+        """A part of a volume must be there."""
+        if mount.sub_path and self.volumes.host.get(self.volumes.resolved(_source(mount))) is None:
+            detail = f"cannot access path {_source(mount)}: no such file or directory"
+            raise EngineError("create container", request.name, detail, status=404)
 
     def files(self, container: FakeContainer, user: str = "") -> Files:
         """What a program of a user sees of files in it."""
@@ -133,8 +143,9 @@ class Runtime:
             container.layer,
             self.volumes.host,
             [
-                Mount(mount.target, mount.source if mount.bind else mountpoint(mount.source), mount.read_only)
+                Mount(mount.target, self.volumes.resolved(_source(mount)), mount.read_only)
                 for mount in request.mounts
+                if not mount.image
             ],
             request.read_only,
             user,
@@ -375,6 +386,13 @@ class Runtime:
             **more,
         }
         self._core.emit(action, container.id, attributes)
+
+
+def _source(mount: MountRequest) -> str:
+    """Of the engine's host."""
+    if mount.bind:
+        return mount.source
+    return f"{mountpoint(mount.source)}/{mount.sub_path}".rstrip("/")
 
 
 def _processes(container: FakeContainer) -> list[Process]:

@@ -27,6 +27,8 @@ from pypod.model.journal import (
     Signalled,
     Started,
     Stopping,
+    VolumeFailed,
+    VolumeReady,
 )
 from tests.unit.snapshots import told
 
@@ -43,6 +45,8 @@ ENTRIES: list[Entry] = [
     Stopping(8.0, "web", 4, 38.0, "Liveness", sidecars=True),
     Signalled(9.0, "web", 4),
     Message(10.0, "web", 4, "out of cheese"),
+    VolumeReady(10.5, "conf", 1, 9.25, "abc,-"),
+    VolumeFailed(10.7, "conf", 'configmap "conf" not found', 2, 9.0),
     PodFinished(11.0, "Failed", "DeadlineExceeded", "too long"),
 ]
 

@@ -67,12 +67,12 @@ def test_problems_have_lines_also_those_of_the_pod_itself() -> None:
         SHOP.replace("name: web", "name: Web").replace("readOnly: true", "readOnly: 1").replace("80\n", "0\n")
     )
     with pytest.raises(ManifestError) as caught:
-        load(text + "  securityContext: {fsGroup: 5}\n  hostname: [a]\n", "pod.yaml")
+        load(text + "  hostUsers: false\n  hostname: [a]\n", "pod.yaml")
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
         (8, "spec.containers[0].name"),
         (12, "spec.containers[0].ports[0].containerPort"),
         (15, "spec.containers[0].volumeMounts[0].readOnly"),
-        (19, "spec.securityContext.fsGroup"),
+        (19, "spec.hostUsers"),
         (20, "spec.hostname"),
     ]
     assert str(caught.value).startswith(

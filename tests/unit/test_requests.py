@@ -87,7 +87,7 @@ def test_member_mounts_in_its_own_order() -> None:
     (memory,) = member(0).mounts
     assert (memory.target, memory.read_only, memory.bind) == ("/m", True, False)
     host, disk = member(1).mounts
-    assert (host.source, host.bind, host.create_source) == ("/srv", True, True)
+    assert (host.source, host.bind, host.create_source) == ("/srv", True, False)
     assert disk.source == naming.volume_name(IDENTITY.key, "disk")
 
 

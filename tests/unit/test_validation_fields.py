@@ -202,7 +202,11 @@ def test_bad_mounts(mount: VolumeMount, message: str) -> None:
 
 def test_a_privileged_container_may_mount_both_ways() -> None:
     mount = VolumeMount("v", "/v", mount_propagation=BOTH)
-    assert faults(one(mounts=[mount], security_context=SecurityContext(privileged=True))) == []
+    spec = one(mounts=[mount], security_context=SecurityContext(privileged=True))
+    assert faults(dataclasses.replace(spec, volumes=(Volume.host_path("v", "/v"),))) == []
+    assert fault(spec) == (
+        f"{WEB}.volumeMounts[0].mountPropagation: is for hostPath volumes only: an engine propagates no mounts of other volumes"
+    )
 
 
 NAME = FieldRef("metadata.name")
@@ -395,11 +399,17 @@ def test_resources_of_the_pod() -> None:
 # --- levels -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_there_yet_is_refused_from_python_too() -> None:
-    spec = pod(Container("web", "nginx"), security_context=PodSecurityContext(fs_group=0))
-    assert [(each.path, each.message) for each in problems(spec)] == [
-        ("spec.securityContext.fsGroup", "is not supported yet")
+def test_what_cannot_be_done_is_refused_from_python_too() -> None:
+    strict = PodSecurityContext(supplemental_groups_policy=SupplementalGroupsPolicy.STRICT)
+    found = [
+        str(each)
+        for each in problems(pod(Container("web", "nginx"), security_context=strict, host_users=False))
     ]
+    assert [each.partition(": ")[0] for each in found] == [
+        "spec.securityContext.supplementalGroupsPolicy",
+        "spec.hostUsers",
+    ]
+    assert all(": is refused: an engine " in each for each in found)
 
 
 def test_files_with_variables_are_in_empty_directories() -> None:

@@ -1,5 +1,5 @@
 /*
- * The program inside pypod's pause image. One static binary, two roles:
+ * The program inside pypod's pause image. One static binary, four roles:
  *
  *   pause [--lease]
  *       The first process of a pod. It keeps the pod's namespaces and volumes alive, reaps orphans, and
@@ -13,6 +13,14 @@
  *       --limit: be gone after so long, whatever goes on. An engine cannot end an exec, and a server that hangs
  *       would keep a relay for every try of a probe.
  *
+ *   pause own [--on-mismatch] GROUP DIRECTORY
+ *       Run by a helper container, as root: gives all that is in a volume to a group, as a kubelet does for fsGroup
+ *       (pkg/volume/volume_linux.go). --on-mismatch: not where the volume's root belongs to it already.
+ *
+ *   pause publish DIRECTORY
+ *       Run through exec, as the owner of the files: of the files of a volume, the version that was written beside the one
+ *       that is in use is put in its place, in one step, and what is of no version any more is removed.
+ *
  * Rules that hold throughout:
  *   - In the pause role nothing but journal bytes is ever written, to either stream: the log is the journal.
  *   - No heap and no stdio: the binary is the whole image, and every pod keeps one running.
@@ -22,6 +30,7 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -30,8 +39,10 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h> /* renameat, and nothing else of it */
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,10 +55,14 @@ enum {
     CONNECT_TIMEOUT_MS = 10000, /* one try, without --wait */
     RETRY_MS = 20,              /* between two tries, with --wait */
     BUFFER_SIZE = 65536,        /* a Linux pipe's own capacity; pages never touched cost no memory */
+    LIST_SIZE = 2048,           /* of a directory's entries, read at a time; one such a level of directories */
+    DEEPEST = 1000,             /* levels of directories: each holds a descriptor and a list on the stack */
+    NAME_SIZE = 256,            /* of a file, and its end */
 };
 
 static const char USAGE[] = "usage: pause [--lease] | pause relay [--check] [--wait MILLISECONDS] "
-                            "[--limit MILLISECONDS] HOST PORT (HOST is an IPv4 or IPv6 address)\n";
+                            "[--limit MILLISECONDS] HOST PORT (HOST is an IPv4 or IPv6 address)"
+                            " | pause own [--on-mismatch] GROUP DIRECTORY | pause publish DIRECTORY\n";
 
 /* ---- small tools --------------------------------------------------------------------------------------- */
 
@@ -185,12 +200,15 @@ static const char *words(int reason) {
     case EPERM: return "not permitted";
     case EMFILE:
     case ENFILE: return "too many open files";
+    case ENOENT: return "no such file or directory";
+    case EROFS: return "read-only file system";
+    case ELOOP: return "too many levels of directories";
     default: return NULL;
     }
 }
 
 struct line {
-    char text[256]; /* the longest: two literals of at most 45 bytes, a port, the words above */
+    char text[320]; /* the longest: a file's name, a literal, the words above */
     size_t size;
 };
 
@@ -425,9 +443,162 @@ static int be_relay(int count, char **arguments) {
     return join(sock, &target);
 }
 
+/* ---- the files of volumes ------------------------------------------------------------------------------ */
+
+/*
+ * Others may change a volume meanwhile, and want to lead this program astray. So nothing is named by more than one
+ * word, links are never followed, and what was looked at is what is changed: by its descriptor (O_PATH), or by the
+ * name of that in /proc.
+ */
+
+/* One line on stderr: "<what> NAME: <reason>". */
+static int complain(const char *what, const char *name, int reason) {
+    struct line line = {.size = 0};
+    append(&line, what);
+    append(&line, " ");
+    append(&line, name);
+    append(&line, ": ");
+    append_reason(&line, reason);
+    append(&line, "\n");
+    (void)write_all(STDERR_FILENO, line.text, line.size);
+    return EXIT_FAILED;
+}
+
+/* Something to be done with each entry of a directory. Answers 0 or an exit code. */
+typedef int visit(int directory, const char *name, int depth, void *context);
+
+static int visit_all(int directory, int depth, visit *each, void *context) {
+    char list[LIST_SIZE] __attribute__((aligned(8)));
+    int got;
+    while ((got = getdents(directory, (struct dirent *)list, sizeof list)) > 0) {
+        for (int at = 0; at < got;) {
+            struct dirent *entry = (struct dirent *)(list + at);
+            at += entry->d_reclen;
+            if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+            int code = each(directory, entry->d_name, depth, context);
+            if (code != 0) return code;
+        }
+    }
+    return got == 0 ? 0 : complain("cannot list", "a directory", errno);
+}
+
+/* Open the directory behind an O_PATH descriptor, to be listed. */
+static int open_list(int fd) { return openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
+
+struct ownership {
+    gid_t group;
+};
+
+static mode_t wanted_bits(mode_t mode) { return S_ISDIR(mode) ? 02770 : 0660; }
+
+/* /proc/self/fd/N, whose target chmod() changes: there is no call for a descriptor that is O_PATH. */
+static int change_mode(int fd, mode_t mode) {
+    struct line path = {.size = 0};
+    char digits[12], *first = digits + sizeof digits - 1;
+    *first = '\0';
+    do *--first = (char)('0' + fd % 10);
+    while ((fd /= 10) > 0);
+    append(&path, "/proc/self/fd/");
+    append(&path, first);
+    path.text[path.size] = '\0';
+    return chmod(path.text, mode);
+}
+
+static int own_entry(int directory, const char *name, int depth, void *context) {
+    const struct ownership *wanted = context;
+    int fd = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? 0 : complain("cannot open", name, errno);
+    struct stat found;
+    int code = 0, list = -1;
+    if (fstat(fd, &found) != 0 || fchownat(fd, "", (uid_t)-1, wanted->group, AT_EMPTY_PATH) != 0) {
+        code = complain("cannot give to the group", name, errno);
+    } else if (!S_ISLNK(found.st_mode) &&
+               change_mode(fd, (found.st_mode & 07777) | wanted_bits(found.st_mode)) != 0) {
+        code = complain("cannot change the mode of", name, errno);
+    } else if (S_ISDIR(found.st_mode)) {
+        list = depth < DEEPEST ? open_list(fd) : (errno = ELOOP, -1);
+        if (list < 0) code = complain("cannot open", name, errno);
+    }
+    close(fd);
+    if (list >= 0) {
+        code = visit_all(list, depth + 1, own_entry, context);
+        close(list);
+    }
+    return code;
+}
+
+static int be_owner(int count, char **arguments) {
+    bool on_mismatch = count == 3 && strcmp(arguments[0], "--on-mismatch") == 0;
+    if (on_mismatch) arguments++;
+    long group = count == 2 || on_mismatch ? parse_number(arguments[0], 2147483647) : -1;
+    if (group < 0) return usage();
+    struct ownership wanted = {.group = (gid_t)group};
+    struct stat root;
+    if (stat(arguments[1], &root) != 0) return complain("cannot look at", arguments[1], errno);
+    mode_t bits = wanted_bits(root.st_mode);
+    if (on_mismatch && root.st_gid == wanted.group && (root.st_mode & bits) == bits) return 0;
+    return own_entry(AT_FDCWD, arguments[1], 0, &wanted);
+}
+
+static const char DATA[] = "..data", NEW_DATA[] = "..data_tmp";
+
+static int remove_entry(int directory, const char *name, int depth, void *context) {
+    if (unlinkat(directory, name, 0) == 0 || errno == ENOENT) return 0;
+    int list = depth < DEEPEST ? openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (list < 0) return complain("cannot remove", name, errno);
+    int code = visit_all(list, depth + 1, remove_entry, context);
+    close(list);
+    if (code == 0 && unlinkat(directory, name, AT_REMOVEDIR) != 0) code = complain("cannot remove", name, errno);
+    return code;
+}
+
+struct version {
+    char name[NAME_SIZE]; /* of the directory that ..data leads to */
+};
+
+/* Another version, or a name that leads nowhere in this one. A list may show an entry twice when others go, and that is all. */
+static int sweep_entry(int directory, const char *name, int depth, void *context) {
+    const struct version *kept = context;
+    if (strcmp(name, DATA) == 0 || strcmp(name, kept->name) == 0) return 0;
+    bool is_version = name[0] == '.' && name[1] == '.';
+    struct stat found;
+    if (!is_version && fstatat(directory, name, &found, 0) == 0) return 0;
+    return remove_entry(directory, name, depth, context);
+}
+
+/* The name under which a file of this version is seen: a link through ..data. */
+static int link_entry(int list, const char *name, int depth, void *context) {
+    (void)list, (void)depth;
+    struct line target = {.size = 0};
+    append(&target, DATA);
+    append(&target, "/");
+    append(&target, name);
+    target.text[target.size] = '\0';
+    if (symlinkat(target.text, *(int *)context, name) == 0 || errno == EEXIST) return 0;
+    return complain("cannot make", name, errno);
+}
+
+static int be_publisher(int count, char **arguments) {
+    if (count != 1) return usage();
+    int directory = open(arguments[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return complain("cannot open", arguments[0], errno);
+    if (renameat(directory, NEW_DATA, directory, DATA) != 0) return complain("cannot rename", NEW_DATA, errno);
+    struct version kept;
+    ssize_t size = readlinkat(directory, DATA, kept.name, sizeof kept.name - 1);
+    if (size < 0) return complain("cannot read", DATA, errno);
+    kept.name[size] = '\0';
+    int list = openat(directory, kept.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (list < 0) return complain("cannot open", kept.name, errno);
+    int code = visit_all(list, 0, link_entry, &directory);
+    if (code != 0) return code;
+    return visit_all(directory, 0, sweep_entry, &kept);
+}
+
 int main(int count, char **arguments) {
     if (count <= 1) return be_pause(false);
     if (strcmp(arguments[1], "relay") == 0) return be_relay(count - 2, arguments + 2);
+    if (strcmp(arguments[1], "own") == 0) return be_owner(count - 2, arguments + 2);
+    if (strcmp(arguments[1], "publish") == 0) return be_publisher(count - 2, arguments + 2);
     if (count == 2 && strcmp(arguments[1], "--lease") == 0) return be_pause(true);
     return usage();
 }
