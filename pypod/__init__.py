@@ -51,8 +51,10 @@ if TYPE_CHECKING:
     from pypod.model.results import ExecResult
     from pypod.model.spec import (
         AppArmorProfile,
+        AzureFileSource,
         BackoffProfile,
         Capabilities,
+        CephFSSource,
         ClaimSource,
         ConfigMapEnvSource,
         ConfigMapKeyRef,
@@ -116,8 +118,10 @@ __version__ = "0.1.0"
 __all__ = [
     "AppArmorProfile",
     "Applied",
+    "AzureFileSource",
     "BackoffProfile",
     "Capabilities",
+    "CephFSSource",
     "ClaimSource",
     "CommandError",
     "ConfigMap",
@@ -313,6 +317,8 @@ _HOMES = {
         "Medium",
         "MessagePolicy",
         "MountPropagation",
+        "AzureFileSource",
+        "CephFSSource",
         "NFSSource",
         "NamedFile",
         "PodSecurityContext",

@@ -25,9 +25,17 @@ _NOT_RUNNING = re.compile(r"\bcontainer \S+ is not running$")
 _NO_SUCH = re.compile(r"\bno such container: (\S+)$")
 
 
+_PASSWORD = re.compile(r"\b(password|secret)=[^,\s]*?(?=,|:?\s|:?$)")
+
+
+def without_passwords(words: str) -> str:
+    """An engine that cannot mount a volume may quote all of the mount's options (20.10)."""
+    return _PASSWORD.sub(r"\1=********", words)
+
+
 def refusal(verb: str, target: str, status: int, words: str) -> EngineError:
     """The error for an HTTP status and the engine's words, where the status alone does not tell."""
-    text = words.strip()
+    text = without_passwords(words.strip())
     lower = text.lower()
     if any(word in lower for word in _OVERLAPS):
         return SubnetInUseError(verb, target, text, status=status)

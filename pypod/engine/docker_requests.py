@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pypod.engine.api import PathInfo
+from pypod.engine.docker_errors import without_passwords
 from pypod.errors import EngineError
 from pypod.model.requests import HOST, ContainerRequest, MountRequest, VolumeRequest
 from pypod.model.spec import ContainerPort
@@ -162,6 +163,9 @@ def _port_bindings(ports: Iterable[ContainerPort]) -> dict[str, list[dict[str, s
 
 
 def volume_options(request: VolumeRequest) -> dict[str, str]:
+    if (remote := request.remote) is not None:
+        options = [*remote.options, f"{remote.password}={remote.secret}"]
+        return {"type": remote.type, "device": remote.device, "o": ",".join(options)}
     if request.nfs:
         server, _, path = request.nfs.partition(":/")
         return {"type": "nfs", "device": f":/{path}", "o": f"addr={server},nfsvers=4,rw"}
@@ -239,7 +243,7 @@ def inspected_container(entry: Mapping[str, Any]) -> ContainerInfo:
         started_at=timestamp(details.get("StartedAt")),
         finished_at=timestamp(details.get("FinishedAt")),
         exit_code=_exit_code(state, details),
-        error=details.get("Error") or "",
+        error=without_passwords(details.get("Error") or ""),
         oom_killed=bool(details.get("OOMKilled")),
         addresses=_addresses(entry.get("NetworkSettings")),
         gateways=_addresses(entry.get("NetworkSettings"), "Gateway"),

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 
 from pypod.model import hosts, naming
 from pypod.model.hidden import like, shown
+from pypod.model.object_references import Objects
 from pypod.model.object_values import ValueMissingError
 from pypod.model.objects import PersistentVolumeClaim
 from pypod.model.records import record
 from pypod.model.references import expand, names_in
+from pypod.model.remote_volumes import Remote, RemoteSource, remote_of
 from pypod.model.spec import (
+    AzureFileSource,
+    CephFSSource,
     ClaimSource,
     ConfigMapSource,
     Container,
@@ -50,6 +54,8 @@ MAX_VOLUMES = 64
 WritesFiles = ConfigMapSource | SecretSource | DownwardAPISource | ProjectedSource | FilesSource
 """Sources whose files pypod writes. They are in memory, and read-only to every member."""
 
+NO_OBJECTS = Objects()
+
 Version = tuple[int, int]
 """Of the Engine API."""
 SUB_PATHS: Version = (1, 45)
@@ -70,6 +76,7 @@ class VolumeRequest:
     Attributes:
         group: whom its root belongs to, and all that is made in it; only of one in memory. None: root.
         nfs: ``SERVER:/PATH``.
+        remote: what is mounted with credentials.
     """
 
     name: str
@@ -78,6 +85,7 @@ class VolumeRequest:
     size_limit: int | None = None
     group: int | None = None
     nfs: str = ""
+    remote: Remote | None = None
 
 
 @record(frozen=True, slots=True)
@@ -137,7 +145,7 @@ def writes_files(volume: Volume) -> bool:
 
 def is_held(source: VolumeSource) -> bool:
     """Whether it is a volume of the engine, which the pause has mounted."""
-    return isinstance(source, EmptyDir | ClaimSource | NFSSource | WritesFiles)
+    return isinstance(source, EmptyDir | ClaimSource | NFSSource | RemoteSource | WritesFiles)
 
 
 def held(spec: PodSpec) -> tuple[Volume, ...]:
@@ -157,10 +165,16 @@ def engine_name(key: PodKey, volume: Volume) -> str:
     return naming.volume_name(key, volume.name)
 
 
-def volume_requests(spec: PodSpec, identity: PodIdentity, node_memory: int = 0) -> tuple[VolumeRequest, ...]:
-    """The volumes of the engine that are this pod's own: all that it holds but claims, which outlive it."""
+def volume_requests(
+    spec: PodSpec, identity: PodIdentity, node_memory: int = 0, objects: Objects = NO_OBJECTS
+) -> tuple[VolumeRequest, ...]:
+    """The volumes of the engine that are this pod's own: all that it holds but claims, which outlive it.
+
+    Raises:
+        FilesError: one is mounted with a Secret that is not among the objects, or lacks something.
+    """
     found = [
-        _volume_request(spec, volume, identity, node_memory)
+        _volume_request(spec, volume, identity, node_memory, objects)
         for volume in held(spec)
         if not isinstance(volume.source, ClaimSource)
     ]
@@ -170,7 +184,9 @@ def volume_requests(spec: PodSpec, identity: PodIdentity, node_memory: int = 0) 
     return tuple(found)
 
 
-def _volume_request(spec: PodSpec, volume: Volume, identity: PodIdentity, node_memory: int) -> VolumeRequest:
+def _volume_request(
+    spec: PodSpec, volume: Volume, identity: PodIdentity, node_memory: int, objects: Objects
+) -> VolumeRequest:
     name, labels = engine_name(identity.key, volume), naming.volume_labels(identity.labels, volume.name)
     match volume.source:
         case EmptyDir(medium=Medium.MEMORY, size_limit=limit):
@@ -179,6 +195,9 @@ def _volume_request(spec: PodSpec, volume: Volume, identity: PodIdentity, node_m
             return VolumeRequest(name, labels, memory=True, size_limit=size, group=group)
         case NFSSource(server=server, path=path):
             return VolumeRequest(name, labels, nfs=f"{server}:{path}")
+        case AzureFileSource() | CephFSSource() as source:
+            group = spec.security_context.fs_group
+            return VolumeRequest(name, labels, remote=remote_of(source, objects, group))
         case _:
             is_filled = writes_files(volume)
             group = spec.security_context.fs_group if is_filled else None
@@ -323,7 +342,7 @@ def _member_mount(volume: Volume, mount: VolumeMount, part: str, key: PodKey, pl
     part = "" if part == "." else part
     if isinstance(source, ImageSource):
         return MountRequest(source.reference, target, read_only=True, image=True, sub_path=part)
-    if isinstance(source, ClaimSource | NFSSource):
+    if isinstance(source, ClaimSource | NFSSource | RemoteSource):
         read_only = read_only or source.read_only
     name = engine_name(key, volume)
     if not part or places.api >= SUB_PATHS:

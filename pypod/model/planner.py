@@ -273,7 +273,7 @@ class _Sync:
         if observed.network is None:
             steps += self._network()
         present = {volume.name for volume in observed.volumes}
-        wanted = volume_requests(self.spec, self.desired.identity, observed.node_memory)
+        wanted = volume_requests(self.spec, self.desired.identity, observed.node_memory, observed.objects)
         steps += [
             self.builder.add(CreateVolume(volume, self._volume_cause(volume.name)))
             for volume in wanted

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pypod.model.env import ConfigMapEnvSource, ConfigMapKeyRef, SecretKeyRef
 from pypod.model.object_references import Reference
 from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
+from pypod.model.remote_volumes import secret_of
 from pypod.model.spec import Container, PodSpec
 from pypod.model.volume_sources import (
+    AzureFileSource,
+    CephFSSource,
     ClaimSource,
     ConfigMapProjection,
     ConfigMapSource,
@@ -60,6 +63,8 @@ def volume_of(volume: Volume) -> Iterator[Reference]:
             yield Reference(ConfigMap.kind, name, optional)
         case SecretSource(secret_name=name, optional=optional):
             yield Reference(Secret.kind, name, optional)
+        case AzureFileSource() | CephFSSource() as remote:
+            yield Reference(Secret.kind, secret_of(remote))
         case ClaimSource(claim_name=name):
             yield Reference(PersistentVolumeClaim.kind, name)
         case ProjectedSource(sources=sources):

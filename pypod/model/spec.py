@@ -56,6 +56,8 @@ from pypod.model.security import (
     SupplementalGroupsPolicy,
 )
 from pypod.model.volume_sources import (
+    AzureFileSource,
+    CephFSSource,
     ClaimSource,
     ConfigMapProjection,
     ConfigMapSource,
@@ -83,8 +85,10 @@ __all__ = [
     "DEFAULT_GRACE",
     "DEFAULT_TERMINATION_MESSAGE_PATH",
     "AppArmorProfile",
+    "AzureFileSource",
     "BackoffProfile",
     "Capabilities",
+    "CephFSSource",
     "ClaimSource",
     "ConfigMapEnvSource",
     "ConfigMapKeyRef",

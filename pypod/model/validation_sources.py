@@ -13,6 +13,8 @@ from pypod.model.validation_check import Check
 from pypod.model.validation_env import FILE_FIELDS, check_field_ref, check_resource_ref
 from pypod.model.volume_sources import (
     PROJECTIONS,
+    AzureFileSource,
+    CephFSSource,
     ClaimSource,
     ConfigMapProjection,
     ConfigMapSource,
@@ -56,11 +58,42 @@ def check_source(check: Check, path: str, source: object, names: Collection[str]
         case ImageSource():
             if not source.reference:
                 check.add(f"{path}.reference", "is required: an image reference, as 'docker pull' takes it")
+        case AzureFileSource() | CephFSSource():
+            _remote(check, path, source)
         case NFSSource():
             if not source.server:
                 check.add(f"{path}.server", "is required: the name or address of an NFS server")
             if not source.path.startswith("/"):
                 check.add(f"{path}.path", f"{show(source.path)} must be an absolute path of the NFS server")
+
+
+def _remote(check: Check, path: str, source: AzureFileSource | CephFSSource) -> None:
+    """What goes into a mount's options and the name of its device must be one word of these."""
+    if isinstance(source, AzureFileSource):
+        check.name(f"{path}.secretName", source.secret_name, subdomain=True)
+        _mount_word(check, f"{path}.shareName", source.share_name)
+        return
+    if not source.monitors:
+        check.add(f"{path}.monitors", "is required: the addresses of Ceph's monitors")
+    for index, monitor in enumerate(source.monitors):
+        _mount_word(check, f"{path}.monitors[{index}]", monitor)
+    if source.path and not source.path.startswith("/"):
+        check.add(f"{path}.path", f"{show(source.path)} must be an absolute path of the CephFS")
+    if source.user:
+        _mount_word(check, f"{path}.user", source.user)
+    if not source.secret_ref:
+        check.add(f"{path}.secretRef", "is required: the name of a Secret with the user's key")
+    else:
+        check.name(f"{path}.secretRef.name", source.secret_ref, subdomain=True)
+
+
+def _mount_word(check: Check, path: str, text: str) -> None:
+    if not text:
+        check.add(path, "is required")
+    elif any(char in text for char in ",\0\n") or text != text.strip():
+        check.add(
+            path, f"{show(text)} cannot stand in a mount's options: it may have no comma and no line break"
+        )
 
 
 def check_files(check: Check, path: str, source: FilesSource) -> None:

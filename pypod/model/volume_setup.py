@@ -19,6 +19,7 @@ from pypod.model.mounts import Places, api_version, engine_name, slot_of, writes
 from pypod.model.object_references import not_found
 from pypod.model.objects import PersistentVolumeClaim
 from pypod.model.plan import CheckHostPath, FillVolume, OwnVolume, PlanBuilder, SetUp, Write
+from pypod.model.remote_volumes import RemoteSource, remote_of
 from pypod.model.restarts import Backoff
 from pypod.model.security import FSGroupChangePolicy
 from pypod.model.spec import ClaimSource, EmptyDir, HostPath, HostPathType, Medium, PodSpec, Volume
@@ -99,6 +100,8 @@ class VolumeSteps:
         """What must be there before the sandbox, which mounts it: an engine makes an empty volume for one that is missing."""
         objects = self._observed.objects
         for volume in self._spec.volumes:
+            if isinstance(volume.source, RemoteSource):
+                self._remote(volume.name, volume.source)
             if not isinstance(volume.source, ClaimSource):
                 continue
             claim = volume.source.claim_name
@@ -109,6 +112,13 @@ class VolumeSteps:
             elif found.volume_mode == "Block":
                 words = f'volume "{volume.name}" has volumeMode Block, but is specified in volumeMounts'
                 self._fail(volume.name, words)
+
+    def _remote(self, volume: str, source: RemoteSource) -> None:
+        """It is made with what its Secret says."""
+        try:
+            remote_of(source, self._observed.objects)
+        except FilesError as error:
+            self._fail(volume, str(error))
 
     def walk(self, pause: ContainerInfo) -> None:
         """Each volume that is not set up in this sandbox."""

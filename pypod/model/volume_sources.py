@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 from dataclasses import field
 
-from pypod.model.compounds import ListOf
+from pypod.model.compounds import ListOf, Named
 from pypod.model.env import FieldRef, ResourceFieldRef
-from pypod.model.kinds import Mode, Quantity, Word
+from pypod.model.kinds import STRING, Mode, Quantity, Word
 from pypod.model.levels import Level
 from pypod.model.records import record
-from pypod.model.schema import k8s
+from pypod.model.schema import also, k8s, nothing
 from pypod.model.structs import Alternative, OneOf, Struct
 
 MODE = Mode()
@@ -219,6 +219,43 @@ class NFSSource:
     read_only: bool = False
 
 
+@also(secretNamespace=nothing(STRING, Level.REFUSED, "a Secret is one of the pod's namespace"))
+@record(frozen=True, slots=True)
+class AzureFileSource:
+    """A share of an Azure storage account, which the engine's host mounts (SMB).
+
+    Attributes:
+        secret_name: of the Secret with ``azurestorageaccountname`` and ``azurestorageaccountkey``.
+    """
+
+    secret_name: str
+    share_name: str
+    read_only: bool = False
+
+
+@also(
+    secretFile=nothing(
+        STRING, Level.REFUSED, "an engine reads no file of its host for it: use secretRef, with its content"
+    )
+)
+@record(frozen=True, slots=True)
+class CephFSSource:
+    """A directory of a CephFS, which the engine's host mounts.
+
+    Attributes:
+        monitors: their addresses, with or without a port.
+        path: of the directory; empty: the root.
+        user: as Ceph knows him; empty: ``admin``.
+        secret_ref: name of the Secret with his key.
+    """
+
+    monitors: tuple[str, ...]
+    path: str = ""
+    user: str = ""
+    secret_ref: str = field(default="", metadata=k8s(kind=Named(STRING)))
+    read_only: bool = False
+
+
 @record(frozen=True, slots=True)
 class NamedFile:
     """One file of a `FilesSource`.
@@ -254,13 +291,16 @@ VolumeSource = (
     | ClaimSource
     | ImageSource
     | NFSSource
+    | AzureFileSource
+    | CephFSSource
     | FilesSource
 )
 
+_SEEN = "'docker volume inspect' shows the password while the pod is there"
 _OWN_MOUNT = "an engine has no driver for it; mount it on the engine's host and use hostPath, or a persistentVolumeClaim"
 _GONE = f"Kubernetes itself has removed it, and {_OWN_MOUNT}"
 _FOREIGN = (
-    "azureDisk azureFile awsElasticBlockStore cephfs cinder csi fc flexVolume gcePersistentDisk iscsi portworxVolume rbd"
+    "azureDisk awsElasticBlockStore cinder csi fc flexVolume gcePersistentDisk iscsi portworxVolume rbd"
     " vsphereVolume"
 )
 _REMOVED = "flocker glusterfs photonPersistentDisk quobyte scaleIO storageos"
@@ -277,6 +317,8 @@ VOLUME_SOURCES = OneOf(
         "persistentVolumeClaim": Alternative(Struct(ClaimSource)),
         "image": Alternative(Struct(ImageSource), Level.PARTLY, "from Engine API 1.48 on (Docker 28)"),
         "nfs": Alternative(Struct(NFSSource), Level.PARTLY, "as NFS version 4"),
+        "azureFile": Alternative(Struct(AzureFileSource), Level.PARTLY, f"in Azure's public cloud; {_SEEN}"),
+        "cephfs": Alternative(Struct(CephFSSource), Level.PARTLY, f"by the kernel's own client; {_SEEN}"),
         "ephemeral": Alternative(
             None,
             Level.REFUSED,

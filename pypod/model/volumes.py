@@ -13,6 +13,8 @@ from pypod.model.schema import k8s
 from pypod.model.volume_sources import (
     DEFAULT_MODE,
     VOLUME_SOURCES,
+    AzureFileSource,
+    CephFSSource,
     ClaimSource,
     ConfigMapSource,
     DownwardAPIFile,
@@ -212,6 +214,25 @@ class Volume:
     def nfs(cls, name: str, server: str, path: str, *, read_only: bool = False) -> Volume:
         """A directory of an NFS server, which the engine's host mounts."""
         return cls(name, NFSSource(server, path, read_only))
+
+    @classmethod
+    def azure_file(cls, name: str, share_name: str, *, secret_name: str, read_only: bool = False) -> Volume:
+        """A share of an Azure storage account, which the engine's host mounts; see `AzureFileSource`."""
+        return cls(name, AzureFileSource(secret_name, share_name, read_only))
+
+    @classmethod
+    def ceph_fs(
+        cls,
+        name: str,
+        monitors: Iterable[str],
+        *,
+        secret_ref: str,
+        path: str = "",
+        user: str = "",
+        read_only: bool = False,
+    ) -> Volume:
+        """A directory of a CephFS, which the engine's host mounts; see `CephFSSource`."""
+        return cls(name, CephFSSource(tuple(monitors), path, user, secret_ref, read_only))
 
 
 def downward_files(

@@ -116,7 +116,7 @@ def claim(run: Run) -> None:
 FILL = """\
 mkdir /claim/html
 echo 'from the claim' > /claim/html/index.html
-printf 'events {}\\nhttp { server { listen 80; root /usr/share/nginx/html; } }\\n' > /claim/nginx.conf
+printf 'user www-data;\\nevents {}\\nhttp { server { listen 80; root /usr/share/nginx/html; } }\\n' > /claim/nginx.conf
 touch /claim/done
 """
 

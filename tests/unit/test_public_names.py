@@ -16,8 +16,10 @@ from pypod.model import requests, state
 NAMES = [
     "AppArmorProfile",
     "Applied",
+    "AzureFileSource",
     "BackoffProfile",
     "Capabilities",
+    "CephFSSource",
     "ClaimSource",
     "CommandError",
     "ConfigMap",
