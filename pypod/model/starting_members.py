@@ -232,18 +232,10 @@ class StartSteps:
     def _start_new(self, member: Member, *, attempt: int, step: int, cause: str) -> bool:
         """Whether it is being started, in this pass or in the next one."""
         container, sandbox = member.container, self._place.sandbox
-        if no_name := image_names.refusal(container.image):
-            self._refuse(member.name, image_names.INVALID, no_name)
-            return False
-        wanted = pull_cause(container, self._observed, self._history)
-        if self._failure_holds(member.name, is_pulled=bool(wanted)):
-            return False
-        if wanted:
-            return self._pull(member, wanted)
-        image = self._observed.images.get(container.image)
-        if image is None:
-            self.waiting.append(f"container {member.name}: image {container.image} is not on the engine")
-            return False
+        if (goes_on := self._awaits_image(member)) is not None:
+            return goes_on
+        image = self._observed.images[container.image]
+        assert image is not None
         reason, words = refusal(self._desired, container, sandbox, image.user)
         if reason:
             self._refuse(member.name, reason, words)
@@ -352,6 +344,22 @@ class StartSteps:
         return self._builder.add(action, after=[self._place.created])
 
     # images
+
+    def _awaits_image(self, member: Member) -> bool | None:
+        """Whether it is started when its image has been pulled; False also where it cannot be; None: the image is there."""
+        container, name = member.container, member.name
+        if no_name := image_names.refusal(container.image):
+            self._refuse(name, image_names.INVALID, no_name)
+            return False
+        wanted = pull_cause(container, self._observed, self._history)
+        if self._failure_holds(name, is_pulled=bool(wanted)):
+            return False
+        if wanted:
+            return self._pull(member, wanted)
+        if self._observed.images.get(container.image) is None:
+            self.waiting.append(f"container {name}: image {container.image} is not on the engine")
+            return False
+        return None
 
     def _pull(self, member: Member, cause: str) -> bool:
         """Begin the pull that a container waits for, unless it is under way; whether the container is started when it has

@@ -219,7 +219,6 @@ class NFSSource:
     read_only: bool = False
 
 
-@also(secretNamespace=nothing(STRING, Level.REFUSED, "a Secret is one of the pod's namespace"))
 @record(frozen=True, slots=True)
 class AzureFileSource:
     """A share of an Azure storage account, which the engine's host mounts (SMB).
