@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from pypod.engine.api import Closable, Engine
 from pypod.engine.clock import Clock
-from pypod.engine.hooks import Spawn, on_thread
+from pypod.engine.pool import Spawn, on_thread
 from pypod.errors import EngineUnavailableError, PypodError
 
 log = logging.getLogger(__name__)
