@@ -5,6 +5,7 @@ Each fault is made by hand, on three pods at once: with one PID space, with priv
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import time
@@ -97,8 +98,11 @@ def _pod(namespace: str, name: str, **more: Any) -> Pod:
 def _instances(look: Look, pod: Pod, container: str) -> dict[int, dict[str, Any]]:
     """What the engine tells of each instance of a container, by attempt."""
     part = f"_{pod.uid[:8]}_{container}_"
-    names = look.containers(part)
-    return {int(name.rpartition("_")[2]): look.api.inspect_container(name) for name in names}
+    found = {}
+    for name in look.containers(part):
+        with contextlib.suppress(docker.errors.NotFound):  # an older one that went meanwhile
+            found[int(name.rpartition("_")[2])] = look.api.inspect_container(name)
+    return found
 
 
 def _pause(look: Look, namespace: str, name: str) -> str:
