@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pypod.engine import pause
 from pypod.engine.api import Engine
 from pypod.engine.clock import SYSTEM, Clock
-from pypod.errors import EngineError, NotFoundError
+from pypod.errors import ConflictError, EngineError, NotFoundError
 from pypod.model import history, naming
 from pypod.model.history import History
 from pypod.model.naming import PodKey
@@ -144,9 +144,12 @@ def read_history(engine: Engine, pause_container: str) -> History:
     """What the journal in a pause's log tells.
 
     Raises:
-        NotFoundError: the pause is gone.
+        NotFoundError: the pause is gone, or about to be.
     """
-    stream = engine.logs(pause_container)
+    try:
+        stream = engine.logs(pause_container)
+    except ConflictError as error:  # "dead or marked for removal"
+        raise NotFoundError(error.verb, error.target, error.detail, status=error.status) from error
     data = bytearray()
     try:
         while (frame := stream.read()) is not None:
