@@ -29,7 +29,7 @@ from pypod.model.desired import Desired
 from pypod.model.requests import PodIdentity
 from pypod.model.state import ContainerState
 from pypod.supervisor import supervisor_of
-from pypod.sweeping import why_abandoned
+from pypod.sweeping import sweep_networks, why_abandoned
 
 if sys.platform != "win32":
     import fcntl
@@ -41,6 +41,8 @@ TICK = 0.5
 AGAIN = 30.0
 """Seconds until a pod that was just removed, and is still listed, is removed again. An engine that was pressed hard goes on
 listing a container that it no longer has (seen on 20.10: "Removal In Progress", and 404 to whoever asks for it)."""
+NETWORKS_EVERY = 60.0
+"""Seconds between looks for networks that nobody is on."""
 IDLE = 30.0
 """Seconds without any pod after which it leaves."""
 UNREACHABLE = 86400.0
@@ -189,7 +191,7 @@ def _keep_looking(engine: Engine, idle: float, stop: threading.Event) -> None:
 
 
 class _Caretaker:
-    """What one background program remembers: only what it has removed just now, and need not remove again at once.
+    """What one background program remembers: only what it has looked at, or removed, just now, and need not again at once.
 
     Attributes:
         has_pods: whether there was any pod when the engine was last read.
@@ -199,6 +201,7 @@ class _Caretaker:
         self.has_pods = False
         self._engine = engine
         self._removed: dict[str, float] = {}
+        self._networks_at = 0.0
 
     def look(self) -> None:
         """One round.
@@ -223,6 +226,10 @@ class _Caretaker:
                 raise
             except PypodError as error:  # one pod's trouble must not end the care for the others
                 log.warning("cannot look after pod %s: %s", found.key.full_name, error)
+        if now >= self._networks_at:
+            self._networks_at = now + NETWORKS_EVERY
+            for name in sweep_networks(self._engine):
+                log.info("removing network %s: no pod is on it", name)
 
     def _care_for(self, found: Found) -> None:
         reason = why_abandoned(self._engine, found)
