@@ -138,7 +138,9 @@ def test_what_is_written_is_read_again(written: object) -> None:
 
 def test_json_has_characters_that_yaml_has_not() -> None:
     assert value('{"a": "\x7f\x9b\ufffe"}') == {"a": "\x7f\x9b\ufffe"}
-    assert told('{"a": "b"}\n---\na: \x7f') == ["line 3:4: document: the character U+007F is not allowed in YAML"]
+    assert told('{"a": "b"}\n---\na: \x7f') == [
+        "line 3:4: document: the character U+007F is not allowed in YAML"
+    ]
     (found,) = read('{"a": "\x9b31m", "a": 1}')
     (problem,) = found.problems()
     assert found.excerpt(problem) == '{"a": "\ufffd31m", "a": 1}\n              ^'
