@@ -96,9 +96,14 @@ _spawned: dict[Path, tuple[int, float]] = {}
 """The process ID of the program that this process started last, and when, by the lock that it is to get."""
 
 
+def is_wanted() -> bool:
+    """Whether there is to be one: then detached pods are looked after."""
+    return os.environ.get(SWITCH) != "0" and sys.platform != "win32"
+
+
 def ensure_running(engine: Engine) -> None:
     """Start it where it does not run. Never raises: without it the next use of pypod cleans up."""
-    if os.environ.get(SWITCH) == "0" or sys.platform == "win32":
+    if not is_wanted():
         return
     try:
         lock = _lock_path(identity.engine_identity(engine).id)
