@@ -29,7 +29,7 @@ from pypod.model.desired import Desired
 from pypod.model.requests import PodIdentity
 from pypod.model.state import ContainerState
 from pypod.supervisor import supervisor_of
-from pypod.sweeping import why_abandoned
+from pypod.sweeping import sweep_networks, why_abandoned
 
 if sys.platform != "win32":
     import fcntl
@@ -41,6 +41,8 @@ TICK = 0.5
 AGAIN = 30.0
 """Seconds until a pod that was just removed, and is still listed, is removed again. An engine that was pressed hard goes on
 listing a container that it no longer has (seen on 20.10: "Removal In Progress", and 404 to whoever asks for it)."""
+NETWORKS_EVERY = 60.0
+"""Seconds between looks for networks that nobody is on."""
 IDLE = 30.0
 """Seconds without any pod after which it leaves."""
 UNREACHABLE = 86400.0
@@ -94,9 +96,14 @@ _spawned: dict[Path, tuple[int, float]] = {}
 """The process ID of the program that this process started last, and when, by the lock that it is to get."""
 
 
+def is_wanted() -> bool:
+    """Whether there is to be one: then detached pods are looked after."""
+    return os.environ.get(SWITCH) != "0" and sys.platform != "win32"
+
+
 def ensure_running(engine: Engine) -> None:
     """Start it where it does not run. Never raises: without it the next use of pypod cleans up."""
-    if os.environ.get(SWITCH) == "0" or sys.platform == "win32":
+    if not is_wanted():
         return
     try:
         lock = _lock_path(identity.engine_identity(engine).id)
@@ -189,7 +196,7 @@ def _keep_looking(engine: Engine, idle: float, stop: threading.Event) -> None:
 
 
 class _Caretaker:
-    """What one background program remembers: only what it has removed just now, and need not remove again at once.
+    """What one background program remembers: only what it has looked at, or removed, just now, and need not again at once.
 
     Attributes:
         has_pods: whether there was any pod when the engine was last read.
@@ -199,6 +206,7 @@ class _Caretaker:
         self.has_pods = False
         self._engine = engine
         self._removed: dict[str, float] = {}
+        self._networks_at = 0.0
 
     def look(self) -> None:
         """One round.
@@ -223,6 +231,10 @@ class _Caretaker:
                 raise
             except PypodError as error:  # one pod's trouble must not end the care for the others
                 log.warning("cannot look after pod %s: %s", found.key.full_name, error)
+        if now >= self._networks_at:
+            self._networks_at = now + NETWORKS_EVERY
+            for name in sweep_networks(self._engine):
+                log.info("removing network %s: no pod is on it", name)
 
     def _care_for(self, found: Found) -> None:
         reason = why_abandoned(self._engine, found)

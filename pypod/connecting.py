@@ -40,6 +40,6 @@ def sweep_once(engine: Engine) -> None:
         _swept.add(token)
     try:
         for swept in sweep(engine):
-            log.info("removed pod %s: %s", swept.pod, swept.reason)
+            log.info("removed %s: %s", swept.pod, swept.reason)
     except PypodError as error:
         log.warning("%s", error)

@@ -38,13 +38,13 @@ class There:
 
 
 def look_up(engine: Engine, spec: PodSpec) -> There | None:
-    """The pod that has the name of this one, if any. One that is being deleted is none, nor is what a dead owner left.
+    """The pod that has the name of this one, if any (and if it has one). One that is being deleted is none, nor is what a dead owner left.
 
     Raises:
         EngineError: the engine could not be read.
     """
     wanted = naming.spec_hash(codec.dump_spec(spec))
-    for found in observe.find_named(engine, spec.namespace, spec.name):
+    for found in observe.find_named(engine, spec.namespace, spec.name) if spec.name else ():
         pause = found.pause
         if pause is None or naming.deletion_deadline(pause.name) is not None or why_abandoned(engine, found):
             continue

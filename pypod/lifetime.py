@@ -50,7 +50,8 @@ def _end_all() -> None:
     ) in pods:  # or its supervisor would take the end of the lease for a sandbox that died, and make another
         pod.release(wait=False)
     for pod in pods:
-        pod.channel.close()
+        if not pod.desired.spec.network:  # from an isolated one they go one by one (`pypod.engine.gate`)
+            pod.channel.close()
     for pod in pods:
         try:
             Teardown(pod.engine, pod.desired.identity.key, spec=pod.desired.spec, pool=None).run()

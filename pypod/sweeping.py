@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -9,14 +10,16 @@ from pypod.engine import object_leftovers, observe, owner
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.engine.teardown import Teardown
-from pypod.errors import NotFoundError, TeardownError
-from pypod.model import abandoned
+from pypod.errors import EngineError, EngineUnavailableError, NotFoundError, TeardownError
+from pypod.model import abandoned, naming
 from pypod.model.state import ContainerInfo
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """A pod that was removed (``namespace/name``), and the evidence that it was abandoned."""
+    """What was removed, a pod (``namespace/name``) or a network (``network name``), and the evidence that it was abandoned."""
 
     pod: str
     reason: str
@@ -27,7 +30,8 @@ def sweep(engine: Engine | None = None) -> list[Swept]:
 
     The evidence is the engine's: the pause says that its lease was lost; or the owner is dead on this very boot and in this
     very PID namespace; or the pod was never started and is older than ten minutes; or its deletion was begun and not
-    finished. A pod of which none can be shown is left alone.
+    finished. A pod of which none can be shown is left alone. An isolated network goes when no pod has been on it for ten minutes
+    after it was made.
 
     What broken-off writes of a ConfigMap or Secret left goes as well, and is not told of. The objects themselves stay, whoever
     made them.
@@ -36,7 +40,7 @@ def sweep(engine: Engine | None = None) -> list[Swept]:
         engine: where to look; the default engine where it is None.
 
     Returns:
-        What was removed, by namespace and name.
+        What was removed: pods, by namespace and name, then networks.
 
     Raises:
         EngineError: the engine could not be read.
@@ -57,9 +61,31 @@ def sweep(engine: Engine | None = None) -> list[Swept]:
             except TeardownError as error:  # one that does not go must not keep the others
                 failed = failed or error
     object_leftovers.sweep(engine)
+    swept += [Swept(f"network {name}", "no pod is on it") for name in sweep_networks(engine)]
     if failed is not None:
         raise failed
     return swept
+
+
+def sweep_networks(engine: Engine) -> list[str]:
+    """Remove the isolated networks that nobody is on, and say which: of a pod whose maker was killed when it had made no more
+    than that, and those that the engine would not let go of when their last pod left (`pypod.engine.gate`).
+
+    Raises:
+        EngineError: the engine could not be read.
+    """
+    pauses = engine.containers({naming.NETWORK: ""})
+    used = {name for info in pauses if (name := naming.network_of(info.labels))}
+    removed = []
+    for network in abandoned.unused_networks(engine.networks(), used, time.time()):
+        try:
+            engine.remove_network(network.id)
+            removed.append(network.name)
+        except EngineUnavailableError:
+            raise
+        except EngineError as error:  # somebody is on it after all, or has removed it
+            log.debug("%s", error)
+    return removed
 
 
 def why_abandoned(engine: Engine, found: Found) -> str:

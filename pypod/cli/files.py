@@ -12,7 +12,7 @@ from pypod import PodSpec, PypodError, loading
 from pypod.cli import common
 from pypod.model import manifest
 from pypod.model.manifest import Described, Loaded
-from pypod.model.objects import Object
+from pypod.model.objects import Object, ObjectKey
 from pypod.model.strictness import Strictness
 
 STDIN = "-"
@@ -124,9 +124,9 @@ def _unreadable(name: str, error: Exception) -> PypodError:
 
 def _twice(items: Sequence[Item]) -> Iterator[PypodError]:
     """What two files describe. Of one file, reading says so."""
-    first: dict[object, Item] = {}
+    first: dict[ObjectKey, Item] = {}
     for item in items:
         key = manifest.key_of(item.found)
         other = first.setdefault(key, item)
-        if other.file != item.file:
+        if key.name and other.file != item.file:
             yield PypodError(f"cannot accept {item.file}: {key} is described in {other.file} too")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pypod
-from pypod import Pod, existing
+from pypod import Pod, background, existing
 from pypod.cli import common, comparing, files
 from pypod.cli.files import Item, Items
 from pypod.cli.streams import Printer, follow
@@ -98,8 +98,11 @@ def _apply_objects(items: Items, engine: Engine) -> list[str]:
 def _start(
     described: Sequence[tuple[Item, Pod]], begun: list[Begun], engine: Engine, args: argparse.Namespace
 ) -> None:
-    """Begins them in their order. Several are begun before any is waited for: one may need another."""
-    wait = args.wait and len(described) == 1
+    """Begins them in their order. Several are begun before any is waited for: one may need another. Detached ones are then brought up
+    by the background program; without that, one after the other here.
+    """
+    alone = len(described) == 1 or (args.detach and not background.is_wanted())
+    wait = args.wait and alone
     for item, pod in described:
         if not args.detach:
             names = ", ".join(each.name for each in pod.spec.containers)

@@ -296,6 +296,7 @@ def network_info(entry: Mapping[str, Any]) -> NetworkInfo:
         driver=entry.get("Driver") or "",
         subnets=tuple(pool["Subnet"] for pool in pools if pool.get("Subnet")),
         labels=dict(entry.get("Labels") or {}),
+        created_at=timestamp(entry.get("Created")) or 0.0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable, Mapping
@@ -10,9 +11,10 @@ from typing import Any, assert_never
 
 from pypod.engine import pause, volumes
 from pypod.engine.api import Engine
+from pypod.engine.gate import Gate
 from pypod.engine.identity import engine_architecture
 from pypod.engine.messages import empty_files, text_file
-from pypod.engine.pool import WorkerPool
+from pypod.engine.pool import WorkerPool, on_thread
 from pypod.errors import PypodError
 from pypod.model.plan import (
     Action,
@@ -63,6 +65,7 @@ class Execution:
         handlers: do the actions that are more than an engine call: what holds a channel, writes a journal, begins a hook or
             a pull. Where one is missing, its action is an error.
         on_result: hears of each action as it ends.
+        sandboxes: through which sandboxes start.
     """
 
     def __init__(
@@ -73,12 +76,14 @@ class Execution:
         *,
         handlers: Handlers | None = None,
         on_result: Callable[[ActionResult], None] | None = None,
+        sandboxes: Gate | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._pool = pool
         self._handlers: Handlers = handlers or {}
         self._on_result = on_result
+        self._sandboxes = sandboxes
         self._changed = threading.Condition()
         self._results: dict[int, ActionResult] = {}
         self._begun: set[int] = set()
@@ -126,12 +131,23 @@ class Execution:
             ready = [index for index in range(len(self._plan.steps)) if self._is_ready(index)]
             self._begun.update(ready)
         for index in ready:
-            if self._pool is not None:
-                self._pool.submit(functools.partial(self._task, index))
+            task = functools.partial(self._task, index)
+            if self._pool is not None and self._is_gated(self._plan.steps[index].action):
+                on_thread(task, "pypod-sandbox")  # who waits there must not keep a worker
+            elif self._pool is not None:
+                self._pool.submit(task)
+
+    def _is_gated(self, action: Action) -> bool:
+        return self._sandboxes is not None and isinstance(action, StartContainer) and not action.container
 
     def _is_ready(self, index: int) -> bool:
         after = self._plan.steps[index].after
         return index not in self._begun and all(before in self._results for before in after)
+
+    def _start(self, action: StartContainer) -> None:
+        gate = self._sandboxes if self._is_gated(action) else None
+        with gate.alone() if gate is not None else contextlib.nullcontext():
+            self._engine.start_container(action.name)
 
     def _task(self, index: int) -> None:
         self._perform(index)
@@ -190,7 +206,7 @@ class Execution:
             case MakeSubPath():
                 volumes.make_sub_path(engine, action)
             case StartContainer():
-                engine.start_container(action.name)
+                self._start(action)
             case KillContainer():
                 engine.kill_container(action.id, action.signal)
             case RenameContainer():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from pypod.engine import checks
@@ -11,6 +10,7 @@ from pypod.engine.api import Engine
 from pypod.engine.channel import Channel
 from pypod.engine.checks import CheckResult, Target, Verdict
 from pypod.engine.clock import Clock
+from pypod.engine.pool import Spawn, on_thread
 from pypod.model.journal import Entry, Event, Hooked
 from pypod.model.plan import RunHook
 from pypod.model.spec import PodSpec
@@ -22,16 +22,7 @@ FAILED_EVENT = {"postStart": "FailedPostStartHook", "preStop": "FailedPreStopHoo
 FAILED_WORDS = {"postStart": "PostStartHook failed", "preStop": "PreStopHook failed"}
 LOST = "the supervisor that ran it is gone"
 
-Spawn = Callable[[Callable[[], None]], None]
 RunsHook = Callable[[Target, RunHook], CheckResult]
-
-
-def on_thread(task: Callable[[], None], name: str = "pypod-hook") -> None:
-    """Run it on a thread of its own, or here where no thread can be started any more (3.12: at interpreter shutdown)."""
-    try:
-        threading.Thread(target=task, name=name, daemon=True).start()
-    except RuntimeError:
-        task()
 
 
 def call(target: Target, action: RunHook) -> CheckResult:

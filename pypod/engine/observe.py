@@ -13,7 +13,7 @@ from pypod.engine.identity import engine_architecture, engine_identity
 from pypod.engine.messages import read_file
 from pypod.engine.objects import store_of
 from pypod.engine.profiles import read_profiles
-from pypod.errors import EngineError, NotFoundError
+from pypod.errors import ConflictError, EngineError, NotFoundError
 from pypod.model import env_files, history, naming
 from pypod.model.environment import hidden_words, surroundings_of, takes_secrets
 from pypod.model.hidden import without
@@ -213,9 +213,12 @@ def read_history(engine: Engine, pause_container: str) -> History:
     """What the journal in a pause's log tells.
 
     Raises:
-        NotFoundError: the pause is gone.
+        NotFoundError: the pause is gone, or about to be.
     """
-    stream = engine.logs(pause_container)
+    try:
+        stream = engine.logs(pause_container)
+    except ConflictError as error:  # "dead or marked for removal"
+        raise NotFoundError(error.verb, error.target, error.detail, status=error.status) from error
     data = bytearray()
     try:
         while (frame := stream.read()) is not None:

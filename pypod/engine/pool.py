@@ -16,6 +16,16 @@ from typing import Protocol
 SIZE = 4
 
 Task = Callable[[], None]
+Spawn = Callable[[Task], None]
+"""Gives a task a thread."""
+
+
+def on_thread(task: Task, name: str = "pypod-hook") -> None:
+    """Run it on a thread of its own, or here where no thread can be started any more (3.12: at interpreter shutdown)."""
+    try:
+        threading.Thread(target=task, name=name, daemon=True).start()
+    except RuntimeError:
+        task()
 
 
 class Pool(Protocol):

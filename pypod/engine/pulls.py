@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from pypod.engine.api import Closable, Engine, Progress
 from pypod.engine.clock import Clock
-from pypod.engine.hooks import Spawn, on_thread
+from pypod.engine.pool import Spawn, on_thread
 from pypod.errors import EngineUnavailableError, ImagePullError, PypodError
 from pypod.model.credentials import Login
 

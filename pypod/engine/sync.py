@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pypod.engine import checks, messages, observe, recording
+from pypod.engine import checks, gate, messages, observe, recording
 from pypod.engine.api import Engine
 from pypod.engine.channel import Channel
 from pypod.engine.checks import CheckResult, Verdict
 from pypod.engine.clock import SYSTEM, Clock
 from pypod.engine.executor import ActionResult, Execution, Handlers
-from pypod.engine.hooks import HookRunner, Spawn, on_thread, target_of
-from pypod.engine.pool import ACTIONS, FAST_PROBES, PROBES, Pool, WorkerPool
+from pypod.engine.hooks import HookRunner, target_of
+from pypod.engine.pool import ACTIONS, FAST_PROBES, PROBES, Pool, Spawn, WorkerPool, on_thread
 from pypod.engine.prober import Prober
 from pypod.engine.pulls import PullRunner, pull_thread
 from pypod.engine.recording import Recorder
@@ -254,6 +254,7 @@ class PodSync:
             self._actions,
             handlers=self._handlers(),
             on_result=lambda result: self._record(result, execution, starting=starting),
+            sandboxes=gate.of(self.engine, self.desired.spec.network),
         )
         timer = self.clock.call_at(deadline, execution.cancel) if deadline is not None else None
         self._execution = execution

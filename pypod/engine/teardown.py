@@ -5,20 +5,21 @@ It works from any process and at interpreter exit; two at once help each other.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
-from pypod.engine import observe
+from pypod.engine import gate, observe
 from pypod.engine.api import Engine
 from pypod.engine.channel import Channel
 from pypod.engine.clock import SYSTEM, Clock
 from pypod.engine.executor import ActionResult, Execution, Handlers
-from pypod.engine.hooks import HookRunner, Spawn, on_thread
-from pypod.engine.pool import ACTIONS, WorkerPool
+from pypod.engine.hooks import HookRunner
+from pypod.engine.pool import ACTIONS, Spawn, WorkerPool, on_thread
 from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError, TeardownError
 from pypod.model import journal, naming, stopping
 from pypod.model.naming import PodKey
-from pypod.model.plan import KillContainer, Plan, RunHook, Write
+from pypod.model.plan import KillContainer, Plan, RemoveContainer, RunHook, Write
 from pypod.model.spec import PodSpec
 from pypod.model.state import NetworkInfo, PodObservation
 
@@ -118,7 +119,7 @@ class Teardown:
             if now > self._give_up:
                 raise TeardownError(f"pod '{self._key.full_name}'", self._leftovers(seen))
             plan = self._plan(seen, now)
-            failed = self._execute(plan) if plan else False
+            failed = self._execute_alone(plan) if plan else False
             if failed:
                 pause = min(pause * 2, 1.0)
                 self._clock.sleep(pause)
@@ -167,6 +168,13 @@ class Teardown:
             now=now,
             kill=self._kill,
         )
+
+    def _execute_alone(self, plan: Plan) -> bool:
+        """Where its sandbox leaves an isolated network, at a time when no other one does."""
+        network = gate.of(self._engine, self._network)
+        leaves = any(isinstance(step.action, RemoveContainer) for step in plan.steps)
+        with network.alone() if network is not None and leaves else contextlib.nullcontext():
+            return self._execute(plan)
 
     def _execute(self, plan: Plan) -> bool:
         """Whether an action failed: then the engine is not asked again in a hurry."""

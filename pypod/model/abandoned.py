@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pypod.model import naming
 from pypod.model.naming import Owner
-from pypod.model.state import LEASE_LOST, ContainerInfo, ContainerState, VolumeInfo
+from pypod.model.state import LEASE_LOST, ContainerInfo, ContainerState, NetworkInfo, VolumeInfo
 
 NEVER_STARTED_AGE = 600.0
-"""Seconds after which a pod without a started sandbox is taken for one whose maker died in between."""
+"""Seconds after which a pod without a started sandbox is taken for one whose maker died in between; and an isolated network
+without a pod, too."""
 UNPROVEN_LOSS = 5.0
 """Seconds that a lost lease must be old where its owner cannot be looked at from here. The engine's own end loses the lease,
 too; an owner that lives has made a new sandbox by then."""
@@ -53,6 +54,23 @@ def judge(
     if _never_started(containers, pause) and now > created + NEVER_STARTED_AGE:
         return "it was never started"
     return ""
+
+
+def unused_networks(networks: Iterable[NetworkInfo], used: Collection[str], now: float) -> list[NetworkInfo]:
+    """The isolated networks on which there is no pod, nor will be one that is just being made.
+
+    Args:
+        networks: of the engine.
+        used: the names of those that a pod belongs on, running or not.
+        now: Unix seconds.
+    """
+    return [
+        network
+        for network in networks
+        if (name := naming.network_of(network.labels))
+        and name not in used
+        and now > network.created_at + NEVER_STARTED_AGE
+    ]
 
 
 def _never_started(containers: Sequence[ContainerInfo], pause: ContainerInfo | None) -> bool:

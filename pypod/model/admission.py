@@ -5,9 +5,8 @@ Sources: pkg/kubelet/sysctl/allowlist.go, pkg/security/apparmor/validate.go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pypod.model.confinement import effective
+from pypod.model.records import record
 from pypod.model.security import ProfileType
 from pypod.model.spec import PodSpec
 from pypod.model.state import PodObservation
@@ -38,7 +37,7 @@ APP_ARMOR = "name=apparmor"
 """Among an engine's security options: its host has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Refusal:
     """Why the pod is not made, in Kubernetes' words."""
 

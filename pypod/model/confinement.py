@@ -7,10 +7,10 @@ verifyRunAsNonRoot, cri-dockerd core/security_context.go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pypod.model.containers import Container
 from pypod.model.naming import PodKey
+from pypod.model.records import record
 from pypod.model.security import (
     AppArmorProfile,
     ProcMount,
@@ -25,7 +25,7 @@ from pypod.model.spec import PodSpec
 ROOT = "0"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Confinement:
     """What a container may do beyond, or short of, what the engine lets every container do.
 
@@ -45,7 +45,7 @@ class Confinement:
     unmasked_proc: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Effective:
     """What holds for a container of what may stand in both contexts: its own word, else its pod's."""
 

@@ -12,11 +12,12 @@ import binascii
 import fnmatch
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from pypod.model.object_references import Objects
 from pypod.model.objects import DOCKER_CFG, DOCKER_CONFIG_JSON, Secret
+from pypod.model.records import record
 from pypod.model.spec import PodSpec
 
 DEFAULT_REGISTRY = "index.docker.io"
@@ -25,7 +26,7 @@ DOCKER_HUB = ("docker.io", DEFAULT_REGISTRY)
 _KEYS = {DOCKER_CONFIG_JSON: ".dockerconfigjson", DOCKER_CFG: ".dockercfg"}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Login:
     """Of one user at one registry."""
 

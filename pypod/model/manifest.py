@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pypod.errors import ManifestError, Problem, spec_error
 from pypod.model import document, manifest_text, object_documents, validation, validation_objects
@@ -175,8 +175,9 @@ def key_of(found: Described) -> ObjectKey:
 # --- documents, and the items of lists -------------------------------------------------------------------------------
 
 
-class _Part(NamedTuple):
-    """One document, or an item of a List.
+@dataclasses.dataclass(frozen=True, repr=False)
+class _Part:
+    """One document, or an item of a List. It may be a Secret: it does not print.
 
     Attributes:
         path: of it in the document.
@@ -236,7 +237,7 @@ class _Pile:
         key = key_of(found)
         first = self._lines.setdefault(key, len(self.items))
         self.items.append((found, place.value.line))
-        if first == len(self.items) - 1:
+        if first == len(self.items) - 1 or not key.name:  # without a name it gets one of its own
             return []
         path = below(below("", "metadata"), "name")
         message = f"{key} is described twice, first on line {self.items[first][1]}"

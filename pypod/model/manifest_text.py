@@ -39,14 +39,15 @@ class Document:
     """One document of a text.
 
     Attributes:
-        value: what it says: None, bool, int, float, str, list, dict. Read-only: what an alias stands for is there once.
+        value: what it says: None, bool, int, float, str, list, dict. Read-only: what an alias stands for is there once. It may be
+            a Secret: it is not printed with the document.
         root: the place of the value, and of every field in it.
         findings: what is wrong or odd in the text itself, in its order; what is no `warning` is an error.
         broken: it could not be read to its end; the value is None, and the last finding says why.
         secret: it may hold what must not be shown: a Secret, or text that may be one.
     """
 
-    value: object
+    value: object = field(repr=False)
     root: Place
     findings: tuple[Finding, ...]
     broken: bool

@@ -7,10 +7,9 @@ whatever is wrong with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from pypod.errors import ManifestError, Problem
+from pypod.errors import ManifestError
 from pypod.model import validation_objects
 from pypod.model.layout import Layout, as_mapping
 from pypod.model.objects import KINDS, ConfigMap, Object, PersistentVolumeClaim, Secret
@@ -23,21 +22,6 @@ LAYOUTS: Mapping[str, Layout] = {
     Secret.kind: Layout(Secret, Secret.kind),
     PersistentVolumeClaim.kind: Layout(PersistentVolumeClaim, PersistentVolumeClaim.kind, "spec"),
 }
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What came of a document.
-
-    Attributes:
-        found: the object, as far as it could be read; None: it is none.
-        problems: what makes it unusable.
-        warnings: what does not.
-    """
-
-    found: Object | None
-    problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
 
 
 def from_document(document: object, source: str) -> Object:

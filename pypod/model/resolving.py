@@ -9,10 +9,10 @@ Source: pkg/kubelet/network/dns/dns.go, GetPodDNS, appendDNSConfig, formDNSSearc
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pypod.model import naming
 from pypod.model.network import DNSConfig, DNSPolicy
+from pypod.model.records import record
 from pypod.model.spec import PodSpec
 from pypod.model.validation_network import MOST_NAMESERVERS, MOST_SEARCH_CHARACTERS, MOST_SEARCHES
 
@@ -27,7 +27,7 @@ FALLBACK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Complaint:
     """Why something of it is not as it was asked for: an event."""
 
@@ -35,7 +35,7 @@ class Complaint:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Resolver:
     """What an engine is told; empty: as its host has it.
 

@@ -85,6 +85,7 @@ class NetworkInfo:
     driver: str
     subnets: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+    created_at: float = 0.0
 
     @property
     def gateway(self) -> str:

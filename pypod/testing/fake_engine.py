@@ -154,7 +154,7 @@ class FakeEngine(Controls):
         """The ID. Raises `SubnetInUseError`."""
         with self._core.condition:
             self._called("create_network", request.name)
-            return self._runtime.networks.create(request)
+            return self._runtime.networks.create(request, self.clock.now())
 
     def remove_network(self, network: str) -> None:
         """Raises `NotFoundError`; `ConflictError` while a running container is on it."""

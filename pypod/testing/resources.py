@@ -181,7 +181,7 @@ class Networks:
         """All, in the order of their making."""
         return [network.info for network in self._by_id.values()]
 
-    def create(self, request: NetworkRequest) -> str:
+    def create(self, request: NetworkRequest, now: float) -> str:
         """Refused only for its subnet."""
         try:
             subnet = ipaddress.ip_network(request.subnet)
@@ -194,7 +194,7 @@ class Networks:
             raise SubnetInUseError("create network", request.name, detail, status=403)
         self._made += 1
         made = digest("network", request.name, request.subnet, self._made)
-        return self._add(NetworkInfo(made, request.name, "bridge", (str(subnet),), dict(request.labels)))
+        return self._add(NetworkInfo(made, request.name, "bridge", (str(subnet),), dict(request.labels), now))
 
     def get(self, network: str, verb: str) -> FakeNetwork:
         """By ID, name or the start of an ID."""

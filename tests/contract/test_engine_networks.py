@@ -111,6 +111,7 @@ class TestNetworks:
         (info,) = [found for found in engine.networks() if found.id == made]
         assert (info.name, info.driver, info.subnets) == (contract.name("net"), "bridge", (subnet,))
         assert info.labels == contract.labels
+        assert abs(info.created_at - engine.info().system_time) < 30
         engine.remove_network(made)
         assert made not in {found.id for found in engine.networks()}
         with pytest.raises(NotFoundError):

@@ -118,7 +118,7 @@ def test_it_is_never_restarted_and_counts_for_nothing(pod: Pod, look: Look) -> N
 
 def test_a_finished_pod_is_finished_though_it_runs(namespace: str) -> None:
     """And it ends with it, as with a kubelet."""
-    wait = ["sh", "-c", "until [ -e /go ]; do sleep 0.05; done"]
+    wait = ["sh", "-c", "until [ -e /go ]; do sleep 0.05; done; sleep 0.3"]
     members = [Container("one", BUSYBOX, command=wait)]
     with Pod(
         "job",

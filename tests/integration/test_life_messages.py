@@ -12,7 +12,7 @@ from typing import Any
 import docker
 import pytest
 
-from pypod import Container, ImageError, Phase, Pod
+from pypod import Container, ImageError, Phase, Pod, PodNotRunningError
 from pypod.model.spec import MessagePolicy
 from pypod.model.status import Running, Terminated, Waiting
 from tests.images import BUSYBOX
@@ -218,6 +218,10 @@ def test_images_that_cannot_be_had_hold_up_nothing_else(namespace: str, witness:
         try:
             caller, _ = server.accept()
             eventually(lambda: witness.attempts("app") == [0], "what has its image runs meanwhile")
+            eventually(lambda: isinstance(pod.refresh().container("app").state, Running), "it does")
+            with contextlib.suppress(PodNotRunningError):  # its end may be faster than the command's
+                pod.exec(["touch", "/go"], "app")
+            eventually(lambda: witness.attempts("app") == [0, 1], "it is restarted while the pull goes on")
             begun = time.time()
             server.close()
             caller.close()
@@ -234,7 +238,7 @@ def test_images_that_cannot_be_had_hold_up_nothing_else(namespace: str, witness:
             assert pod.status.phase is Phase.PENDING  # although one runs
             assert isinstance(pod.status.container("app").state, Running)
             assert pod.exec(["echo", "here"], "app").stdout == "here\n"
-            assert [each.restart_count for each in pod.status.container_statuses] == [0, 0, 0, 0]
+            assert [each.restart_count for each in pod.status.container_statuses] == [0, 0, 0, 1]
         finally:
             pod.stop()
 

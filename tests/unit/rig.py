@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pypod.engine import observe
-from pypod.engine.hooks import Spawn
-from pypod.engine.pool import InlinePool
+from pypod.engine.pool import InlinePool, Spawn
 from pypod.engine.sync import Look, PodSync
 from pypod.errors import EngineUnavailableError
 from pypod.model import naming

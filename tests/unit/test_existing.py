@@ -9,7 +9,14 @@ import pytest
 
 from pypod import Container, Pod, Probe, background, connecting, existing, lifetime
 from pypod.engine.sync import PodSync
-from pypod.errors import EngineUnavailableError, ImageError, PodExistsError, PodStartError, PodTimeoutError
+from pypod.errors import (
+    ConflictError,
+    EngineUnavailableError,
+    ImageError,
+    PodExistsError,
+    PodStartError,
+    PodTimeoutError,
+)
 from pypod.model import naming
 from pypod.model.spec import PodSpec, RestartPolicy
 from pypod.testing import FakeEngine
@@ -227,6 +234,17 @@ def test_an_engine_that_goes_away_is_told(engine: FakeEngine, there: There) -> N
     engine.inject("containers", UNAVAILABLE)
     with pytest.raises(EngineUnavailableError):
         pod.start(detach=True)
+
+
+def test_a_journal_that_is_just_going_is_no_error(engine: FakeEngine, there: There) -> None:
+    """The sandbox was made again, and the old one, which was listed as the newest, is being removed (seen on 20.10)."""
+    pod = pod_of(engine, READY)
+    theirs = there.comes(pod.spec, leased=False)
+    live_for(engine, theirs, 1)
+    detail = "can not get logs from container which is dead or marked for removal"
+    engine.inject("logs", ConflictError("read logs of container", "pause", detail, status=409))
+    pod.start(detach=True)
+    assert pod.status.ready_count == 1
 
 
 def test_a_job_that_was_done_was_started(engine: FakeEngine, there: There) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -101,32 +100,6 @@ def test_it_is_run_with_its_handler_and_its_time(monkeypatch: pytest.MonkeyPatch
     rig.runner.begin(ACTION, SEEN)
     rig.go_on()
     assert asked == [("id", ACTION.handler, 5.0)]
-
-
-def test_each_has_a_thread_of_its_own() -> None:
-    told: list[str] = []
-    both, ended = threading.Barrier(2, timeout=PATIENCE), threading.Semaphore(0)
-
-    def meet() -> None:
-        both.wait()
-        told.append(threading.current_thread().name)
-        ended.release()
-
-    for _ in range(2):
-        hooks.on_thread(meet)
-    for _ in range(2):
-        assert ended.acquire(timeout=PATIENCE)
-    assert told == ["pypod-hook", "pypod-hook"]
-
-
-def test_where_no_thread_can_be_started_it_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread at interpreter shutdown")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    ran: list[int] = []
-    hooks.on_thread(lambda: ran.append(threading.get_ident()))
-    assert ran == [threading.get_ident()]
 
 
 def test_a_target_is_the_container_and_what_its_pod_has() -> None:

@@ -13,6 +13,7 @@ from pypod.errors import InvalidNameError, ManifestError, SpecError
 from pypod.model import manifest, other_kinds
 from pypod.model.levels import Level
 from pypod.model.manifest import load_all, read
+from pypod.model.manifest_text import read as read_text
 from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
 from pypod.model.spec import Container, PodSpec
 from pypod.model.strictness import Strictness
@@ -355,3 +356,8 @@ def test_what_a_claim_says_of_its_storage_is_told_of() -> None:
         "spec.selector",
     ]
     assert warned(CLAIM + "  storageClassName: ''\n") == []
+
+
+def test_nothing_on_the_way_prints_a_secret() -> None:
+    loaded = read(LOGIN)
+    assert HIDDEN not in repr(loaded) + str(loaded) + repr(read_text(LOGIN))

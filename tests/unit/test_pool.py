@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pypod.engine.pool import WorkerPool
+from pypod.engine.pool import WorkerPool, on_thread
 
 PATIENCE = 5.0
 
@@ -98,3 +98,32 @@ def test_a_forked_child_makes_threads_of_its_own(monkeypatch: pytest.MonkeyPatch
     pool.submit(ran.set)
     assert ran.wait(PATIENCE)
     busy.set()
+
+
+# threads of their own
+
+
+def test_each_has_a_thread_of_its_own() -> None:
+    told: list[str] = []
+    both, ended = threading.Barrier(2, timeout=PATIENCE), threading.Semaphore(0)
+
+    def meet() -> None:
+        both.wait()
+        told.append(threading.current_thread().name)
+        ended.release()
+
+    for _ in range(2):
+        on_thread(meet)
+    for _ in range(2):
+        assert ended.acquire(timeout=PATIENCE)
+    assert told == ["pypod-hook", "pypod-hook"]
+
+
+def test_where_no_thread_can_be_started_it_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    ran: list[int] = []
+    on_thread(lambda: ran.append(threading.get_ident()))
+    assert ran == [threading.get_ident()]

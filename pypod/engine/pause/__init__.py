@@ -1,6 +1,6 @@
 """The embedded pause image: what the first container of every pod runs, with no registry needed to get it.
 
-The image is one static binary of about 10 KB (`pause.c` says what it does), built for each architecture by
+The image is one static binary of about 15 KB (`pause.c` says what it does), built for each architecture by
 `scripts/build-pause` and checked in under `bin/`. This module wraps it into an archive that `docker load`
 takes.
 

@@ -1,0 +1,128 @@
+"""Of sandboxes that come to an isolated network and leave it at the same moment, one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from pypod.engine import gate
+from pypod.engine.sync import PodSync
+from pypod.engine.teardown import Teardown
+from pypod.errors import ConflictError
+from pypod.model.desired import Desired
+from pypod.model.naming import PodKey
+from pypod.model.requests import PodIdentity
+from pypod.model.spec import Container, PodSpec
+from pypod.testing import FakeEngine
+from tests.unit.rig import IDENTITY, settle
+
+PATIENCE = 5.0
+MEETING = 0.1
+"""Seconds for which one that comes or goes waits for another one to do it at the same time."""
+
+
+class Miscounting(FakeEngine):
+    """As 20.10: sandboxes that come or go at the same moment make it count a network's endpoints wrong, and it removes none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_image("app:1")
+        self.meeting = threading.Barrier(2)
+        self.is_wrong = False
+
+    def start_container(self, container: str) -> None:
+        super().start_container(container)
+        if "_pause_" in container:
+            self._comes_or_goes()
+
+    def remove_container(self, container: str) -> None:
+        leaves = "_pause_" in self.container(container).name
+        super().remove_container(container)
+        if leaves:
+            self._comes_or_goes()
+
+    def _comes_or_goes(self) -> None:
+        try:
+            self.meeting.wait(MEETING)
+        except threading.BrokenBarrierError:
+            self.meeting.reset()
+        else:
+            self.is_wrong = True
+
+    def remove_network(self, network: str) -> None:
+        if self.is_wrong:
+            raise ConflictError("remove network", network, "has active endpoints", status=403)
+        super().remove_network(network)
+
+
+def pods_on(engine: FakeEngine, network: str) -> list[PodSync]:
+    found = []
+    for name in ("one", "two"):
+        spec = PodSpec(name, (Container("web", "app:1"),), network=network)
+        identity = PodIdentity(PodKey("default", name, f"{name}-0123456789"), IDENTITY.owner, leased=True)
+        found.append(PodSync(engine, Desired(spec, identity), clock=engine.clock))
+        engine.add_image("app:1")
+    return found
+
+
+def at_once(tasks: list[Callable[[], object]]) -> None:
+    raised: list[BaseException] = []
+
+    def run(task: Callable[[], object]) -> None:
+        try:
+            task()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(task,), daemon=True) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    assert raised == []
+
+
+@pytest.mark.parametrize("network", ["ci", ""], ids=["isolated", "flat"])
+def test_sandboxes_come_to_an_isolated_network_and_leave_it_one_by_one(network: str) -> None:
+    """The flat one is never removed, and need not be counted right."""
+    engine = Miscounting()
+    pods = pods_on(engine, network)
+    pods[0].run_once()  # the pause image, and the network
+    at_once([lambda pod=pod: settle(pod) for pod in pods])  # type: ignore[misc]
+    assert all(pod.refresh().ready_count == 1 for pod in pods)
+    at_once(
+        [
+            Teardown(engine, pod.desired.identity.key, clock=engine.clock, spec=pod.desired.spec).run
+            for pod in pods
+        ]
+    )
+    assert engine.containers({}) == []
+    assert engine.is_wrong == (network == "")
+    left = {found.name for found in engine.networks()} - {"bridge", "host", "none"}
+    assert left == ({"pypod"} if network == "" else set())
+
+
+def test_one_that_hangs_does_not_hold_up_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "PATIENCE", 0.01)
+    network = gate.Gate()
+    entered: list[str] = []
+    with network.alone():
+        at_once([lambda: enter(network, entered)])
+        assert entered == ["it goes on"]
+    with network.alone():
+        pass
+
+
+def enter(network: gate.Gate, entered: list[str]) -> None:
+    with network.alone():
+        entered.append("it goes on")
+
+
+def test_each_network_of_each_engine_has_one() -> None:
+    one, two = FakeEngine(), FakeEngine()
+    assert gate.of(one, "") is None
+    assert gate.of(one, "ci") is gate.of(one, "ci")
+    assert len({id(gate.of(engine, name)) for engine in (one, two) for name in ("ci", "other")}) == 4
