@@ -34,9 +34,9 @@ from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surr
 from pypod.model.hidden import Hidden, without
 from pypod.model.naming import Role
 from pypod.model.referring import logins_of, variables_of
+from pypod.model.refusals import refusal
 from pypod.model.requests import ContainerRequest, Sandbox, member_request
 from pypod.model.spec import Container, PullPolicy
-from pypod.model.starting_members import refusal
 from pypod.model.state import ContainerInfo, PodObservation
 from pypod.model.status import Phase
 from pypod.model.volume_setup import places_of

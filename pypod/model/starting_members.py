@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pypod.model import confinement, env_files, hosts, image_names, restarts
+from pypod.model import env_files, hosts, image_names, restarts
 from pypod.model.desired import Desired
 from pypod.model.environment import (
     CONFIG_ERROR,
@@ -32,6 +32,7 @@ from pypod.model.plan import (
     StartContainer,
     Write,
 )
+from pypod.model.refusals import refusal
 from pypod.model.requests import (
     ContainerRequest,
     Sandbox,
@@ -393,20 +394,6 @@ class StartSteps:
         self.due.append(due)
         self.waiting.append(f"container {container}: {failure.reason}")
         return True
-
-
-def refusal(desired: Desired, container: Container, sandbox: Sandbox, image_user: str) -> tuple[str, str]:
-    """Why a container is not made, as reason and words; empty: it is. Asked before each instance, as by a kubelet."""
-    spec = desired.spec
-    violation = confinement.non_root_violation(spec, container, desired.identity.key, image_user)
-    if violation:
-        return CONFIG_ERROR, violation
-    if too_many := confinement.strict_violation(spec, container, image_user):
-        return CONFIG_ERROR, too_many
-    profile = confinement.seccomp_file(spec, container)
-    if profile and profile not in sandbox.profiles:
-        return "CreateContainerError", f'cannot load seccomp profile "{profile}": it is not there, or no JSON'
-    return "", ""
 
 
 def pull_cause(container: Container, observed: PodObservation, history: History) -> str:
