@@ -175,7 +175,12 @@ def test_a_pod_that_is_active_for_too_long_fails_gracefully(namespace: str, witn
 
 @pytest.mark.parametrize(
     ("image", "policy", "reason"),
-    [(ABSENT, "Never", "ErrImageNeverPull"), (NO_NAME, None, "InvalidImageName")],
+    [
+        (ABSENT, "Never", "ErrImageNeverPull"),
+        (NO_NAME, None, "InvalidImageName"),
+        ("<your-private-image>", None, "InvalidImageName"),
+        ("../containers/json", None, "InvalidImageName"),
+    ],
 )
 def test_an_image_that_can_never_be_had_fails_the_start(
     namespace: str, witness: Witness, image: str, policy: str | None, reason: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pypod.model.spec import (
     ProfileType,
     SeccompProfile,
     SecurityContext,
+    SupplementalGroupsPolicy,
 )
 from tests.images import BUSYBOX
 from tests.integration.conftest import STAY
@@ -159,6 +161,18 @@ def test_an_ephemeral_container_is_bound_as_the_pod_is(namespace: str) -> None:
     with pod_of(namespace, member(), security_context=context) as pod:
         name = pod.debug(BUSYBOX)
         assert pod.exec(["id"], name).stdout.strip() == "uid=77 gid=0(root) groups=0(root),88"
+
+
+def test_groups_of_the_image_do_not_count_where_strict_is_asked_for(namespace: str) -> None:
+    """An engine adds them to a user without a group: such a container is not made."""
+    strict = SupplementalGroupsPolicy.STRICT
+    context = PodSecurityContext(
+        run_as_user=1000, run_as_group=44, supplemental_groups=(88,), supplemental_groups_policy=strict
+    )
+    with pod_of(namespace, member(), security_context=context) as pod:
+        assert sorted(pod.exec(["id", "-G"]).stdout.split()) == ["44", "88"]
+    with pytest.raises(PodStartError, match=r"CreateContainerConfigError: .*runAsGroup is needed"):
+        pod_of(namespace, member(), security_context=replace(context, run_as_group=None)).start()
 
 
 def test_sysctls(namespace: str) -> None:

@@ -8,9 +8,16 @@ from typing import Any
 
 import pytest
 
-from pypod.model import naming
+from pypod.model import image_names, naming
 from pypod.model.journal import ContainerFailed
-from pypod.model.spec import Container, HostAlias, PodSecurityContext, PodSpec, Volume
+from pypod.model.spec import (
+    Container,
+    HostAlias,
+    PodSecurityContext,
+    PodSpec,
+    SupplementalGroupsPolicy,
+    Volume,
+)
 from pypod.model.state import ContainerInfo, ImageInfo, VolumeInfo
 from tests.unit.pods import HERE, KEY, NOW, Case, member, pause, seen, told
 from tests.unit.pods import started as was_started
@@ -30,6 +37,17 @@ WORDS = (
     "container has runAsNonRoot and image will run as root "
     '(pod: "shop_default(0123456789abcdef)", container: web)'
 )
+STRICT = with_(
+    security_context=PodSecurityContext(
+        run_as_user=33, supplemental_groups_policy=SupplementalGroupsPolicy.STRICT
+    )
+)
+NO_GROUP = (
+    "supplementalGroupsPolicy is Strict, and an engine adds the groups of the image's /etc/group where a user has no"
+    " group given: runAsGroup is needed (container: web, user: 33)"
+)
+NO_NAME = "<your-image>"
+INVALID = image_names.refusal(NO_NAME)
 USERS = {**HERE, "busybox:1": ImageInfo("sha256:busybox:1", ("busybox:1",), user="33")}
 MESSAGES = (VolumeInfo(naming.volume_name(KEY, naming.MESSAGES), {}, NOW, "/var/m"),)
 
@@ -56,6 +74,23 @@ CASES = {
             was_started("log"),
             ContainerFailed(NOW - 7, "web", "CreateContainerConfigError", WORDS, untried=True),
         ),
+    ),
+    "No group of the image's is added: it is not made where an engine would add them.": Case(
+        seen(pause(), member("log")),
+        "#1 note container web waits (CreateContainerConfigError); event Failed: "
+        f"container web cannot be made: {NO_GROUP}",
+        due=NOW + 10,
+        waiting=f"container web: CreateContainerConfigError: {NO_GROUP}",
+        spec=STRICT,
+        history=told(was_started("log")),
+    ),
+    "A name that no image can have holds up its container alone, and no engine is asked.": Case(
+        seen(pause(), member("log"), images={NO_NAME: None, **HERE}),
+        f"#1 note container web waits (InvalidImageName); event Failed: container web cannot be made: {INVALID}",
+        due=NOW + 10,
+        waiting=f"container web: InvalidImageName: {INVALID}",
+        spec=lambda spec: replace(spec, containers=(Container("web", NO_NAME), spec.containers[1])),
+        history=told(was_started("log")),
     ),
     "A pod that a kubelet rejects gets nothing.": Case(
         seen(),
