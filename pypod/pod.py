@@ -323,7 +323,9 @@ class Pod(Handle):
         sync = self._sync
         if sync is None:
             return
-        supervisor_of(sync.engine).remove(self.uid)
+        gone = supervisor_of(sync.engine).remove(self.uid)
+        if gone is not None and gone is not sync:  # the background program's, where it runs in this process
+            gone.channel.close()
         sync.release()
         if self._door is not None:
             self._door.close()

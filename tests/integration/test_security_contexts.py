@@ -198,7 +198,7 @@ def test_what_a_kubelet_forbids_is_not_made(namespace: str, raw: docker.APIClien
         pod_of(namespace, member(), security_context=context).start()
     with pytest.raises(PodStartError, match=r'RuntimeClass "nobodys" not found: the engine has .*runc'):
         pod_of(namespace, member(), runtime_class_name="nobodys").start()
-    assert not [each for each in raw.containers(all=True) if namespace in each["Names"][0]]
+    assert not [each for each in raw.containers(all=True) if namespace in str(each["Names"])]
 
 
 def test_a_runtime_by_its_name(namespace: str, raw: docker.APIClient) -> None:
