@@ -65,8 +65,15 @@ TABLE = [
     Bad(
         "a reference that is none",
         lambda ns: _start(ns, image="UPPER CASE"),
-        pypod.SpecError,
-        ("pod 'web'", "UPPER CASE", "spec.containers[1].image"),
+        # Kubernetes' API takes it, and so does a manifest's reader; its kubelet calls it InvalidImageName.
+        pypod.ImageError,
+        (
+            "{ns}/web",
+            "'bad'",
+            "InvalidImageName",
+            "UPPER CASE",
+            "[registry[:port]/]name[:tag][@digest] is expected",
+        ),
     ),
     Bad(
         "a command that does not exist",
