@@ -23,7 +23,7 @@ from benchmarks.contestants.pypods import PypodLibrary
 def contestant(who: str, pause_image: str, network_id: str) -> Contestant:
     """One that is ready to make pods."""
     found = SimpleNamespace(engine=pypod.connect(), pause_image=pause_image, network_id=network_id)
-    bench = cast(Bench, found)
+    bench = cast("Bench", found)
     return Floor(bench) if who == Floor.name else PypodLibrary(bench)
 
 
