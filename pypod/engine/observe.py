@@ -36,7 +36,13 @@ from pypod.model.wiring.state import (
 
 
 def observe(
-    engine: Engine, key: PodKey, spec: PodSpec | None = None, *, clock: Clock = SYSTEM, brief: bool = False
+    engine: Engine,
+    key: PodKey,
+    spec: PodSpec | None = None,
+    *,
+    clock: Clock = SYSTEM,
+    brief: bool = False,
+    fresh: bool = False,
 ) -> PodObservation:
     """All that the engine has of a pod, by its uid.
 
@@ -48,12 +54,13 @@ def observe(
         clock: says when.
         brief: containers as they are listed: without times, exit codes and stop signals, and perhaps with one that the engine
             has no more (see `inspect`). That saves a call for each.
+        fresh: the uid was made up just now: nothing can be there that has it, and the engine is not asked for it.
 
     Raises:
         EngineError: the engine could not be read.
     """
     at = clock.now()
-    listed = engine.containers({naming.UID: key.uid})
+    listed = [] if fresh else engine.containers({naming.UID: key.uid})
     infos = listed if brief else [info for short in listed if (info := inspect(engine, short)) is not None]
     pauses = _newest_first(info for info in infos if naming.is_pause(info.labels))
     members: dict[str, tuple[ContainerInfo, ...]] = {}
@@ -80,7 +87,7 @@ def observe(
             return _without_secrets(engine, found, spec)
     if spec is None:
         return _with_remains(engine, found)
-    found = _with_surroundings(engine, found, spec)
+    found = _with_surroundings(engine, found, spec, fresh=fresh)
     idle = [each for each in spec.all_containers if not ((info := found.newest(each.name)) and info.is_live)]
     found = replace(found, env_files=read_env_files(engine, found, spec, idle))
     return _without_secrets(engine, found, spec)
@@ -165,12 +172,14 @@ def _with_remains(engine: Engine, found: PodObservation) -> PodObservation:
     )
 
 
-def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec) -> PodObservation:
+def _with_surroundings(
+    engine: Engine, found: PodObservation, spec: PodSpec, *, fresh: bool
+) -> PodObservation:
     networks = engine.networks()
     reference = pause.reference(engine_architecture(engine))
     return replace(
         found,
-        volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
+        volumes=() if fresh else tuple(engine.volumes({naming.UID: found.key.uid})),
         claims=_claims(engine, spec),
         network=_pod_network(networks, found, spec),
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),

@@ -118,6 +118,7 @@ class PodSync:
         )
         self._reach = reach
         self._making = making
+        self._is_fresh = making
         self._actions = actions
         self._prober = Prober(
             clock,
@@ -153,7 +154,10 @@ class PodSync:
         """A caller keeps to what this answers: another thread's look may have been made earlier, and be noted later."""
         pulling = self.pulls.running
         history = self.channel.history
-        seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock)
+        fresh, self._is_fresh = self._is_fresh, False
+        seen = observe.observe(
+            self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock, fresh=fresh
+        )
         self._note_seen(seen, history)
         return Look(pulling, history, seen)
 
