@@ -82,8 +82,8 @@ _UNDERSTOOD = ("params", "data", "headers", "timeout", "allow_redirects")
 class ShortRequests(requests.Session):
     """Of a client on a local socket: what it asks goes to urllib3 as it is, over the same connections.
 
-    requests looks for proxies, cookies, redirects and passwords in each call, none of which such an engine has: of the processor time
-    of an inspection it took three quarters (0.9 ms and 0.25 ms), more than all of pypod's own.
+    requests looks for proxies, cookies, redirects and passwords in each call, none of which such an engine has: that took more than
+    half of an inspection's processor time (0.6 ms with it, 0.25 ms without).
     """
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **more: Any) -> requests.Response:
