@@ -32,7 +32,7 @@ from pypod.model.life.status import Phase
 from pypod.model.spec.pod import PodSpec
 from pypod.model.validation import copies
 from pypod.pod import Pod
-from pypod.stock import Condition, Stock, may_heal
+from pypod.stock import Health, Stock, may_heal
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +56,10 @@ class _Ready(NamedTuple):
     """One in stock, and how it was when it came."""
 
     pod: Pod
-    came: Condition
+    came: Health
 
     def is_as_it_came(self) -> bool:
-        return Condition.at(self.pod.status) == self.came
+        return Health.at(self.pod.status) == self.came
 
 
 class PodPool:
@@ -394,7 +394,7 @@ class PodPool:
                 self._doomed.append((pod, 0.0))
                 self._keep()
             else:
-                self._stock.put(_Ready(pod, Condition.at(pod.status)))
+                self._stock.put(_Ready(pod, Health.at(pod.status)))
             self._changed.notify_all()
 
     def _remove(self, pod: Pod, grace: float | None) -> None:

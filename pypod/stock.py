@@ -33,7 +33,7 @@ def may_heal(error: BaseException) -> bool:
     return isinstance(error, healing) and not isinstance(error, CommandError)
 
 
-class Condition(NamedTuple):
+class Health(NamedTuple):
     """How a pod is doing: what must not change while it waits. One whose container was restarted is not what a test expects, even
     where it is Ready again."""
 
@@ -43,7 +43,7 @@ class Condition(NamedTuple):
     restarts: int
 
     @classmethod
-    def at(cls, status: PodStatus) -> Condition:
+    def at(cls, status: PodStatus) -> Health:
         every = (*status.init_container_statuses, *status.container_statuses)
         return cls(
             status.phase,
@@ -109,6 +109,7 @@ class Stock(Generic[Item]):
         self.starting -= 1
         self._failures += 1
         self.error, self._told = error, False
+        self._retry = self._retry and self._heals(error)
 
     # what is there
 
