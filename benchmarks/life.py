@@ -24,8 +24,8 @@ from pypod import Container, Pod, Probe
 from pypod.engine import observe
 from pypod.engine.api import Engine
 from pypod.model.naming import PodKey
-from pypod.model.requests import ContainerRequest
-from pypod.model.state import PodObservation
+from pypod.model.wiring.requests import ContainerRequest
+from pypod.model.wiring.state import PodObservation
 
 SERVER = """\
 import http.server, sys, time

@@ -43,13 +43,13 @@ if TYPE_CHECKING:
     from pypod.finding import get
     from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
     from pypod.loading import load
-    from pypod.model.handlers import Hook, Lifecycle, Probe
-    from pypod.model.journal import Event
-    from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
-    from pypod.model.references import Template
-    from pypod.model.resources import Resources
+    from pypod.model.life.journal import Event
+    from pypod.model.life.status import ContainerStatus, Phase, PodStatus
     from pypod.model.results import ExecResult
-    from pypod.model.spec import (
+    from pypod.model.schema.references import Template
+    from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+    from pypod.model.spec.objects import ConfigMap, PersistentVolumeClaim, Secret
+    from pypod.model.spec.pod import (
         AppArmorProfile,
         AzureFileSource,
         BackoffProfile,
@@ -108,7 +108,7 @@ if TYPE_CHECKING:
         Volume,
         VolumeMount,
     )
-    from pypod.model.status import ContainerStatus, Phase, PodStatus
+    from pypod.model.spec.resources import Resources
     from pypod.pod import Pod
     from pypod.storing import apply, delete_object, get_object, list_objects
     from pypod.sweeping import Swept, sweep
@@ -270,21 +270,21 @@ _HOMES = {
         "list",
     ),
     "pypod.loading": ("load",),
-    "pypod.model.handlers": (
+    "pypod.model.spec.handlers": (
         "Hook",
         "Lifecycle",
         "Probe",
     ),
-    "pypod.model.journal": ("Event",),
-    "pypod.model.objects": (
+    "pypod.model.life.journal": ("Event",),
+    "pypod.model.spec.objects": (
         "ConfigMap",
         "PersistentVolumeClaim",
         "Secret",
     ),
-    "pypod.model.references": ("Template",),
-    "pypod.model.resources": ("Resources",),
+    "pypod.model.schema.references": ("Template",),
+    "pypod.model.spec.resources": ("Resources",),
     "pypod.model.results": ("ExecResult",),
-    "pypod.model.spec": (
+    "pypod.model.spec.pod": (
         "AppArmorProfile",
         "BackoffProfile",
         "Capabilities",
@@ -343,7 +343,7 @@ _HOMES = {
         "Volume",
         "VolumeMount",
     ),
-    "pypod.model.status": (
+    "pypod.model.life.status": (
         "ContainerStatus",
         "Phase",
         "PodStatus",

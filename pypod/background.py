@@ -24,10 +24,11 @@ from pypod.engine.observe import Found
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import EngineError, EngineUnavailableError, PypodError
-from pypod.model import codec, naming
-from pypod.model.desired import Desired
-from pypod.model.requests import PodIdentity
-from pypod.model.state import ContainerState
+from pypod.model import naming
+from pypod.model.document import codec
+from pypod.model.life.desired import Desired
+from pypod.model.naming import PodIdentity
+from pypod.model.wiring.state import ContainerState
 from pypod.supervisor import supervisor_of
 from pypod.sweeping import sweep_networks, why_abandoned
 

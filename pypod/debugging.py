@@ -29,17 +29,20 @@ from pypod.errors import (
     SpecError,
     spec_error,
 )
-from pypod.model import credentials, image_names, journal, naming, validation
-from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
+from pypod.model import image_names, naming
 from pypod.model.hidden import Hidden, without
+from pypod.model.life import journal
+from pypod.model.life.refusals import refusal
+from pypod.model.life.status import Phase
+from pypod.model.life.volume_setup import places_of
 from pypod.model.naming import Role
-from pypod.model.referring import logins_of, variables_of
-from pypod.model.refusals import refusal
-from pypod.model.requests import ContainerRequest, Sandbox, member_request
-from pypod.model.spec import Container, PullPolicy
-from pypod.model.state import ContainerInfo, PodObservation
-from pypod.model.status import Phase
-from pypod.model.volume_setup import places_of
+from pypod.model.spec.pod import Container, PullPolicy
+from pypod.model.validation import validating as validation
+from pypod.model.wiring import credentials
+from pypod.model.wiring.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
+from pypod.model.wiring.referring import logins_of, variables_of
+from pypod.model.wiring.requests import ContainerRequest, Sandbox, member_request
+from pypod.model.wiring.state import ContainerInfo, PodObservation
 
 
 def made_up_name() -> str:

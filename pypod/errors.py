@@ -44,7 +44,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from pypod.model.plan import Plan
+    from pypod.model.life.plan import Plan
     from pypod.model.results import ExecResult
 
 
@@ -100,7 +100,7 @@ class SpecError(PypodError, ValueError):
     def __init__(
         self, subject: str, problems: Sequence[Problem], excerpt: Callable[[Problem], str] | None = None
     ) -> None:
-        """For `excerpt` see `pypod.model.manifest_text.Document.excerpt`: a problem's source text, where it may be shown."""
+        """For `excerpt` see `pypod.model.text.documents.Document.excerpt`: a problem's source text, where it may be shown."""
         self.subject = subject
         self.problems = tuple(problems)
         super().__init__(f"cannot accept {self._told(excerpt or (lambda problem: ''))}")

@@ -12,13 +12,13 @@ from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import NotFoundError, PodExistsError
-from pypod.model import codec, naming
-from pypod.model.desired import Desired
-from pypod.model.naming import PodKey
-from pypod.model.plan import Plan
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import PodSpec
-from pypod.model.state import ContainerInfo
+from pypod.model import naming
+from pypod.model.document import codec
+from pypod.model.life.desired import Desired
+from pypod.model.life.plan import Plan
+from pypod.model.naming import PodIdentity, PodKey
+from pypod.model.spec.pod import PodSpec
+from pypod.model.wiring.state import ContainerInfo
 from pypod.sweeping import why_abandoned
 
 

@@ -10,12 +10,12 @@ from pypod import debugging, existing, lifetime, waiting
 from pypod.engine.sync import PodSync
 from pypod.errors import PodNotRunningError
 from pypod.inside import Inside
-from pypod.model.env import Env
-from pypod.model.history import History
-from pypod.model.journal import Event
+from pypod.model.life.history import History
+from pypod.model.life.journal import Event
+from pypod.model.life.status import Phase, PodStatus
 from pypod.model.results import ExecResult
-from pypod.model.spec import Container, PodSpec, PullPolicy, VolumeMount
-from pypod.model.status import Phase, PodStatus
+from pypod.model.spec.env import Env
+from pypod.model.spec.pod import Container, PodSpec, PullPolicy, VolumeMount
 
 
 class Handle:

@@ -16,9 +16,9 @@ from pypod.errors import (
     PodNotFoundError,
     PodNotRunningError,
 )
+from pypod.model.life.status import ContainerStatus, Waiting
 from pypod.model.results import ExecResult
-from pypod.model.state import ContainerInfo
-from pypod.model.status import ContainerStatus, Waiting
+from pypod.model.wiring.state import ContainerInfo
 
 
 class Inside:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pypod.errors import ManifestWarning
-from pypod.model.strictness import Strictness
+from pypod.model.text.strictness import Strictness
 
 if TYPE_CHECKING:
-    from pypod.model.manifest import Described, Loaded
-    from pypod.model.objects import Object
-    from pypod.model.spec import PodSpec
+    from pypod.model.manifest.manifest import Described, Loaded
+    from pypod.model.spec.objects import Object
+    from pypod.model.spec.pod import PodSpec
 
 SUFFIXES = (".json", ".yaml", ".yml")
 """Of the files of a directory that are manifests, as with kubectl."""
@@ -57,7 +57,7 @@ def _sources(source: str | bytes | Path) -> list[str | bytes | Path]:
 
 def read(source: str | bytes | Path, strictness: Strictness = Strictness.STRICT) -> tuple[Loaded, str]:
     """What one file or text describes, and what errors call it; see `load`."""
-    from pypod.model import manifest  # noqa: PLC0415 (yaml takes as long to import as all of pypod)
+    from pypod.model.manifest import manifest  # noqa: PLC0415 (yaml takes as long to import as all of pypod)
 
     if _is_text(source):
         assert isinstance(source, str | bytes)
@@ -99,7 +99,7 @@ class PodWithObjects:
 
 def load_pod(source: str | bytes | Path, strictness: Strictness, stacklevel: int) -> PodWithObjects:
     """The one pod of a manifest; raises and warns as `load`."""
-    from pypod.model import manifest  # noqa: PLC0415 (as above)
+    from pypod.model.manifest import manifest  # noqa: PLC0415 (as above)
 
     loaded, name = read(source, strictness)
     spec = manifest.the_pod(loaded, name)

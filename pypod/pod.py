@@ -20,16 +20,16 @@ from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import PodExistsError, Problem, PypodError, SpecError, spec_error
 from pypod.handle import Handle
-from pypod.model import naming, validation
-from pypod.model.desired import Desired
-from pypod.model.journal import HandedOver
-from pypod.model.naming import PodKey
-from pypod.model.objects import Object
-from pypod.model.plan import Plan
-from pypod.model.pod_arguments import PodOptions, spec_of
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import BackoffProfile, Container, PodSpec, RestartPolicy, Volume
-from pypod.model.strictness import Strictness
+from pypod.model import naming
+from pypod.model.life.desired import Desired
+from pypod.model.life.journal import HandedOver
+from pypod.model.life.plan import Plan
+from pypod.model.naming import PodIdentity, PodKey
+from pypod.model.spec.arguments import PodOptions, spec_of
+from pypod.model.spec.objects import Object
+from pypod.model.spec.pod import BackoffProfile, Container, PodSpec, RestartPolicy, Volume
+from pypod.model.text.strictness import Strictness
+from pypod.model.validation import validating as validation
 from pypod.supervisor import supervisor_of
 
 
@@ -60,7 +60,7 @@ class Pod(Handle):
         min_ready_seconds: how long a container must stay up to count as started.
         more: every other field of a Kubernetes Pod, in snake_case: ``annotations``, ``generate_name``, ``security_context``,
             ``resources``, ``image_pull_secrets``, ``host_aliases``, ``dns_policy``, ``dns_config``, ``subdomain``, ``host_network`` ...;
-            `pypod.model.pod_arguments.PodOptions` has them all, with their types.
+            `pypod.model.spec.arguments.PodOptions` has them all, with their types.
 
     Raises:
         TypeError: there is no such argument.
@@ -177,7 +177,7 @@ class Pod(Handle):
 
     def to_manifest(self) -> str:
         """The pod as Kubernetes YAML, which `from_manifest` reads back unchanged. Its `objects` are not in it."""
-        from pypod.model import manifest  # noqa: PLC0415 (yaml takes as long to import as all of pypod)
+        from pypod.model.manifest import manifest  # noqa: PLC0415 (yaml takes as long to import as all of pypod)
 
         return manifest.dump(self._spec)
 

@@ -17,15 +17,17 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
-from pypod.model import admission, engine_needs, expansion, restart_rules
-from pypod.model.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
-from pypod.model.history import History
-from pypod.model.members import Kind
-from pypod.model.mounts import api_version
-from pypod.model.spec import HostPath, RestartPolicy
-from pypod.model.state import ContainerInfo
-from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
-from pypod.model.volume_setup import failure_words
+from pypod.model.life.history import History
+from pypod.model.life.members import Kind
+from pypod.model.life.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.life.volume_setup import failure_words
+from pypod.model.rules import engine_needs, expansion
+from pypod.model.rules.mounts import api_version
+from pypod.model.spec import restart_rules
+from pypod.model.spec.pod import HostPath, RestartPolicy
+from pypod.model.wiring import admission
+from pypod.model.wiring.environment import CONFIG_ERROR, ConfigError, environment, surroundings_of
+from pypod.model.wiring.state import ContainerInfo
 
 POLL = 0.02
 """Seconds between the first looks; each later one is a little further off, since events and probes say when to look."""

@@ -8,8 +8,8 @@ from pypod import connecting
 from pypod.engine.api import Engine
 from pypod.engine.objects import Applied, store_of
 from pypod.errors import Problem, SpecError
-from pypod.model import validation_objects
-from pypod.model.objects import KINDS, ConfigMap, Object, ObjectKey, PersistentVolumeClaim, Secret
+from pypod.model.spec.objects import KINDS, ConfigMap, Object, ObjectKey, PersistentVolumeClaim, Secret
+from pypod.model.validation import objects as validation_objects
 from pypod.model.wording import did_you_mean, show
 
 KindOf = TypeVar("KindOf", bound=ConfigMap | Secret | PersistentVolumeClaim)

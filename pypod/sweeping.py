@@ -11,8 +11,9 @@ from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.engine.teardown import Teardown
 from pypod.errors import EngineError, EngineUnavailableError, NotFoundError, TeardownError
-from pypod.model import abandoned, naming
-from pypod.model.state import ContainerInfo
+from pypod.model import naming
+from pypod.model.life import abandoned
+from pypod.model.wiring.state import ContainerInfo
 
 log = logging.getLogger(__name__)
 

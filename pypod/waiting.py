@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pypod import starting
 from pypod.errors import PodNotRunningError, PodTimeoutError
-from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated
+from pypod.model.life.status import ContainerStatus, Phase, PodStatus, Running, Terminated
 
 POLL = 0.03
 """Seconds between looks: a look is a few calls of a millisecond."""

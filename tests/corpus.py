@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pypod.model import manifest_text
+from pypod.model.text import documents as manifest_text
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(os.environ.get("PYPOD_CORPUS") or ROOT.parent / "shared" / "corpus")

@@ -10,9 +10,10 @@ from pypod.cli.files import Item
 from pypod.engine.api import Engine
 from pypod.engine.objects import store_of
 from pypod.errors import ObjectError, ObjectNotFoundError
-from pypod.model import manifest, validation_objects
-from pypod.model.manifest import Described
-from pypod.model.spec import PodSpec
+from pypod.model.manifest import manifest
+from pypod.model.manifest.manifest import Described
+from pypod.model.spec.pod import PodSpec
+from pypod.model.validation import objects as validation_objects
 
 EXIT_DIFFERENT = 1
 EXIT_CANNOT_COMPARE = 2

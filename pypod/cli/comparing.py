@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from pypod.model import manifest
-from pypod.model.manifest import Described
-from pypod.model.objects import Secret
-from pypod.model.text_writer import to_yaml
+from pypod.model.manifest import manifest
+from pypod.model.manifest.manifest import Described
+from pypod.model.spec.objects import Secret
+from pypod.model.text.writer import to_yaml
 
 HIDDEN = "***"
 

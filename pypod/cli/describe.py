@@ -11,15 +11,15 @@ import pypod
 from pypod.cli import common, tables
 from pypod.cli.describe_container import Known, describe_container
 from pypod.errors import NotFoundError
-from pypod.model.downward import PodFacts
-from pypod.model.spec import EmptyDir, HostPath, Medium
+from pypod.model.rules.downward import PodFacts
+from pypod.model.spec.pod import EmptyDir, HostPath, Medium
 
 if TYPE_CHECKING:
     from pypod import Pod
     from pypod.engine.api import Engine
-    from pypod.model.journal import Event
-    from pypod.model.spec import Volume
-    from pypod.model.status import Condition
+    from pypod.model.life.journal import Event
+    from pypod.model.life.status import Condition
+    from pypod.model.spec.pod import Volume
 
 WIDTH = 18
 """Of the column of names."""

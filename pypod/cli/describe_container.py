@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from pypod.cli import tables
 from pypod.cli.describe_variables import describe_variables
-from pypod.model.handlers import ExecAction, GRPCAction, HTTPGetAction, SleepAction
-from pypod.model.history import Record
-from pypod.model.status import Running, Terminated, Waiting
+from pypod.model.life.history import Record
+from pypod.model.life.status import Running, Terminated, Waiting
+from pypod.model.spec.handlers import ExecAction, GRPCAction, HTTPGetAction, SleepAction
 
 if TYPE_CHECKING:
-    from pypod.model.downward import PodFacts
-    from pypod.model.handlers import HookHandler, Probe, ProbeHandler
-    from pypod.model.history import History
-    from pypod.model.resources import ResourceList
-    from pypod.model.spec import Container
-    from pypod.model.status import ContainerStatus
+    from pypod.model.life.history import History
+    from pypod.model.life.status import ContainerStatus
+    from pypod.model.rules.downward import PodFacts
+    from pypod.model.spec.handlers import HookHandler, Probe, ProbeHandler
+    from pypod.model.spec.pod import Container
+    from pypod.model.spec.resources import ResourceList
 
 COLUMN = 20
 """Where values begin."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pypod.model.downward import field_value, resource_value
-from pypod.model.references import written
-from pypod.model.spec import (
+from pypod.model.rules.downward import field_value, resource_value
+from pypod.model.schema.references import written
+from pypod.model.spec.pod import (
     ConfigMapEnvSource,
     ConfigMapKeyRef,
     FieldRef,
@@ -21,8 +21,8 @@ from pypod.model.spec import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pypod.model.downward import PodFacts
-    from pypod.model.spec import Container, EnvFrom, EnvVar
+    from pypod.model.rules.downward import PodFacts
+    from pypod.model.spec.pod import Container, EnvFrom, EnvVar
 
 
 def describe_variables(container: Container, facts: PodFacts) -> list[str]:

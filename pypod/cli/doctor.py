@@ -17,7 +17,7 @@ from pypod.model import naming
 from pypod.sweeping import why_abandoned
 
 if TYPE_CHECKING:
-    from pypod.model.state import EngineInfo
+    from pypod.model.wiring.state import EngineInfo
 
 OLDEST_API = (1, 41)
 PODMAN = "not Docker: detached pods and termination messages do not work (docs/engine-facts.md, Podman)"

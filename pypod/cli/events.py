@@ -15,7 +15,7 @@ from pypod.errors import PodNotFoundError
 if TYPE_CHECKING:
     from pypod import Pod
     from pypod.engine.api import Engine
-    from pypod.model.journal import Event
+    from pypod.model.life.journal import Event
 
 LOOK_EVERY = 0.1
 """Seconds between two looks at the journals while they are watched."""

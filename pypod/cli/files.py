@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pypod import PodSpec, PypodError, loading
 from pypod.cli import common
-from pypod.model import manifest
-from pypod.model.manifest import Described, Loaded
-from pypod.model.objects import Object, ObjectKey
-from pypod.model.strictness import Strictness
+from pypod.model.manifest import manifest
+from pypod.model.manifest.manifest import Described, Loaded
+from pypod.model.spec.objects import Object, ObjectKey
+from pypod.model.text.strictness import Strictness
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"

@@ -10,10 +10,10 @@ from typing import Any
 import pypod
 from pypod import ConfigMap, PersistentVolumeClaim, PypodError, Secret
 from pypod.cli import common, tables
-from pypod.model import manifest
-from pypod.model.object_records import claim_volume
-from pypod.model.objects import Object
-from pypod.model.text_writer import to_yaml
+from pypod.model.manifest import manifest
+from pypod.model.spec.objects import Object
+from pypod.model.text.writer import to_yaml
+from pypod.model.wiring.object_records import claim_volume
 from pypod.storing import WORDS
 
 _PODS = ("pod", "pods", "po")

@@ -11,7 +11,7 @@ from pypod.cli import common, files
 from pypod.cli.files import Item
 from pypod.engine.api import Engine
 from pypod.errors import ObjectNotFoundError, PodNotFoundError
-from pypod.model.objects import PersistentVolumeClaim
+from pypod.model.spec.objects import PersistentVolumeClaim
 
 
 def down(args: argparse.Namespace) -> int:

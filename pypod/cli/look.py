@@ -16,7 +16,7 @@ from pypod.cli.streams import Printer, follow
 from pypod.engine import execute as running
 from pypod.engine.api import STDERR
 from pypod.errors import PodNotRunningError
-from pypod.model.status import Phase, Running
+from pypod.model.life.status import Phase, Running
 
 if TYPE_CHECKING:
     from pypod.engine.api import Engine, ExecStream

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pypod
 from pypod.cli import common, tables
-from pypod.model.spec import RestartPolicy
+from pypod.model.spec.pod import RestartPolicy
 
 if TYPE_CHECKING:
     from pypod import Pod
-    from pypod.model.status import PodStatus
+    from pypod.model.life.status import PodStatus
 
 
 def ps(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from pypod.errors import PypodError
-from pypod.model.status import Waiting
+from pypod.model.life.status import Waiting
 
 if TYPE_CHECKING:
     from pypod import Pod

@@ -6,12 +6,12 @@ import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pypod.model.status import Running, Terminated, Waiting
+from pypod.model.life.status import Running, Terminated, Waiting
 
 if TYPE_CHECKING:
     from pypod import Pod
-    from pypod.model.spec import Container
-    from pypod.model.status import ContainerStatus, PodStatus
+    from pypod.model.life.status import ContainerStatus, PodStatus
+    from pypod.model.spec.pod import Container
 
 GAP = 3
 

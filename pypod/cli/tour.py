@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pypod import Container, Pod, PypodError, Volume
 from pypod.cli.tour_checks import Life, missing_programs
-from pypod.model.status import Running
+from pypod.model.life.status import Running
 
 if TYPE_CHECKING:
     from pypod.engine.api import Engine

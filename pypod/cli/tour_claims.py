@@ -10,7 +10,7 @@ from pypod.cli import tour_checks as judge
 from pypod.cli.tour import MEMORY_LIMIT, PORT, WORKER, Claim, Tour
 from pypod.cli.tour_checks import Life
 from pypod.model import naming
-from pypod.model.spec import Container
+from pypod.model.spec.pod import Container
 
 CLAIMS: list[Claim] = []
 ALL_OF_A = ("a/web", "a/collector", "a/worker")

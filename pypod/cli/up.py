@@ -15,7 +15,7 @@ from pypod.cli.files import Item, Items
 from pypod.cli.streams import Printer, follow
 from pypod.engine.api import Engine
 from pypod.errors import PodNotFoundError
-from pypod.model.status import Phase
+from pypod.model.life.status import Phase
 
 LOOK_EVERY = 0.3
 DRAIN = 2.0

@@ -13,9 +13,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pypod.model.credentials import Login
-from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
-from pypod.model.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
+from pypod.model.wiring.credentials import Login
+from pypod.model.wiring.requests import ContainerRequest, NetworkRequest, VolumeRequest
+from pypod.model.wiring.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
 
 STDOUT = 1
 STDERR = 2

@@ -13,13 +13,13 @@ from collections.abc import Callable
 
 from pypod.engine.api import StdinChannel
 from pypod.errors import PypodError
-from pypod.model import journal
-from pypod.model.history import History
-from pypod.model.journal import Entry
+from pypod.model.life import journal
+from pypod.model.life.history import History
+from pypod.model.life.journal import Entry
 
 TELL_AGAIN_EVERY = 2 * 1024 * 1024
 """Bytes written, after which the whole history is written again. The engine keeps the last 16 MB of the log at least
-(`pypod.model.requests.JOURNAL_MAX_SIZE`), where a line may take four times as much: it escapes it, and adds the time."""
+(`pypod.model.wiring.requests.JOURNAL_MAX_SIZE`), where a line may take four times as much: it escapes it, and adds the time."""
 
 
 class Channel:

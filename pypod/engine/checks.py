@@ -30,7 +30,8 @@ from pypod.engine.connection import (
     left,
 )
 from pypod.errors import EngineError
-from pypod.model.handlers import (
+from pypod.model.results import ExecResult
+from pypod.model.spec.handlers import (
     ExecAction,
     GRPCAction,
     HookHandler,
@@ -40,7 +41,6 @@ from pypod.model.handlers import (
     SleepAction,
     TCPSocketAction,
 )
-from pypod.model.results import ExecResult
 
 MAX_OUTPUT = 10 * 1024
 """Bytes of a command's output that are read (kubernetes pkg/probe/exec)."""

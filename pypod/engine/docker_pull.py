@@ -12,7 +12,7 @@ from pypod.engine.api import Closable, Progress
 from pypod.engine.docker_streams import Reply, Wire, json_lines
 from pypod.engine.docker_transport import Transport
 from pypod.errors import ImagePullError
-from pypod.model.credentials import Login
+from pypod.model.wiring.credentials import Login
 
 
 def login_header(login: Login) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The Engine API's JSON: made from requests, and read into what `pypod.model.state` holds. Pure."""
+"""The Engine API's JSON: made from requests, and read into what `pypod.model.wiring.state` holds. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from typing import Any
 from pypod.engine.api import PathInfo
 from pypod.engine.docker_errors import without_passwords
 from pypod.errors import EngineError
-from pypod.model.requests import HOST, ContainerRequest, MountRequest, VolumeRequest
-from pypod.model.spec import ContainerPort
-from pypod.model.state import ContainerInfo, ContainerState, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
+from pypod.model.spec.pod import ContainerPort
+from pypod.model.wiring.requests import HOST, ContainerRequest, MountRequest, VolumeRequest
+from pypod.model.wiring.state import (
+    ContainerInfo,
+    ContainerState,
+    EngineInfo,
+    ImageInfo,
+    NetworkInfo,
+    VolumeInfo,
+)
 
 JOINED = "container:"
 """The start of a mode that takes another container's namespace."""

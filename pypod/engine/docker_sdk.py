@@ -35,9 +35,9 @@ from pypod.engine.docker_stream_verbs import StreamVerbs
 from pypod.engine.docker_streams import Reply, Wire
 from pypod.engine.docker_transport import CONNECT_TIMEOUT, TIMEOUT, Transport, knock, local_socket
 from pypod.errors import EngineError, EngineUnavailableError, ImagePullError, NotFoundError
-from pypod.model.credentials import Login
-from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
-from pypod.model.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
+from pypod.model.wiring.credentials import Login
+from pypod.model.wiring.requests import ContainerRequest, NetworkRequest, VolumeRequest
+from pypod.model.wiring.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
 
 T = TypeVar("T")
 

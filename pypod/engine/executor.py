@@ -16,7 +16,7 @@ from pypod.engine.identity import engine_architecture
 from pypod.engine.messages import empty_files, text_file
 from pypod.engine.pool import WorkerPool, on_thread
 from pypod.errors import PypodError
-from pypod.model.plan import (
+from pypod.model.life.plan import (
     Action,
     AttachChannel,
     CheckHostPath,

@@ -21,7 +21,7 @@ from pypod.engine.identity import engine_architecture
 from pypod.engine.owner import current_owner
 from pypod.errors import ConflictError, EngineError, NotFoundError
 from pypod.model import naming
-from pypod.model.requests import ContainerRequest, MountRequest
+from pypod.model.wiring.requests import ContainerRequest, MountRequest
 
 T = TypeVar("T")
 

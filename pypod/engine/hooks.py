@@ -11,10 +11,10 @@ from pypod.engine.channel import Channel
 from pypod.engine.checks import CheckResult, Target, Verdict
 from pypod.engine.clock import Clock
 from pypod.engine.pool import Spawn, on_thread
-from pypod.model.journal import Entry, Event, Hooked
-from pypod.model.plan import RunHook
-from pypod.model.spec import PodSpec
-from pypod.model.state import ContainerInfo, PodObservation
+from pypod.model.life.journal import Entry, Event, Hooked
+from pypod.model.life.plan import RunHook
+from pypod.model.spec.pod import PodSpec
+from pypod.model.wiring.state import ContainerInfo, PodObservation
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from pypod.engine.connection import (
     words,
 )
 from pypod.errors import EngineError
-from pypod.model.handlers import HTTPGetAction, Scheme
+from pypod.model.spec.handlers import HTTPGetAction, Scheme
 
 VERSION = "1.36"
 """Of the Kubernetes that pypod is held to; servers tell probes apart by the user agent."""

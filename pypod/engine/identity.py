@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 
 from pypod.engine.api import Engine
-from pypod.model.state import EngineInfo
+from pypod.model.wiring.state import EngineInfo
 
 _identities: weakref.WeakKeyDictionary[Engine, EngineInfo] = weakref.WeakKeyDictionary()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from pypod.engine.api import Engine
 from pypod.errors import EngineError
-from pypod.model.plan import ReadMessage
+from pypod.model.life.plan import ReadMessage
 
 FILE_MODE = 0o666
 """A process of any user must be able to write it."""

@@ -10,8 +10,9 @@ from pypod.engine.api import Engine
 from pypod.engine.helper import remove_volume
 from pypod.engine.owner import is_alive
 from pypod.errors import ConflictError, NotFoundError
-from pypod.model import naming, object_records
-from pypod.model.objects import Secret
+from pypod.model import naming
+from pypod.model.spec.objects import Secret
+from pypod.model.wiring import object_records
 
 LEFT_OVER = 600.0
 """Seconds. No read or write of an object takes that long: each call has a time-out of a minute."""

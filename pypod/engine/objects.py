@@ -1,6 +1,6 @@
 """ConfigMaps, Secrets and claims on an engine: get, find, apply, delete; and what a pod refers to, in few calls.
 
-`pypod.model.object_records` says how an object is held. Every step leaves the old or the new object, whoever is killed between
+`pypod.model.wiring.object_records` says how an object is held. Every step leaves the old or the new object, whoever is killed between
 two of them. What is left over then is seen by its labels: the next write of the object takes its older records away, and
 `pypod.engine.object_leftovers` takes the rest.
 """
@@ -26,11 +26,13 @@ from pypod.errors import (
     ObjectInUseError,
     ObjectNotFoundError,
 )
-from pypod.model import naming, object_records, validation_objects
-from pypod.model.object_records import VALUES_FILE, VALUES_MODE, Record, claim_volume
-from pypod.model.object_references import Objects, Reference, needed
-from pypod.model.objects import Object, ObjectKey, PersistentVolumeClaim, Secret, key_of
-from pypod.model.requests import VolumeRequest
+from pypod.model import naming
+from pypod.model.spec.object_references import Objects, Reference, needed
+from pypod.model.spec.objects import Object, ObjectKey, PersistentVolumeClaim, Secret, key_of
+from pypod.model.validation import objects as validation_objects
+from pypod.model.wiring import object_records
+from pypod.model.wiring.object_records import VALUES_FILE, VALUES_MODE, Record, claim_volume
+from pypod.model.wiring.requests import VolumeRequest
 
 TRIES = 8
 """How often it is looked again where another writer was faster."""

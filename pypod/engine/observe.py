@@ -14,18 +14,20 @@ from pypod.engine.messages import read_file
 from pypod.engine.objects import store_of
 from pypod.engine.profiles import read_profiles
 from pypod.errors import ConflictError, EngineError, NotFoundError
-from pypod.model import env_files, history, naming
-from pypod.model.environment import hidden_words, surroundings_of, takes_secrets
+from pypod.model import naming
 from pypod.model.hidden import without
-from pypod.model.history import History
 from pypod.model.image_names import is_image_name
-from pypod.model.mounts import slot_of
+from pypod.model.life import history
+from pypod.model.life.history import History
 from pypod.model.naming import PodKey
-from pypod.model.object_references import Objects
-from pypod.model.objects import PersistentVolumeClaim
-from pypod.model.referring import objects_of_files, references_of
-from pypod.model.spec import ClaimSource, Container, PodSpec, RestartPolicy
-from pypod.model.state import (
+from pypod.model.rules import env_files
+from pypod.model.rules.mounts import slot_of
+from pypod.model.spec.object_references import Objects
+from pypod.model.spec.objects import PersistentVolumeClaim
+from pypod.model.spec.pod import ClaimSource, Container, PodSpec, RestartPolicy
+from pypod.model.wiring.environment import hidden_words, surroundings_of, takes_secrets
+from pypod.model.wiring.referring import objects_of_files, references_of
+from pypod.model.wiring.state import (
     ContainerInfo,
     ImageInfo,
     NetworkInfo,

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pypod.engine.checks import CheckResult, Verdict
 from pypod.engine.clock import Clock, Timer
 from pypod.engine.pool import Pool
-from pypod.model import probes
-from pypod.model.handlers import Probe
-from pypod.model.probes import Kind, ProbeKey, Wanted
+from pypod.model.life import probes
+from pypod.model.life.probes import Kind, ProbeKey, Wanted
+from pypod.model.spec.handlers import Probe
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from pypod.model.confinement import seccomp_file
-from pypod.model.spec import PodSpec
+from pypod.model.rules.confinement import seccomp_file
+from pypod.model.spec.pod import PodSpec
 
 ROOT = "/var/lib/kubelet/seccomp"
 """Where a kubelet looks for them; the environment's ``PYPOD_SECCOMP_PROFILES`` says another directory."""

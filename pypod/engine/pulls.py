@@ -14,7 +14,7 @@ from pypod.engine.api import Closable, Engine, Progress
 from pypod.engine.clock import Clock
 from pypod.engine.pool import Spawn, on_thread
 from pypod.errors import EngineUnavailableError, ImagePullError, PypodError
-from pypod.model.credentials import Login
+from pypod.model.wiring.credentials import Login
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,9 @@ from pypod.engine.channel import Channel
 from pypod.engine.clock import Clock
 from pypod.engine.executor import ActionResult
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError, NotFoundError, PypodError
-from pypod.model import journal, resolving
-from pypod.model.environment import CONFIG_ERROR
-from pypod.model.journal import Entry, Event
-from pypod.model.plan import (
+from pypod.model.life import journal
+from pypod.model.life.journal import Entry, Event
+from pypod.model.life.plan import (
     CheckHostPath,
     CreateContainer,
     FillVolume,
@@ -22,8 +21,10 @@ from pypod.model.plan import (
     OwnVolume,
     StartContainer,
 )
-from pypod.model.spec import PodSpec
-from pypod.model.volume_setup import failure_words
+from pypod.model.life.volume_setup import failure_words
+from pypod.model.spec.pod import PodSpec
+from pypod.model.wiring import resolving
+from pypod.model.wiring.environment import CONFIG_ERROR
 
 REPEATED_AT_ONCE = 3
 """Times that one and the same event is written as it comes; after that it is counted, and written once in a while: a probe

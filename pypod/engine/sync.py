@@ -22,14 +22,11 @@ from pypod.engine.prober import Prober
 from pypod.engine.pulls import PullRunner, pull_thread
 from pypod.engine.recording import Recorder
 from pypod.errors import EngineError, EngineUnavailableError, PypodError
-from pypod.model import credentials, journal, planner, probes, starting_members, status
-from pypod.model.desired import Desired
-from pypod.model.environment import hidden_words, surroundings_of
-from pypod.model.handlers import Probe
 from pypod.model.hidden import without
-from pypod.model.history import History
-from pypod.model.object_references import Objects
-from pypod.model.plan import (
+from pypod.model.life import journal, planner, probes, starting_members, status
+from pypod.model.life.desired import Desired
+from pypod.model.life.history import History
+from pypod.model.life.plan import (
     AttachChannel,
     CreateContainer,
     MakeSubPath,
@@ -40,9 +37,13 @@ from pypod.model.plan import (
     StartContainer,
     Write,
 )
-from pypod.model.probes import ProbeKey
-from pypod.model.state import PodObservation
-from pypod.model.status import PodStatus, Waiting
+from pypod.model.life.probes import ProbeKey
+from pypod.model.life.status import PodStatus, Waiting
+from pypod.model.spec.handlers import Probe
+from pypod.model.spec.object_references import Objects
+from pypod.model.wiring import credentials
+from pypod.model.wiring.environment import hidden_words, surroundings_of
+from pypod.model.wiring.state import PodObservation
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ MISSING = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a pass goes by. Each was read before the next one (see `pypod.model.members`, `PullRunner.running`)."""
+    """What a pass goes by. Each was read before the next one (see `pypod.model.life.members`, `PullRunner.running`)."""
 
     pulling: frozenset[str]
     history: History

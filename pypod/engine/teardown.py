@@ -17,11 +17,12 @@ from pypod.engine.executor import ActionResult, Execution, Handlers
 from pypod.engine.hooks import HookRunner
 from pypod.engine.pool import ACTIONS, Spawn, WorkerPool, on_thread
 from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError, TeardownError
-from pypod.model import journal, naming, stopping
+from pypod.model import naming
+from pypod.model.life import journal, stopping
+from pypod.model.life.plan import KillContainer, Plan, RemoveContainer, RunHook, Write
 from pypod.model.naming import PodKey
-from pypod.model.plan import KillContainer, Plan, RemoveContainer, RunHook, Write
-from pypod.model.spec import PodSpec
-from pypod.model.state import NetworkInfo, PodObservation
+from pypod.model.spec.pod import PodSpec
+from pypod.model.wiring.state import NetworkInfo, PodObservation
 
 POLL = 0.02
 """Seconds between looks while members have their grace: a list is one call of about a millisecond."""

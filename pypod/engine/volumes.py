@@ -19,11 +19,11 @@ from pypod.engine.api import Engine, PathInfo
 from pypod.engine.helper import helper
 from pypod.engine.pause import ENTRYPOINT, slot_path
 from pypod.errors import EngineError, EngineUnavailableError, NotFoundError
-from pypod.model.files import Entry
 from pypod.model.hidden import Hidden, shown
-from pypod.model.plan import CheckHostPath, FillVolume, MakeSubPath, OwnVolume
-from pypod.model.requests import MountRequest
-from pypod.model.spec import HostPathType
+from pypod.model.life.plan import CheckHostPath, FillVolume, MakeSubPath, OwnVolume
+from pypod.model.rules.files import Entry
+from pypod.model.spec.pod import HostPathType
+from pypod.model.wiring.requests import MountRequest
 
 HOST = "/h"
 """Where a helper has a path of the host: nothing of the pause image is there, so it may be a file."""

@@ -113,6 +113,19 @@ GENERATED_LENGTH = 5
 _LONGEST_BASE = 63 - GENERATED_LENGTH
 
 
+@record(frozen=True, slots=True)
+class PodIdentity:
+    """Which pod of whom: all that labels and names need, beside the spec."""
+
+    key: PodKey
+    owner: Owner
+    leased: bool
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return pod_labels(self.key, self.owner, leased=self.leased)
+
+
 def generated_name(base: str, choose: Callable[[str], str]) -> str:
     """A name that begins so (apiserver pkg/storage/names, GenerateName).
 

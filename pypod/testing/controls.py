@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from pypod.engine.api import Frame
 from pypod.engine.pause import ENTRYPOINT, REPOSITORY
-from pypod.model.requests import ContainerRequest
-from pypod.model.state import ImageInfo
+from pypod.model.wiring.requests import ContainerRequest
+from pypod.model.wiring.state import ImageInfo
 from pypod.testing.clock import FakeClock
 from pypod.testing.fake_container import FakeImage
 from pypod.testing.files import Entry, mountpoint

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pypod.engine.api import Frame
-from pypod.model.requests import ContainerRequest
-from pypod.model.state import ContainerInfo, ContainerState
+from pypod.model.wiring.requests import ContainerRequest
+from pypod.model.wiring.state import ContainerInfo, ContainerState
 from pypod.testing.files import Tree
 from pypod.testing.process import Process
 

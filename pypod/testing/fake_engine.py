@@ -7,9 +7,16 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
 from pypod.engine.api import STDERR, Closable, Frame, PathInfo, Progress
 from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError
-from pypod.model.credentials import Login
-from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
-from pypod.model.state import ContainerInfo, ContainerState, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
+from pypod.model.wiring.credentials import Login
+from pypod.model.wiring.requests import ContainerRequest, NetworkRequest, VolumeRequest
+from pypod.model.wiring.state import (
+    ContainerInfo,
+    ContainerState,
+    EngineInfo,
+    ImageInfo,
+    NetworkInfo,
+    VolumeInfo,
+)
 from pypod.testing.controls import Controls
 from pypod.testing.fake_container import FakeContainer, Line
 from pypod.testing.files import Files

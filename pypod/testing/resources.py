@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from pypod.engine.pause import ENTRYPOINT, REPOSITORY
 from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError, SubnetInUseError
-from pypod.model.credentials import Login
-from pypod.model.requests import NetworkRequest, VolumeRequest
-from pypod.model.state import ImageInfo, NetworkInfo, VolumeInfo
+from pypod.model.wiring.credentials import Login
+from pypod.model.wiring.requests import NetworkRequest, VolumeRequest
+from pypod.model.wiring.state import ImageInfo, NetworkInfo, VolumeInfo
 from pypod.testing.fake_container import FakeImage
 from pypod.testing.files import ANYBODY_MODE, DIRECTORY_MODE, VOLUMES, Files, Tree, mountpoint
 

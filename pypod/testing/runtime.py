@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from pypod.engine.api import Frame
 from pypod.errors import ConflictError, EngineError, NotFoundError
-from pypod.model.requests import ContainerRequest, MountRequest, VolumeRequest
-from pypod.model.state import ContainerState
+from pypod.model.wiring.requests import ContainerRequest, MountRequest, VolumeRequest
+from pypod.model.wiring.state import ContainerState
 from pypod.testing.fake_container import CONTAINER_MODE, FakeContainer
 from pypod.testing.files import (
     FILE_MODE,

@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 from pypod.engine import pause
 from pypod.engine.api import Closable, Engine, FrameStream
 from pypod.errors import NotFoundError, SubnetInUseError
-from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
-from pypod.model.state import ContainerInfo, ContainerState
+from pypod.model.wiring.requests import ContainerRequest, NetworkRequest, VolumeRequest
+from pypod.model.wiring.state import ContainerInfo, ContainerState
 from pypod.testing import FakeClock
 from tests import images
 

@@ -13,7 +13,7 @@ import pytest
 
 from pypod.engine.api import Engine
 from pypod.errors import EngineError, NotFoundError
-from pypod.model.requests import MountRequest
+from pypod.model.wiring.requests import MountRequest
 from tests.contract.harness import Contract
 
 MISSING = "contract-nobody-has-this"

@@ -8,8 +8,8 @@ import pytest
 
 from pypod.engine.api import Engine
 from pypod.errors import ConflictError, EngineError, NotFoundError
-from pypod.model.requests import MountRequest
-from pypod.model.state import ContainerState
+from pypod.model.wiring.requests import MountRequest
+from pypod.model.wiring.state import ContainerState
 from tests.contract.harness import Contract, output
 from tests.contract.outside import DockerOutside
 

@@ -10,7 +10,7 @@ import pytest
 
 from pypod.engine.api import Engine
 from pypod.errors import ImagePullError
-from pypod.model.credentials import Login
+from pypod.model.wiring.credentials import Login
 from tests.contract.harness import Contract
 from tests.contract.registry import PASSWORD, USER
 

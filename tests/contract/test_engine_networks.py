@@ -9,8 +9,8 @@ import pytest
 from pypod.engine import pause
 from pypod.engine.api import Engine
 from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundError, SubnetInUseError
-from pypod.model.requests import MountRequest
-from pypod.model.state import ContainerState
+from pypod.model.wiring.requests import MountRequest
+from pypod.model.wiring.state import ContainerState
 from tests.contract.harness import BUSYBOX, Contract
 
 MISSING = "contract-nobody-has-this"

@@ -14,10 +14,11 @@ from pypod.engine import helper, object_leftovers
 from pypod.engine.api import Engine
 from pypod.engine.objects import Change, ObjectStore
 from pypod.errors import EngineError, NotFoundError, ObjectError, ObjectInUseError, ObjectNotFoundError
-from pypod.model import naming, object_records
-from pypod.model.object_references import Reference
-from pypod.model.objects import ObjectKey, key_of
-from pypod.model.requests import MountRequest, VolumeRequest
+from pypod.model import naming
+from pypod.model.spec.object_references import Reference
+from pypod.model.spec.objects import ObjectKey, key_of
+from pypod.model.wiring import object_records
+from pypod.model.wiring.requests import MountRequest, VolumeRequest
 from tests.contract.harness import Contract
 
 MIB = 1024 * 1024

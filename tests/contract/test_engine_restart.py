@@ -18,7 +18,7 @@ import pytest
 
 from pypod.engine.docker_sdk import DockerEngine
 from pypod.errors import EngineError, EngineUnavailableError, NotFoundError
-from pypod.model.state import ContainerState
+from pypod.model.wiring.state import ContainerState
 from pypod.testing import FakeEngine
 from tests.contract.dockerd import Dockerd, cannot_run
 from tests.contract.harness import PATIENCE, Contract, read_until

@@ -12,7 +12,7 @@ import pytest
 from pypod.engine.api import STDERR, STDOUT, Engine, EngineEvent, EventStream
 from pypod.engine.pause import LEASE_LOST_EXIT_CODE
 from pypod.errors import ConflictError, EngineError, NotFoundError
-from pypod.model.state import ContainerState
+from pypod.model.wiring.state import ContainerState
 from tests.contract.harness import HUNGRY, PATIENCE, Contract, output, read_until
 
 MISSING = "contract-nobody-has-this"

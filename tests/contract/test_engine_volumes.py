@@ -10,7 +10,7 @@ import pytest
 
 from pypod.engine.api import Engine, PathInfo
 from pypod.errors import EngineError, NotFoundError
-from pypod.model.requests import MountRequest
+from pypod.model.wiring.requests import MountRequest
 from tests.contract.harness import Contract
 
 Entry = tuple[str, int, int, bytes | None, str]

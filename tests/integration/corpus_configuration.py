@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pypod import ConfigMap, PodSpec, Secret
-from pypod.model.status import Phase
+from pypod.model.life.status import Phase
 from tests.integration.corpus_engine import Run, case
 
 INJECT = "k8s-website-2021__pods__inject__"

@@ -22,7 +22,7 @@ from pypod import (
     PypodError,
     Secret,
 )
-from pypod.model import manifest
+from pypod.model.manifest import manifest
 from tests import corpus
 from tests.images import standins
 from tests.integration import private_engine

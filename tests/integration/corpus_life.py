@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 
 from pypod import EnvVar, ImageError, PodSpec, PodStatus
-from pypod.model.members import Kind
-from pypod.model.status import Phase, Running, Terminated
+from pypod.model.life.members import Kind
+from pypod.model.life.status import Phase, Running, Terminated
 from tests.images import standins
 from tests.integration.corpus_engine import Run, case, helper
 

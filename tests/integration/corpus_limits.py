@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pypod import PersistentVolumeClaim, Pod, Volume
-from pypod.model.status import Phase
+from pypod.model.life.status import Phase
 from tests.integration.corpus_engine import Run, case, helper, here
 from tests.integration.private_engine import PrivateEngine
 

@@ -16,8 +16,7 @@ import pytest
 from pypod.engine import checks, dial, pause
 from pypod.engine.api import Engine
 from pypod.engine.checks import CheckResult, Target, Verdict
-from pypod.model import requests
-from pypod.model.handlers import (
+from pypod.model.spec.handlers import (
     ExecAction,
     GRPCAction,
     HookHandler,
@@ -27,7 +26,8 @@ from pypod.model.handlers import (
     SleepAction,
     TCPSocketAction,
 )
-from pypod.model.requests import ContainerRequest
+from pypod.model.wiring import requests
+from pypod.model.wiring.requests import ContainerRequest
 from tests import images
 from tests.certificate import SELF_SIGNED
 from tests.integration.conftest import PATIENCE, eventually

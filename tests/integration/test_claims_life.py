@@ -12,7 +12,7 @@ import pytest
 import pypod
 from pypod import Container, Phase, Pod, PodNotRunningError, PodStartError, PodTimeoutError, Volume
 from pypod.engine.api import Engine
-from pypod.model.status import Running
+from pypod.model.life.status import Running
 from tests.images import BUSYBOX, NGINX, TOOLS
 from tests.integration.conftest import STAY, HandMade, PodLike, eventually, sh
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pypod import Container, Pod
-from pypod.model.spec import DNSConfig, DNSPolicy, HostAlias, PodSpec
+from pypod.model.spec.pod import DNSConfig, DNSPolicy, HostAlias, PodSpec
 from tests.images import BUSYBOX
 from tests.integration.conftest import STAY
 

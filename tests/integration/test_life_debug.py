@@ -11,7 +11,7 @@ import pytest
 
 import pypod
 from pypod import Container, Phase, Pod
-from pypod.model.status import Running, Terminated
+from pypod.model.life.status import Running, Terminated
 from tests.images import BUSYBOX, TOOLS
 from tests.integration.conftest import STAY, eventually, sh
 from tests.integration.processes import Child, Look, stays

@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from pypod import Container, Phase, Pod, PodStartError, Probe, Volume
-from pypod.model.status import Running, Terminated, Waiting
+from pypod.model.life.status import Running, Terminated, Waiting
 from tests.integration.conftest import eventually
 from tests.integration.life import SERVE, Witness, is_ascending, on_term, shell
 

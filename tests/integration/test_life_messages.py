@@ -13,8 +13,8 @@ import docker
 import pytest
 
 from pypod import Container, ImageError, Phase, Pod, PodNotRunningError
-from pypod.model.spec import MessagePolicy
-from pypod.model.status import Running, Terminated, Waiting
+from pypod.model.life.status import Running, Terminated, Waiting
+from pypod.model.spec.pod import MessagePolicy
 from tests.images import BUSYBOX
 from tests.integration.conftest import PATIENCE, eventually
 from tests.integration.life import SERVE, Witness, is_ascending, on_term, shell

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from pypod import Container, ContainerPort, Phase, Pod, PodTimeoutError, Probe, Volume
-from pypod.model.status import Running, Terminated
+from pypod.model.life.status import Running, Terminated
 from tests.images import BUSYBOX, TOOLS
 from tests.integration.conftest import STAY, eventually
 from tests.integration.hearing import Heard, coming, events, shell

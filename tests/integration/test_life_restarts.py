@@ -13,7 +13,7 @@ import pytest
 
 import pypod
 from pypod import Container, Phase, Pod, Volume
-from pypod.model.status import ContainerStatus, Running, Terminated, Waiting
+from pypod.model.life.status import ContainerStatus, Running, Terminated, Waiting
 from tests.integration.conftest import eventually
 from tests.integration.life import SERVE, Witness, seconds, shell
 

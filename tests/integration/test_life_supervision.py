@@ -23,8 +23,8 @@ import pypod
 from pypod import Container, Event, Pod, Probe
 from pypod.engine import checks
 from pypod.engine.checks import CheckResult, Target
-from pypod.model.handlers import ProbeHandler
-from pypod.model.status import ContainerStatus
+from pypod.model.life.status import ContainerStatus
+from pypod.model.spec.handlers import ProbeHandler
 from tests.images import BUSYBOX
 from tests.integration.conftest import eventually
 from tests.integration.life import Witness

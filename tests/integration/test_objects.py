@@ -19,7 +19,7 @@ from pypod.engine import object_leftovers
 from pypod.engine.api import Engine
 from pypod.engine.objects import ObjectStore
 from pypod.model import naming
-from pypod.model.objects import ObjectKey
+from pypod.model.spec.objects import ObjectKey
 from tests import images
 
 KILLS = 8

@@ -14,7 +14,7 @@ import pytest
 
 import pypod
 from pypod import Container, Phase, Pod
-from pypod.model.status import Terminated, Waiting
+from pypod.model.life.status import Terminated, Waiting
 from tests.images import BUSYBOX
 from tests.integration.processes import Look, stays, until
 

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from pypod import Container, Pod, PodStartError
-from pypod.model.spec import (
+from pypod.model.spec.pod import (
     Capabilities,
     PodSecurityContext,
     PodSpec,

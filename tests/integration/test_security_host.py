@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pypod import Container, Phase, Pod, PodStartError, PodTimeoutError, Probe
-from pypod.model.spec import ContainerPort, DNSPolicy, HostAlias, PodSpec
+from pypod.model.spec.pod import ContainerPort, DNSPolicy, HostAlias, PodSpec
 from tests.images import BUSYBOX, TOOLS
 from tests.integration.conftest import STAY, eventually
 

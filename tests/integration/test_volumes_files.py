@@ -26,9 +26,9 @@ from pypod import (
     Volume,
 )
 from pypod.engine.api import Engine
-from pypod.model.spec import Container, PodSecurityContext, PodSpec
-from pypod.model.status import Waiting
-from pypod.model.volumes import downward_files
+from pypod.model.life.status import Waiting
+from pypod.model.spec.pod import Container, PodSecurityContext, PodSpec
+from pypod.model.spec.volumes import downward_files
 from tests.images import BUSYBOX
 from tests.integration.conftest import PATIENCE, eventually
 from tests.integration.life import Witness, shell

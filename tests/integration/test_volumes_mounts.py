@@ -16,14 +16,14 @@ import pypod
 from pypod import ObjectInUseError, PersistentVolumeClaim, Pod, PodStartError, Volume, VolumeMount
 from pypod.engine.api import Engine
 from pypod.model import naming
-from pypod.model.spec import (
+from pypod.model.life.status import Waiting
+from pypod.model.spec.pod import (
     Container,
     FSGroupChangePolicy,
     MountPropagation,
     PodSecurityContext,
     PodSpec,
 )
-from pypod.model.status import Waiting
 from tests.integration.conftest import eventually
 from tests.integration.life import Witness, shell
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pypod.model import naming, planner
-from pypod.model.desired import Desired
-from pypod.model.history import History
-from pypod.model.journal import Entry, Hooked, Probed, Signalled, Started, Stopping
-from pypod.model.naming import Owner, PodKey
-from pypod.model.plan import Plan
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec, RestartPolicy
-from pypod.model.state import (
+from pypod.model import naming
+from pypod.model.life import planner
+from pypod.model.life.desired import Desired
+from pypod.model.life.history import History
+from pypod.model.life.journal import Entry, Hooked, Probed, Signalled, Started, Stopping
+from pypod.model.life.plan import Plan
+from pypod.model.naming import Owner, PodIdentity, PodKey
+from pypod.model.spec.pod import Container, PodSpec, RestartPolicy
+from pypod.model.wiring.state import (
     ContainerInfo,
     ContainerState,
     ImageInfo,

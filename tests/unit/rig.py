@@ -10,13 +10,12 @@ from pypod.engine.pool import InlinePool, Spawn
 from pypod.engine.sync import Look, PodSync
 from pypod.errors import EngineUnavailableError
 from pypod.model import naming
-from pypod.model.desired import Desired
-from pypod.model.journal import Event
-from pypod.model.naming import Owner, PodKey
-from pypod.model.plan import Plan
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec
-from pypod.model.state import ContainerInfo, PodObservation
+from pypod.model.life.desired import Desired
+from pypod.model.life.journal import Event
+from pypod.model.life.plan import Plan
+from pypod.model.naming import Owner, PodIdentity, PodKey
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.wiring.state import ContainerInfo, PodObservation
 from pypod.testing import FakeEngine, Program
 
 KEY = PodKey("default", "shop", "0123456789abcdef")

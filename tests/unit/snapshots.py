@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pypod.model import naming
-from pypod.model.desired import Desired
-from pypod.model.history import History
-from pypod.model.journal import Entry
-from pypod.model.naming import Owner, PodKey
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec, RestartPolicy
-from pypod.model.state import ContainerInfo, ContainerState, ImageInfo, NetworkInfo, PodObservation
+from pypod.model.life.desired import Desired
+from pypod.model.life.history import History
+from pypod.model.life.journal import Entry
+from pypod.model.naming import Owner, PodIdentity, PodKey
+from pypod.model.spec.pod import Container, PodSpec, RestartPolicy
+from pypod.model.wiring.state import ContainerInfo, ContainerState, ImageInfo, NetworkInfo, PodObservation
 
 NOW = 1000.0
 KEY = PodKey("default", "shop", "0123456789abcdef")

@@ -8,9 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pypod.model.annotations import PREFIX
-from pypod.model.compounds import ListOf, MapOf, Named, Pairs, Shape, Single
-from pypod.model.kinds import (
+from pypod.model.document.annotations import PREFIX
+from pypod.model.schema.compounds import ListOf, MapOf, Named, Pairs, Shape, Single
+from pypod.model.schema.declaring import Field
+from pypod.model.schema.kinds import (
     Base64,
     Boolean,
     Choice,
@@ -28,13 +29,12 @@ from pypod.model.kinds import (
     String,
     Word,
 )
-from pypod.model.levels import Level
-from pypod.model.references import Template
-from pypod.model.resources import Amounts, ResourceList
-from pypod.model.schema import Field
-from pypod.model.spec import Container, PodSpec
-from pypod.model.structs import OneOf, Struct, fields_of
-from pypod.model.writing import Writer
+from pypod.model.schema.levels import Level
+from pypod.model.schema.references import Template
+from pypod.model.schema.structs import OneOf, Struct, fields_of
+from pypod.model.schema.writing import Writer
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.spec.resources import Amounts, ResourceList
 
 characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 texts = st.sampled_from(["a", "x-1", "$(A)", "$$(A)", "$$", "", "yes", "é\n"]) | st.text(

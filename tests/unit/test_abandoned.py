@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pypod.model import abandoned, naming
+from pypod.model import naming
+from pypod.model.life import abandoned
 from pypod.model.naming import Owner, PodKey
-from pypod.model.state import ContainerInfo, ContainerState, VolumeInfo
+from pypod.model.wiring.state import ContainerInfo, ContainerState, VolumeInfo
 
 NOW = 10_000.0
 KEY = PodKey("default", "shop", "0123456789abcdef")

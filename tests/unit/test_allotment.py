@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pypod.model.allotment import Allotment, aggregated_requests, allotment, pod_qos
-from pypod.model.resources import QOSClass, Resources
-from pypod.model.spec import Container, PodSpec
+from pypod.model.rules.allotment import Allotment, aggregated_requests, allotment, pod_qos
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.spec.resources import QOSClass, Resources
 
 NODE = 8 * 2**30
 GIB = 2**30

@@ -10,9 +10,9 @@ import pytest
 from pypod.engine import observe
 from pypod.engine.channel import TELL_AGAIN_EVERY, Channel
 from pypod.errors import EngineError
-from pypod.model import history, journal
-from pypod.model.history import History
-from pypod.model.journal import (
+from pypod.model.life import history, journal
+from pypod.model.life.history import History
+from pypod.model.life.journal import (
     Address,
     Began,
     ContainerFailed,
@@ -27,7 +27,7 @@ from pypod.model.journal import (
     Started,
     Stopping,
 )
-from pypod.model.requests import JOURNAL_MAX_SIZE, ContainerRequest
+from pypod.model.wiring.requests import JOURNAL_MAX_SIZE, ContainerRequest
 from pypod.testing import FakeEngine
 
 PAUSE = "pypod/pause:test"

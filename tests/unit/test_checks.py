@@ -21,7 +21,7 @@ from pypod.engine import checks, dial, execute, grpc_check
 from pypod.engine.api import STDERR, STDOUT, Frame
 from pypod.engine.checks import CheckResult, Target, Verdict
 from pypod.errors import ConflictError, EngineUnavailableError
-from pypod.model.handlers import (
+from pypod.model.spec.handlers import (
     ExecAction,
     GRPCAction,
     HTTPGetAction,
@@ -30,7 +30,7 @@ from pypod.model.handlers import (
     SleepAction,
     TCPSocketAction,
 )
-from pypod.model.requests import ContainerRequest
+from pypod.model.wiring.requests import ContainerRequest
 from pypod.testing import FakeEngine, Program
 from pypod.testing.streams import FakeExecStream
 from tests.certificate import SELF_SIGNED

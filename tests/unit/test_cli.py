@@ -25,10 +25,10 @@ from pypod.cli.tour_checks import Life
 from pypod.cli.tour_claims import CLAIMS
 from pypod.engine.api import Frame
 from pypod.errors import PodNotFoundError, PodTimeoutError
-from pypod.model.members import Kind
-from pypod.model.spec import PodSpec
-from pypod.model.state import EngineInfo
-from pypod.model.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.life.members import Kind
+from pypod.model.life.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.spec.pod import PodSpec
+from pypod.model.wiring.state import EngineInfo
 
 COMMANDS = (
     "up", "down", "wait", "validate", "plan", "diff", "apply", "export", "get", "delete", "ps", "describe", "events", "logs",

@@ -15,7 +15,7 @@ import yaml
 import pypod
 from pypod import ConfigMap, Pod, Secret, background, connecting
 from pypod.cli import main
-from pypod.model import manifest
+from pypod.model.manifest import manifest
 from pypod.testing import FakeEngine
 from tests.unit.test_manifest_all import CLAIM, HIDDEN, LOGIN, POD, SETTINGS
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from pypod.engine.docker_requests import container_config
-from pypod.model import requests
-from pypod.model.confinement import non_root_violation, strict_violation, user
-from pypod.model.spec import (
+from pypod.model.rules.confinement import non_root_violation, strict_violation, user
+from pypod.model.spec.pod import (
     AppArmorProfile,
     Capabilities,
     Container,
@@ -23,7 +22,8 @@ from pypod.model.spec import (
     SELinuxOptions,
     SupplementalGroupsPolicy,
 )
-from pypod.model.validation import problems
+from pypod.model.validation.validating import problems
+from pypod.model.wiring import requests
 from tests.unit.pods import IDENTITY, KEY
 
 PROFILES = {"fine.json": '{"defaultAction": "SCMP_ACT_ALLOW"}'}

@@ -17,7 +17,7 @@ import pytest
 from pypod.archives import PIECE, Archive, ArchiveError, pack
 from pypod.copying import Copying
 from pypod.errors import CopyError, EngineError, EngineUnavailableError
-from pypod.model.requests import ContainerRequest
+from pypod.model.wiring.requests import ContainerRequest
 from pypod.testing import FakeEngine
 
 

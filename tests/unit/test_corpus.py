@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 
 from pypod.errors import ManifestError, PypodError
-from pypod.model import manifest
+from pypod.model.manifest import manifest
 from tests import corpus
 from tests.corpus import Part
 

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from pypod.model.credentials import Login, logins, unusable
-from pypod.model.object_references import Objects
-from pypod.model.objects import DOCKER_CFG, DOCKER_CONFIG_JSON, Secret
-from pypod.model.referring import references_of
-from pypod.model.spec import Container, PodSpec
+from pypod.model.spec.object_references import Objects
+from pypod.model.spec.objects import DOCKER_CFG, DOCKER_CONFIG_JSON, Secret
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.wiring.credentials import Login, logins, unusable
+from pypod.model.wiring.referring import references_of
 
 
 def config(auths: object, name: str = "s", *, old: bool = False) -> Secret:

@@ -13,11 +13,11 @@ from pypod import Container, ContainerPort, Event, Hook, Lifecycle, Probe, Resou
 from pypod.cli import describe, events, main, tables
 from pypod.cli.describe_container import probe_words
 from pypod.errors import PodNotFoundError
-from pypod.model import history
-from pypod.model.journal import Entry, Hooked, Probed, Started
-from pypod.model.members import Kind
-from pypod.model.spec import PodSpec
-from pypod.model.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.life import history
+from pypod.model.life.journal import Entry, Hooked, Probed, Started
+from pypod.model.life.members import Kind
+from pypod.model.life.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.spec.pod import PodSpec
 
 NOW = 1_000_100.0
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from pypod.cli.describe_variables import describe_variables
-from pypod.model.downward import PodFacts
-from pypod.model.resources import Resources
-from pypod.model.spec import (
+from pypod.model.rules.downward import PodFacts
+from pypod.model.spec.pod import (
     ConfigMapEnvSource,
     ConfigMapKeyRef,
     Container,
@@ -21,6 +20,7 @@ from pypod.model.spec import (
     SecretKeyRef,
     Template,
 )
+from pypod.model.spec.resources import Resources
 
 FACTS = PodFacts("shop", "default", "u-1", {"app": "shop"}, {"note": "a\nb"}, "node", pod_ips=("10.0.0.2",))
 RESOURCES = Resources(limits={"cpu": "1500m", "ephemeral-storage": "1Gi"}, requests={"memory": "64Mi"})

@@ -13,7 +13,7 @@ import pytest
 from pypod.engine import dial
 from pypod.engine.dial import Relay
 from pypod.errors import ConflictError
-from pypod.model.requests import ContainerRequest, NetworkRequest
+from pypod.model.wiring.requests import ContainerRequest, NetworkRequest
 from pypod.testing import FakeEngine
 from pypod.testing.streams import FakeExecStream
 

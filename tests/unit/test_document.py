@@ -13,9 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pypod.errors import ManifestError
-from pypod.model import codec, expansion
-from pypod.model.document import from_document, to_document
-from pypod.model.handlers import (
+from pypod.model.document import codec
+from pypod.model.document.pods import from_document, to_document
+from pypod.model.manifest.manifest import dump, load
+from pypod.model.rules import expansion
+from pypod.model.schema.quantity import format_bytes, format_milli, parse_milli, parse_quantity
+from pypod.model.schema.references import Template, escape, expand
+from pypod.model.spec.handlers import (
     ExecAction,
     GRPCAction,
     HTTPGetAction,
@@ -25,11 +29,7 @@ from pypod.model.handlers import (
     SleepAction,
     TCPSocketAction,
 )
-from pypod.model.manifest import dump, load
-from pypod.model.quantity import format_bytes, format_milli, parse_milli, parse_quantity
-from pypod.model.references import Template, escape, expand
-from pypod.model.resources import MIN_MEMORY, ResourceList, Resources
-from pypod.model.spec import (
+from pypod.model.spec.pod import (
     DEFAULT_TERMINATION_MESSAGE_PATH,
     BackoffProfile,
     Container,
@@ -46,7 +46,8 @@ from pypod.model.spec import (
     Volume,
     VolumeMount,
 )
-from pypod.model.validation import problems
+from pypod.model.spec.resources import MIN_MEMORY, ResourceList, Resources
+from pypod.model.validation.validating import problems
 
 MINIMAL: dict[str, Any] = {
     "apiVersion": "v1",

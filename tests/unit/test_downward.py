@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pypod.model import downward
-from pypod.model.downward import (
+from pypod.model.rules import downward
+from pypod.model.rules.downward import (
     PodFacts,
     field_problem,
     field_value,
@@ -17,8 +17,8 @@ from pypod.model.downward import (
     resource_problem,
     resource_value,
 )
-from pypod.model.quantity import parse_milli, parse_quantity
-from pypod.model.service_links import ServiceAddress, ServicePort, service_variables
+from pypod.model.rules.service_links import ServiceAddress, ServicePort, service_variables
+from pypod.model.schema.quantity import parse_milli, parse_quantity
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 RESOURCES = json.loads((VECTORS / "resource_field_ref.json").read_text())["cases"]

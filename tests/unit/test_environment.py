@@ -9,21 +9,11 @@ from typing import Any
 
 import pytest
 
-from pypod.model import env_files
-from pypod.model.environment import (
-    ConfigError,
-    Surroundings,
-    environment,
-    hidden_words,
-    needs_address,
-    path_of,
-    surroundings_of,
-)
 from pypod.model.hidden import Hidden, without
-from pypod.model.object_references import Objects
-from pypod.model.objects import ConfigMap, Secret
-from pypod.model.resources import Resources
-from pypod.model.spec import (
+from pypod.model.rules import env_files
+from pypod.model.spec.object_references import Objects
+from pypod.model.spec.objects import ConfigMap, Secret
+from pypod.model.spec.pod import (
     ConfigMapEnvSource,
     ConfigMapKeyRef,
     Container,
@@ -36,6 +26,16 @@ from pypod.model.spec import (
     SecretEnvSource,
     SecretKeyRef,
     Template,
+)
+from pypod.model.spec.resources import Resources
+from pypod.model.wiring.environment import (
+    ConfigError,
+    Surroundings,
+    environment,
+    hidden_words,
+    needs_address,
+    path_of,
+    surroundings_of,
 )
 from tests.unit import pods
 

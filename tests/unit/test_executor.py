@@ -12,11 +12,11 @@ import pytest
 from pypod.engine.executor import ActionResult, Execution
 from pypod.engine.pool import WorkerPool
 from pypod.errors import ConflictError, EngineError, NotFoundError, PypodError
-from pypod.model import plan as actions
-from pypod.model.handlers import Hook
-from pypod.model.journal import Began
-from pypod.model.plan import Plan, PlanBuilder
-from pypod.model.requests import ContainerRequest, NetworkRequest, VolumeRequest
+from pypod.model.life import plan as actions
+from pypod.model.life.journal import Began
+from pypod.model.life.plan import Plan, PlanBuilder
+from pypod.model.spec.handlers import Hook
+from pypod.model.wiring.requests import ContainerRequest, NetworkRequest, VolumeRequest
 from pypod.testing import FakeEngine
 
 PATIENCE = 5.0

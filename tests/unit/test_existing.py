@@ -18,7 +18,7 @@ from pypod.errors import (
     PodTimeoutError,
 )
 from pypod.model import naming
-from pypod.model.spec import PodSpec, RestartPolicy
+from pypod.model.spec.pod import PodSpec, RestartPolicy
 from pypod.testing import FakeEngine
 from tests.unit.rig import KEY, UNAVAILABLE, Loop, live_for, look, pause_of, says, settle, starts, sync_of
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pypod.model import manifest, manifest_text
-from pypod.model.document import read_document
-from pypod.model.object_documents import LAYOUTS
-from pypod.model.objects import Object
-from pypod.model.spec import PodSpec
-from pypod.model.text_writer import to_yaml
+from pypod.model.document.pods import read_document
+from pypod.model.manifest import manifest
+from pypod.model.manifest.object_documents import LAYOUTS
+from pypod.model.spec.objects import Object
+from pypod.model.spec.pod import PodSpec
+from pypod.model.text import documents as manifest_text
+from pypod.model.text.writer import to_yaml
 from tests.unit.spec_strategies import pods
 from tests.unit.test_objects import every
 from tests.unit.test_schema import CORE, DEFINITIONS, VERSION, definition

@@ -12,9 +12,9 @@ import pytest
 from pypod.engine import pause
 from pypod.engine.api import STDERR, Frame, FrameStream
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError, ImagePullError, NotFoundError
-from pypod.model.requests import ContainerRequest, MountRequest, NetworkRequest
-from pypod.model.spec import ContainerPort
-from pypod.model.state import ContainerState
+from pypod.model.spec.pod import ContainerPort
+from pypod.model.wiring.requests import ContainerRequest, MountRequest, NetworkRequest
+from pypod.model.wiring.state import ContainerState
 from pypod.testing import FakeClock, FakeEngine, Program
 
 IMAGE = "app:1"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from pypod.model import files
-from pypod.model.files import Entry, File, FilesError, Item
-from pypod.model.object_references import Objects, Reference, needed
-from pypod.model.object_values import (
+from pypod.model.rules import files
+from pypod.model.rules.files import Entry, File, FilesError, Item
+from pypod.model.rules.object_values import (
     ValueMissingError,
     config_map_value,
     config_map_variables,
     secret_value,
     secret_variables,
 )
-from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
-from pypod.model.validation_check import Check
+from pypod.model.schema.checking import Check
+from pypod.model.spec.object_references import Objects, Reference, needed
+from pypod.model.spec.objects import ConfigMap, PersistentVolumeClaim, Secret
 
 CONFIG = ConfigMap("c", {"b": "ä", "a": "1"}, {"bin": b"\0"})
 SECRET = Secret("s", {"token": b"hunter2", "raw": b"\xff"}, namespace="shop")

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from pypod.model.history import History
-from pypod.model.journal import Began, Event, PodFinished
-from pypod.model.plan import Write
-from pypod.model.spec import Container, PodSpec
-from pypod.model.state import ContainerState
+from pypod.model.life.history import History
+from pypod.model.life.journal import Began, Event, PodFinished
+from pypod.model.life.plan import Write
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.wiring.state import ContainerState
 from tests.unit.pods import (
     BOTH_RUN,
     NEVER,

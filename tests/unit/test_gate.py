@@ -11,10 +11,9 @@ from pypod.engine import gate
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import ConflictError
-from pypod.model.desired import Desired
-from pypod.model.naming import PodKey
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec
+from pypod.model.life.desired import Desired
+from pypod.model.naming import PodIdentity, PodKey
+from pypod.model.spec.pod import Container, PodSpec
 from pypod.testing import FakeEngine
 from tests.unit.rig import IDENTITY, settle
 

@@ -22,11 +22,10 @@ from pypod.errors import (
     SpecError,
 )
 from pypod.model import naming
-from pypod.model.desired import Desired
-from pypod.model.naming import Owner, PodKey
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import PodSpec, RestartPolicy
-from pypod.model.status import Running
+from pypod.model.life.desired import Desired
+from pypod.model.life.status import Running
+from pypod.model.naming import Owner, PodIdentity, PodKey
+from pypod.model.spec.pod import PodSpec, RestartPolicy
 from pypod.testing import FakeEngine, Program
 
 KEY = PodKey("default", "shop", "0123456789abcdef")

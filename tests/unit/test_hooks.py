@@ -11,11 +11,11 @@ from pypod.engine import checks, hooks
 from pypod.engine.channel import Channel
 from pypod.engine.checks import CheckResult, Target, Verdict
 from pypod.engine.hooks import HookRunner, RunsHook
-from pypod.model.handlers import Hook
-from pypod.model.journal import Event, Hooked, Probed
-from pypod.model.plan import RunHook
-from pypod.model.spec import Container, ContainerPort
-from pypod.model.state import PodObservation
+from pypod.model.life.journal import Event, Hooked, Probed
+from pypod.model.life.plan import RunHook
+from pypod.model.spec.handlers import Hook
+from pypod.model.spec.pod import Container, ContainerPort
+from pypod.model.wiring.state import PodObservation
 from pypod.testing import FakeClock, FakeEngine
 from tests.unit.rig import KEY, SPEC, live, live_for, look, sync_of
 

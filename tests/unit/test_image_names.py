@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pypod.model import image_names
-from pypod.model.spec import Container, PodSpec
-from pypod.model.validation import validate
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.validation.validating import validate
 
 GOOD = (
     "a",

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypod.model import history, journal
-from pypod.model.history import KEPT_RECORDS, MAX_EVENTS, History, Record
-from pypod.model.journal import (
+from pypod.model.life import history, journal
+from pypod.model.life.history import KEPT_RECORDS, MAX_EVENTS, History, Record
+from pypod.model.life.journal import (
     Address,
     Began,
     ContainerFailed,

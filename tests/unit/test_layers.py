@@ -35,9 +35,12 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 
+# pypod.model's folders, each above all that it imports. Modules beside the folders are the ground.
+MODEL = ["text", "schema", "spec", "rules", "document", "validation", "manifest", "wiring", "life"]
+
 HOMES = {
     "docker": {"pypod.engine.docker_sdk"},
-    "yaml": {"pypod.model.text_yaml", "pypod.model.text_writer"},
+    "yaml": {"pypod.model.text.yaml_text", "pypod.model.text.writer"},
 }
 FOLDERS = {"rich": "pypod.cli", "tenacity": "pypod.engine", "argparse": "pypod.cli"}
 IMPURE = {
@@ -54,7 +57,7 @@ IMPURE = {
 }
 
 LABEL = re.compile(r"""["']io\.pypod\.""")
-LABEL_HOMES = {"pypod.model.naming", "pypod.model.document", "pypod.engine.pause"}
+LABEL_HOMES = {"pypod.model.naming", "pypod.model.document.pods", "pypod.engine.pause"}
 
 
 @functools.cache
@@ -91,7 +94,7 @@ def part(module: str) -> str:
 
 def test_modules_are_found() -> None:
     assert len(MODULES) > 40
-    assert {"pypod.model.planner", "pypod.engine.pause", "pypod.cli", "pypod.__main__"} <= set(MODULES)
+    assert {"pypod.model.life.planner", "pypod.engine.pause", "pypod.cli", "pypod.__main__"} <= set(MODULES)
 
 
 def test_every_module_has_its_layer() -> None:
@@ -102,6 +105,26 @@ def test_every_module_has_its_layer() -> None:
 def test_imports_point_one_way(module: str) -> None:
     below = [name for name in imports(tree(module)) if name.startswith("pypod.")]
     assert [name for name in below if RANK[part(name)] > RANK[part(module)]] == []
+
+
+def floor(module: str) -> int:
+    """A folder of the model, counted from the ground; 0 for what stands beside the folders."""
+    names = module.split(".")
+    return MODEL.index(names[2]) + 1 if len(names) > 3 else 0
+
+
+def model() -> list[str]:
+    return [name for name in MODULES if part(name) == "model"]
+
+
+def test_the_model_has_these_folders() -> None:
+    assert {path.parent.name for path in (ROOT / "model").glob("*/__init__.py")} == set(MODEL)
+
+
+@pytest.mark.parametrize("module", model())
+def test_imports_in_the_model_point_down(module: str) -> None:
+    below = [name for name in imports(tree(module)) if name.startswith("pypod.model.")]
+    assert [name for name in below if floor(name) > floor(module)] == []
 
 
 def test_nothing_imports_the_whole_package() -> None:
@@ -130,7 +153,7 @@ def test_and_there_it_is(name: str) -> None:
     assert any(name in tops(module) for module in MODULES)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "model"])
+@pytest.mark.parametrize("module", model())
 def test_the_model_is_pure(module: str) -> None:
     assert tops(module) & IMPURE == set()
 

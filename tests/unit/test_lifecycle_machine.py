@@ -20,12 +20,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pypod.model import naming, planner, status, stopping
-from pypod.model.desired import Desired
-from pypod.model.finishing import serving
-from pypod.model.handlers import Hook, Lifecycle, Probe
-from pypod.model.history import History
-from pypod.model.journal import (
+from pypod.model import naming
+from pypod.model.life import planner, status, stopping
+from pypod.model.life.desired import Desired
+from pypod.model.life.finishing import serving
+from pypod.model.life.history import History
+from pypod.model.life.journal import (
     Address,
     Began,
     ContainerFailed,
@@ -39,8 +39,8 @@ from pypod.model.journal import (
     Signalled,
     Started,
 )
-from pypod.model.members import Kind, kind_of, members_of
-from pypod.model.plan import (
+from pypod.model.life.members import Kind, kind_of, members_of
+from pypod.model.life.plan import (
     Action,
     AttachChannel,
     CreateContainer,
@@ -57,9 +57,10 @@ from pypod.model.plan import (
     StartContainer,
     Write,
 )
-from pypod.model.spec import Container, PodSpec, RestartPolicy
-from pypod.model.starting_members import waiting_for
-from pypod.model.state import ContainerInfo, ContainerState, PodObservation, VolumeInfo
+from pypod.model.life.starting_members import waiting_for
+from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+from pypod.model.spec.pod import Container, PodSpec, RestartPolicy
+from pypod.model.wiring.state import ContainerInfo, ContainerState, PodObservation, VolumeInfo
 from tests.unit.pods import HERE, IDENTITY, KEY, NETWORK
 
 PORT = Probe.tcp_socket(port=80)

@@ -10,7 +10,7 @@ import pytest
 
 import pypod
 from pypod import ConfigMap, ManifestError, ManifestWarning, Pod, PodSpec, Secret, SpecError, background
-from pypod.model.objects import PersistentVolumeClaim
+from pypod.model.spec.objects import PersistentVolumeClaim
 from pypod.testing import FakeEngine
 from tests.unit.test_manifest_all import CLAIM, HIDDEN, LOGIN, POD, SETTINGS
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypod.errors import InvalidNameError, ManifestError, PortConflictError, SpecError
-from pypod.model import manifest
-from pypod.model.manifest import load
-from pypod.model.spec import Container, ContainerPort, Medium, PodSpec, Volume, VolumeMount
-from pypod.model.text_scalars import resolve
+from pypod.model.manifest import manifest
+from pypod.model.manifest.manifest import load
+from pypod.model.spec.pod import Container, ContainerPort, Medium, PodSpec, Volume, VolumeMount
+from pypod.model.text.scalars import resolve
 from pypod.pod import Pod
 
 SHOP = """\

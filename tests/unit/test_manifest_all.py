@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from pypod.errors import InvalidNameError, ManifestError, SpecError
-from pypod.model import manifest, other_kinds
-from pypod.model.levels import Level
-from pypod.model.manifest import load_all, read
-from pypod.model.manifest_text import read as read_text
-from pypod.model.objects import ConfigMap, PersistentVolumeClaim, Secret
-from pypod.model.spec import Container, PodSpec
-from pypod.model.strictness import Strictness
+from pypod.model.manifest import manifest
+from pypod.model.manifest.manifest import load_all, read
+from pypod.model.schema import other_kinds
+from pypod.model.schema.levels import Level
+from pypod.model.spec.objects import ConfigMap, PersistentVolumeClaim, Secret
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.text.documents import read as read_text
+from pypod.model.text.strictness import Strictness
 
 HIDDEN = "correct-horse-battery"
 POD = """\

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from pypod.errors import ManifestError, SpecError
-from pypod.model import manifest, text_builder, text_yaml
-from pypod.model.manifest_text import Document, read
-from pypod.model.text_places import Place
+from pypod.model.manifest import manifest
+from pypod.model.text import builder as text_builder
+from pypod.model.text import yaml_text as text_yaml
+from pypod.model.text.documents import Document, read
+from pypod.model.text.places import Place
 
 SAMPLES = (
     """\

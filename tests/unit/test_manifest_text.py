@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypod.errors import ManifestError, Problem
-from pypod.model import text_yaml
-from pypod.model.manifest_text import Document, Position, read
-from pypod.model.strictness import Strictness
-from pypod.model.text_places import Place, Steps, spell
-from pypod.model.text_writer import to_yaml
+from pypod.model.text import yaml_text as text_yaml
+from pypod.model.text.documents import Document, Position, read
+from pypod.model.text.places import Place, Steps, spell
+from pypod.model.text.strictness import Strictness
+from pypod.model.text.writer import to_yaml
 
 
 def one(text: str | bytes, validation: Strictness = Strictness.STRICT) -> Document:

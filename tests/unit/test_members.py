@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from pypod.model import members, restarts
-from pypod.model.handlers import Hook, Lifecycle, Probe
-from pypod.model.history import History
-from pypod.model.journal import Entry, Hooked, Message, Probed, Started
-from pypod.model.members import Kind, Member
+from pypod.model.life import members, restarts
+from pypod.model.life.history import History
+from pypod.model.life.journal import Entry, Hooked, Message, Probed, Started
+from pypod.model.life.members import Kind, Member
 from pypod.model.naming import Role
-from pypod.model.spec import Container, RestartPolicy
-from pypod.model.state import ContainerInfo, ContainerState
+from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+from pypod.model.spec.pod import Container, RestartPolicy
+from pypod.model.wiring.state import ContainerInfo, ContainerState
 from tests.unit.snapshots import (
     ENDED,
     IMAGE,

@@ -11,8 +11,8 @@ import pytest
 from pypod.engine import messages
 from pypod.engine.api import Frame
 from pypod.errors import EngineError, NotFoundError
-from pypod.model.plan import ReadMessage
-from pypod.model.requests import ContainerRequest
+from pypod.model.life.plan import ReadMessage
+from pypod.model.wiring.requests import ContainerRequest
 from pypod.testing import FakeEngine, Program
 
 PATH = "/v/0/web_0"

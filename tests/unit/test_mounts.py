@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from pypod.engine import docker_requests as wire
-from pypod.model import engine_needs, mounts
-from pypod.model.mounts import MountRequest, Places, SubPathError, VolumeRequest
-from pypod.model.naming import Owner, PodKey
-from pypod.model.requests import PodIdentity
-from pypod.model.resources import Resources
-from pypod.model.spec import (
+from pypod.model.naming import Owner, PodIdentity, PodKey
+from pypod.model.rules import engine_needs, mounts
+from pypod.model.rules.mounts import MountRequest, Places, SubPathError, VolumeRequest
+from pypod.model.spec.pod import (
     Container,
     MountPropagation,
     PodSecurityContext,
@@ -22,6 +20,7 @@ from pypod.model.spec import (
     Volume,
     VolumeMount,
 )
+from pypod.model.spec.resources import Resources
 
 KEY = PodKey("default", "shop", "0123456789")
 OWNER = Owner("boot", 1, 2, 3)

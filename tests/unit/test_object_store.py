@@ -29,10 +29,11 @@ from pypod.errors import (
     ObjectNotFoundError,
     SpecError,
 )
-from pypod.model import naming, object_records
-from pypod.model.object_references import Reference
-from pypod.model.objects import Object, ObjectKey, key_of
-from pypod.model.requests import ContainerRequest, MountRequest, VolumeRequest
+from pypod.model import naming
+from pypod.model.spec.object_references import Reference
+from pypod.model.spec.objects import Object, ObjectKey, key_of
+from pypod.model.wiring import object_records
+from pypod.model.wiring.requests import ContainerRequest, MountRequest, VolumeRequest
 from pypod.testing import FakeEngine
 from tests.unit import rig
 from tests.unit.rig import live_for

@@ -15,9 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pypod.errors import InvalidNameError, ManifestError, SpecError
-from pypod.model import object_documents, object_records, objects, validation_objects
-from pypod.model.objects import ConfigMap, Object, ObjectKey, PersistentVolumeClaim, Secret
-from pypod.model.reading import Reader
+from pypod.model.manifest import object_documents
+from pypod.model.schema.reading import Reader
+from pypod.model.spec import objects
+from pypod.model.spec.objects import ConfigMap, Object, ObjectKey, PersistentVolumeClaim, Secret
+from pypod.model.validation import objects as validation_objects
+from pypod.model.wiring import object_records
 
 NAMES = json.loads((Path(__file__).parents[1] / "vectors" / "names.json").read_text())
 HIDDEN = "correct-horse-battery"

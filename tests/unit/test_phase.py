@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pypod.model.container_status import ContainerStatus, Running, State, Terminated, Waiting
-from pypod.model.phase import Phase, phase_of
-from pypod.model.spec import Container, PodSpec, RestartPolicy
+from pypod.model.life.container_status import ContainerStatus, Running, State, Terminated, Waiting
+from pypod.model.life.phase import Phase, phase_of
+from pypod.model.spec.pod import Container, PodSpec, RestartPolicy
 
 CASES = json.loads((Path(__file__).parents[1] / "vectors" / "phase.json").read_text())["cases"]
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from pypod.model import planner
-from pypod.model.desired import Desired
-from pypod.model.history import History
-from pypod.model.journal import Address, ContainerFailed, Pulled
-from pypod.model.plan import CreateContainer, Plan, StartContainer
-from pypod.model.spec import BackoffProfile, Container, PodSpec, PullPolicy, Volume
-from pypod.model.state import ContainerState, NetworkInfo, VolumeInfo
+from pypod.model.life import planner
+from pypod.model.life.desired import Desired
+from pypod.model.life.history import History
+from pypod.model.life.journal import Address, ContainerFailed, Pulled
+from pypod.model.life.plan import CreateContainer, Plan, StartContainer
+from pypod.model.spec.pod import BackoffProfile, Container, PodSpec, PullPolicy, Volume
+from pypod.model.wiring.state import ContainerState, NetworkInfo, VolumeInfo
 from tests.unit.pods import (
     BASE,
     BOTH_RUN,

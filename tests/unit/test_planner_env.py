@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pypod.model.history import History
-from pypod.model.journal import ContainerFailed, Event
-from pypod.model.object_references import Objects
-from pypod.model.objects import Secret
-from pypod.model.plan import CreateContainer, Plan, Write
-from pypod.model.spec import Container, FieldRef, FileKeyRef, PodSpec, SecretKeyRef, Template, Volume
+from pypod.model.life.history import History
+from pypod.model.life.journal import ContainerFailed, Event
+from pypod.model.life.plan import CreateContainer, Plan, Write
+from pypod.model.spec.object_references import Objects
+from pypod.model.spec.objects import Secret
+from pypod.model.spec.pod import Container, FieldRef, FileKeyRef, PodSpec, SecretKeyRef, Template, Volume
 from tests.unit.pods import NOW, Case, dead, made, member, pause, seen, started, told
 
 PASSWORD = SecretKeyRef("db", "password")

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from pypod.model import planner
-from pypod.model.desired import Desired
-from pypod.model.handlers import Hook, Lifecycle, Probe
-from pypod.model.journal import ContainerFailed, Entry, Message
-from pypod.model.plan import CreateContainer, PutFiles, ReadMessage, RunHook
-from pypod.model.spec import Container, PodSpec, RestartPolicy
-from pypod.model.state import VolumeInfo
+from pypod.model.life import planner
+from pypod.model.life.desired import Desired
+from pypod.model.life.journal import ContainerFailed, Entry, Message
+from pypod.model.life.plan import CreateContainer, PutFiles, ReadMessage, RunHook
+from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+from pypod.model.spec.pod import Container, PodSpec, RestartPolicy
+from pypod.model.wiring.state import VolumeInfo
 from tests.unit.pods import (
     ALWAYS,
     BASE,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pypod.model import image_names, naming
-from pypod.model.journal import ContainerFailed
-from pypod.model.spec import (
+from pypod.model.life.journal import ContainerFailed
+from pypod.model.spec.pod import (
     Container,
     HostAlias,
     PodSecurityContext,
@@ -18,7 +18,7 @@ from pypod.model.spec import (
     SupplementalGroupsPolicy,
     Volume,
 )
-from pypod.model.state import ContainerInfo, ImageInfo, VolumeInfo
+from pypod.model.wiring.state import ContainerInfo, ImageInfo, VolumeInfo
 from tests.unit.pods import HERE, KEY, NOW, Case, member, pause, seen, told
 from tests.unit.pods import started as was_started
 

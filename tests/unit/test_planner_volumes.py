@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pypod.model.journal import VolumeFailed, VolumeReady
-from pypod.model.object_references import Objects
-from pypod.model.objects import ConfigMap, Object, PersistentVolumeClaim, Secret
-from pypod.model.plan import FillVolume, Plan
-from pypod.model.spec import (
+from pypod.model.life.journal import VolumeFailed, VolumeReady
+from pypod.model.life.plan import FillVolume, Plan
+from pypod.model.spec.object_references import Objects
+from pypod.model.spec.objects import ConfigMap, Object, PersistentVolumeClaim, Secret
+from pypod.model.spec.pod import (
     ConfigMapProjection,
     Container,
     PodSecurityContext,
@@ -20,7 +20,7 @@ from pypod.model.spec import (
     Volume,
     VolumeMount,
 )
-from pypod.model.state import VolumeInfo
+from pypod.model.wiring.state import VolumeInfo
 from tests.unit.pods import NOW, Case, member, pause, seen, told
 
 CONFIG = Volume.config_map("conf", "settings")

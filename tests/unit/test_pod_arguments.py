@@ -13,9 +13,9 @@ import pytest
 
 import pypod
 from pypod import Container, DNSPolicy, Pod, PodSecurityContext, SpecError
-from pypod.model import spec as spec_module
-from pypod.model.pod_arguments import PodOptions, spec_of
-from pypod.model.spec import PodSpec
+from pypod.model.spec import pod as spec_module
+from pypod.model.spec.arguments import PodOptions, spec_of
+from pypod.model.spec.pod import PodSpec
 
 WEB = Container("web", "nginx")
 BESIDE = {"self", "engine", "reach", "min_ready_seconds", "more"}

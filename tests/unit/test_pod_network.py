@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pypod.engine.docker_requests import container_config
-from pypod.model import hosts, naming, requests, resolving
-from pypod.model.resolving import Complaint
-from pypod.model.spec import (
+from pypod.model import naming
+from pypod.model.rules import hosts
+from pypod.model.spec.pod import (
     Container,
     ContainerPort,
     DNSConfig,
@@ -21,8 +21,10 @@ from pypod.model.spec import (
     PodSpec,
     Volume,
 )
-from pypod.model.state import NetworkInfo
-from pypod.model.validation import problems
+from pypod.model.validation.validating import problems
+from pypod.model.wiring import requests, resolving
+from pypod.model.wiring.resolving import Complaint
+from pypod.model.wiring.state import NetworkInfo
 from tests.unit.pods import IDENTITY
 
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pypod.engine import docker_requests
-from pypod.model.requests import ContainerRequest
+from pypod.model.wiring.requests import ContainerRequest
 
 MEMBER = ContainerRequest(name="a", image="busybox", labels={}, network_mode="container:pause")
 INFO = {"ID": "made up", "Name": "vm", "DockerRootDir": "/data", "ServerVersion": "5.4.2"}

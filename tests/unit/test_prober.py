@@ -15,8 +15,8 @@ from pypod.engine.checks import CheckResult, Verdict
 from pypod.engine.clock import SystemClock
 from pypod.engine.pool import InlinePool, Pool, Task, WorkerPool
 from pypod.engine.prober import MAX_WAIT, Prober
-from pypod.model.handlers import Probe
-from pypod.model.probes import Kind, ProbeKey, Wanted
+from pypod.model.life.probes import Kind, ProbeKey, Wanted
+from pypod.model.spec.handlers import Probe
 from pypod.testing import FakeClock, Timer
 
 PATIENCE = 5.0

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pypod.model import naming, probes
-from pypod.model.handlers import Hook, Lifecycle, Probe
-from pypod.model.history import History
-from pypod.model.journal import Entry, Hooked, PodFinished, Probed, Started, Stopping
+from pypod.model import naming
+from pypod.model.life import probes
+from pypod.model.life.history import History
+from pypod.model.life.journal import Entry, Hooked, PodFinished, Probed, Started, Stopping
+from pypod.model.life.probes import Kind, ProbeKey, State, Wanted
 from pypod.model.naming import Owner, PodKey
-from pypod.model.probes import Kind, ProbeKey, State, Wanted
-from pypod.model.spec import Container, PodSpec
-from pypod.model.state import ContainerInfo, ContainerState, PodObservation
+from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.wiring.state import ContainerInfo, ContainerState, PodObservation
 
 NOW = 1000.0
 KEY = PodKey("default", "shop", "0123456789abcdef")

@@ -11,7 +11,7 @@ import pytest
 
 import pypod
 from pypod.engine import pause
-from pypod.model import requests, state
+from pypod.model.wiring import requests, state
 
 NAMES = [
     "AppArmorProfile",

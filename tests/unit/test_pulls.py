@@ -11,7 +11,7 @@ import pytest
 from pypod.engine.api import Closable
 from pypod.engine.pulls import RETRY, PullRunner
 from pypod.errors import EngineUnavailableError, ImagePullError, PypodError
-from pypod.model.credentials import Login
+from pypod.model.wiring.credentials import Login
 from pypod.testing import FakeEngine
 
 PATIENCE = 5.0

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from pypod.errors import Problem
-from pypod.model import codec
-from pypod.model.document import Reading, from_document, read_document, to_document
-from pypod.model.levels import Level, objection
-from pypod.model.manifest_text import read as read_text
-from pypod.model.paths import Path
-from pypod.model.reading import Reader
-from pypod.model.schema import k8s
-from pypod.model.spec import (
+from pypod.model.document import codec
+from pypod.model.document.pods import Reading, from_document, read_document, to_document
+from pypod.model.schema.declaring import k8s
+from pypod.model.schema.levels import Level, objection
+from pypod.model.schema.paths import Path
+from pypod.model.schema.reading import Reader
+from pypod.model.schema.structs import Struct
+from pypod.model.spec.pod import (
     Container,
     DNSPolicy,
     PodSecurityContext,
@@ -25,8 +25,8 @@ from pypod.model.spec import (
     SupplementalGroupsPolicy,
     Volume,
 )
-from pypod.model.strictness import Strictness
-from pypod.model.structs import Struct
+from pypod.model.text.documents import read as read_text
+from pypod.model.text.strictness import Strictness
 
 MINIMAL: dict[str, Any] = {
     "apiVersion": "v1",

@@ -18,10 +18,11 @@ from pypod.errors import (
     NotFoundError,
     PypodError,
 )
-from pypod.model import naming, plan
-from pypod.model.history import History
-from pypod.model.journal import ContainerFailed, Event
-from pypod.model.requests import ContainerRequest
+from pypod.model import naming
+from pypod.model.life import plan
+from pypod.model.life.history import History
+from pypod.model.life.journal import ContainerFailed, Event
+from pypod.model.wiring.requests import ContainerRequest
 from pypod.testing import FakeClock
 from tests.unit.rig import SPEC
 

@@ -6,16 +6,17 @@ import pytest
 
 from pypod.engine.docker_errors import refusal, without_passwords
 from pypod.engine.docker_requests import volume_options
-from pypod.model import manifest, mounts
-from pypod.model.files import FilesError
-from pypod.model.journal import VolumeFailed
-from pypod.model.object_references import Objects, needed
-from pypod.model.objects import Secret
-from pypod.model.plan import CreateVolume
-from pypod.model.referring import references_of
-from pypod.model.remote_volumes import remote_of
-from pypod.model.spec import AzureFileSource, CephFSSource, Container, PodSecurityContext, PodSpec, Volume
-from pypod.model.volumes import VolumeMount
+from pypod.model.life.journal import VolumeFailed
+from pypod.model.life.plan import CreateVolume
+from pypod.model.manifest import manifest
+from pypod.model.rules import mounts
+from pypod.model.rules.files import FilesError
+from pypod.model.rules.remote_volumes import remote_of
+from pypod.model.spec.object_references import Objects, needed
+from pypod.model.spec.objects import Secret
+from pypod.model.spec.pod import AzureFileSource, CephFSSource, Container, PodSecurityContext, PodSpec, Volume
+from pypod.model.spec.volumes import VolumeMount
+from pypod.model.wiring.referring import references_of
 from tests.unit.pods import IDENTITY, KEY, Case, seen
 
 AZURE = Volume.azure_file("v", "share", secret_name="azure")

@@ -6,12 +6,14 @@ import dataclasses
 import ipaddress
 from typing import Any
 
-from pypod.model import codec, naming, requests
+from pypod.model import naming
+from pypod.model.document import codec
 from pypod.model.naming import Owner, PodKey
-from pypod.model.resources import Resources
-from pypod.model.spec import Container, ContainerPort, PodSpec, Volume, VolumeMount
+from pypod.model.spec.pod import Container, ContainerPort, PodSpec, Volume, VolumeMount
+from pypod.model.spec.resources import Resources
+from pypod.model.wiring import requests
 
-IDENTITY = requests.PodIdentity(PodKey("default", "shop", "0123456789"), Owner("boot", 1, 2, 3), leased=True)
+IDENTITY = naming.PodIdentity(PodKey("default", "shop", "0123456789"), Owner("boot", 1, 2, 3), leased=True)
 SPEC = PodSpec(
     "shop",
     (
@@ -34,7 +36,7 @@ SPEC = PodSpec(
 GIB = 2**30
 
 
-def pause(spec: PodSpec = SPEC, identity: requests.PodIdentity = IDENTITY) -> requests.ContainerRequest:
+def pause(spec: PodSpec = SPEC, identity: naming.PodIdentity = IDENTITY) -> requests.ContainerRequest:
     return requests.pause_request(spec, identity, attempt=1, image="pause", network_id="net")
 
 

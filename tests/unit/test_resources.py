@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pypod.model.resources import (
+from pypod.model.spec.resources import (
     CPU_PERIOD,
     QOSClass,
     ResourceList,

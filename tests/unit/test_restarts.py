@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypod.model import restarts
-from pypod.model.restarts import CLASSIC, DEFAULT, IMAGE_PULL, PROFILES, Backoff, Restart
-from pypod.model.spec import BackoffProfile, RestartPolicy
+from pypod.model.life import restarts
+from pypod.model.life.restarts import CLASSIC, DEFAULT, IMAGE_PULL, PROFILES, Backoff, Restart
+from pypod.model.spec.pod import BackoffProfile, RestartPolicy
 
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "crashloop.json").read_text())
 

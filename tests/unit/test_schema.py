@@ -13,12 +13,13 @@ import kubernetes_validate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pypod.model import codec
-from pypod.model.compounds import ListOf, MapOf, Shape
-from pypod.model.document import pod_fields, read_document, to_document
-from pypod.model.kinds import Kind
-from pypod.model.schema import Field
-from pypod.model.spec import (
+from pypod.model.document import codec
+from pypod.model.document.pods import pod_fields, read_document, to_document
+from pypod.model.schema.compounds import ListOf, MapOf, Shape
+from pypod.model.schema.declaring import Field
+from pypod.model.schema.kinds import Kind
+from pypod.model.schema.structs import OneOf, Struct
+from pypod.model.spec.pod import (
     Container,
     EnvVar,
     PodSpec,
@@ -27,9 +28,8 @@ from pypod.model.spec import (
     Volume,
     VolumeMount,
 )
-from pypod.model.strictness import Strictness
-from pypod.model.structs import OneOf, Struct
-from pypod.model.validation import problems, warnings
+from pypod.model.text.strictness import Strictness
+from pypod.model.validation.validating import problems, warnings
 from tests.unit.spec_strategies import pods
 
 VERSION = "1.36"

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from pypod.model.handlers import (
+from pypod.model.spec.handlers import (
     ExecAction,
     Hook,
     HTTPGetAction,
@@ -18,8 +18,7 @@ from pypod.model.handlers import (
     SleepAction,
     TCPSocketAction,
 )
-from pypod.model.resources import Resources
-from pypod.model.spec import (
+from pypod.model.spec.pod import (
     Container,
     ContainerPort,
     EmptyDir,
@@ -35,6 +34,7 @@ from pypod.model.spec import (
     VolumeMount,
     default_pull_policy,
 )
+from pypod.model.spec.resources import Resources
 
 DIGEST = "sha256:" + "a" * 64
 PULL_POLICIES = [  # Kubernetes: pkg/apis/core/v1/defaults.go, SetDefaults_Container

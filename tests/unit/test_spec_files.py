@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pypod.errors import ManifestError
-from pypod.model import codec, manifest
-from pypod.model.document import from_document, to_document
-from pypod.model.spec import Container, FilesSource, NamedFile, PodSpec, Volume
-from pypod.model.validation import problems, validate
+from pypod.model.document import codec
+from pypod.model.document.pods import from_document, to_document
+from pypod.model.manifest import manifest
+from pypod.model.spec.pod import Container, FilesSource, NamedFile, PodSpec, Volume
+from pypod.model.validation.validating import problems, validate
 
 PATHS = st.lists(
     st.from_regex(r"[a-z]{1,4}(/[a-z]{1,4})?", fullmatch=True), max_size=4, unique=True, min_size=1

@@ -20,13 +20,12 @@ from pypod.errors import (
     PodTimeoutError,
 )
 from pypod.model import naming
-from pypod.model.credentials import Login
-from pypod.model.desired import Desired
-from pypod.model.handlers import Hook, Lifecycle, Probe
-from pypod.model.naming import PodKey
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec, RestartPolicy, Volume
-from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.life.desired import Desired
+from pypod.model.life.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.naming import PodIdentity, PodKey
+from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+from pypod.model.spec.pod import Container, PodSpec, RestartPolicy, Volume
+from pypod.model.wiring.credentials import Login
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import IDENTITY, KEY, Loop, pause_of, says, starts, sync_of
 

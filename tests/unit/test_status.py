@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pypod.model import status
-from pypod.model.handlers import Hook, Lifecycle, Probe
-from pypod.model.history import History
-from pypod.model.journal import (
+from pypod.model.life import status
+from pypod.model.life.history import History
+from pypod.model.life.journal import (
     Began,
     ContainerFailed,
     Entry,
@@ -23,12 +22,13 @@ from pypod.model.journal import (
     Probed,
     Started,
 )
-from pypod.model.members import Kind
+from pypod.model.life.members import Kind
+from pypod.model.life.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 from pypod.model.naming import Role
-from pypod.model.resources import Resources
-from pypod.model.spec import Container, PullPolicy, RestartPolicy
-from pypod.model.state import ContainerInfo, ContainerState, PodObservation, VolumeInfo
-from pypod.model.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+from pypod.model.spec.pod import Container, PullPolicy, RestartPolicy
+from pypod.model.spec.resources import Resources
+from pypod.model.wiring.state import ContainerInfo, ContainerState, PodObservation, VolumeInfo
 from tests.unit.snapshots import (
     ENDED,
     IMAGE,

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from pypod.model import naming, stopping
-from pypod.model.handlers import Hook, Lifecycle
-from pypod.model.history import History
-from pypod.model.journal import Event, Stopping
-from pypod.model.plan import KillContainer, Plan, PlanBuilder, RemoveNetwork, RunHook, Write
-from pypod.model.spec import Container, PodSpec
-from pypod.model.state import PodObservation, VolumeInfo
+from pypod.model import naming
+from pypod.model.life import stopping
+from pypod.model.life.history import History
+from pypod.model.life.journal import Event, Stopping
+from pypod.model.life.plan import KillContainer, Plan, PlanBuilder, RemoveNetwork, RunHook, Write
+from pypod.model.spec.handlers import Hook, Lifecycle
+from pypod.model.spec.pod import Container, PodSpec
+from pypod.model.wiring.state import PodObservation, VolumeInfo
 from tests.unit.pods import (
     BASE,
     DELETING,

@@ -16,13 +16,12 @@ from pypod.engine.pool import InlinePool, WorkerPool
 from pypod.engine.sync import Look, PodSync
 from pypod.errors import EngineError, EngineUnavailableError
 from pypod.model import naming
-from pypod.model.desired import Desired
-from pypod.model.handlers import Probe
-from pypod.model.naming import Owner, PodKey
-from pypod.model.plan import Plan
-from pypod.model.requests import PodIdentity
-from pypod.model.spec import Container, PodSpec, Volume
-from pypod.model.status import Phase
+from pypod.model.life.desired import Desired
+from pypod.model.life.plan import Plan
+from pypod.model.life.status import Phase
+from pypod.model.naming import Owner, PodIdentity, PodKey
+from pypod.model.spec.handlers import Probe
+from pypod.model.spec.pod import Container, PodSpec, Volume
 from pypod.supervisor import RESYNC, RETRY, Supervisor, supervisor_of
 from pypod.testing import FakeClock, FakeEngine, Program
 from pypod.testing.streams import FakeEventStream

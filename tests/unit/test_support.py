@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pypod.model.levels import Level
-from pypod.model.support import Row, object_rows, rows
+from pypod.model.manifest.support import Row, object_rows, rows
+from pypod.model.schema.levels import Level
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "support-table"
 

@@ -10,9 +10,10 @@ import pytest
 from pypod import sweeping
 from pypod.engine.sync import PodSync
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError
-from pypod.model import abandoned, naming
-from pypod.model.requests import NetworkRequest
-from pypod.model.state import NetworkInfo
+from pypod.model import naming
+from pypod.model.life import abandoned
+from pypod.model.wiring.requests import NetworkRequest
+from pypod.model.wiring.state import NetworkInfo
 from pypod.testing import FakeClock, FakeEngine
 from tests.unit.rig import SPEC, pause_of, settle, sync_of
 

@@ -17,10 +17,10 @@ from pypod.errors import (
     NotFoundError,
 )
 from pypod.model import naming
-from pypod.model.plan import Plan
-from pypod.model.spec import Container, PullPolicy, Volume
-from pypod.model.state import ContainerInfo
-from pypod.model.status import Phase, Running, Waiting
+from pypod.model.life.plan import Plan
+from pypod.model.life.status import Phase, Running, Waiting
+from pypod.model.spec.pod import Container, PullPolicy, Volume
+from pypod.model.wiring.state import ContainerInfo
 from pypod.testing import FakeEngine
 from tests.unit.rig import (
     KEY,

@@ -13,10 +13,10 @@ from pypod import debugging, starting
 from pypod.engine.objects import store_of
 from pypod.errors import CommandError, PodStartError
 from pypod.model import naming
-from pypod.model.handlers import Lifecycle
-from pypod.model.objects import ConfigMap, Secret
-from pypod.model.restart_rules import RestartRule
-from pypod.model.spec import (
+from pypod.model.life.status import Phase, Terminated, Waiting
+from pypod.model.spec.handlers import Lifecycle
+from pypod.model.spec.objects import ConfigMap, Secret
+from pypod.model.spec.pod import (
     ConfigMapEnvSource,
     Container,
     EnvFrom,
@@ -29,7 +29,7 @@ from pypod.model.spec import (
     Template,
     Volume,
 )
-from pypod.model.status import Phase, Terminated, Waiting
+from pypod.model.spec.restart_rules import RestartRule
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import (
     KEY,

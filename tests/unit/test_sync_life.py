@@ -12,10 +12,10 @@ from pypod.engine import observe
 from pypod.engine.sync import MESSAGE_TRIES
 from pypod.errors import EngineError, EngineUnavailableError
 from pypod.model import naming
-from pypod.model.finishing import PATIENCE
-from pypod.model.handlers import Hook, HookHandler, Lifecycle, Probe
-from pypod.model.spec import Container, MessagePolicy, PodSpec, RestartPolicy
-from pypod.model.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.life.finishing import PATIENCE
+from pypod.model.life.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.spec.handlers import Hook, HookHandler, Lifecycle, Probe
+from pypod.model.spec.pod import Container, MessagePolicy, PodSpec, RestartPolicy
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import (
     KEY,

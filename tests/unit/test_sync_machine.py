@@ -15,10 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pypod.engine import hooks, observe
 from pypod.errors import EngineError, EngineUnavailableError
 from pypod.model import naming
-from pypod.model.handlers import Hook, Lifecycle, Probe
-from pypod.model.spec import Container, PodSpec, RestartPolicy
-from pypod.model.state import ContainerInfo
-from pypod.model.status import Phase
+from pypod.model.life.status import Phase
+from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+from pypod.model.spec.pod import Container, PodSpec, RestartPolicy
+from pypod.model.wiring.state import ContainerInfo
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import KEY, SPEC, says, settle, sync_of
 

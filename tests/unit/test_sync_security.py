@@ -14,13 +14,13 @@ import pytest
 from pypod import starting
 from pypod.engine.objects import store_of
 from pypod.errors import ImageError, PodStartError
-from pypod.model.admission import SAFE_SYSCTLS
-from pypod.model.desired import Desired
-from pypod.model.handlers import Probe
+from pypod.model.life.desired import Desired
+from pypod.model.life.probes import Kind, ProbeKey
+from pypod.model.life.status import Phase, Waiting
 from pypod.model.naming import PodKey
-from pypod.model.objects import DOCKER_CONFIG_JSON, Secret
-from pypod.model.probes import Kind, ProbeKey
-from pypod.model.spec import (
+from pypod.model.spec.handlers import Probe
+from pypod.model.spec.objects import DOCKER_CONFIG_JSON, Secret
+from pypod.model.spec.pod import (
     AppArmorProfile,
     Container,
     ContainerPort,
@@ -35,8 +35,8 @@ from pypod.model.spec import (
     SeccompProfile,
     SecurityContext,
 )
-from pypod.model.state import EngineInfo
-from pypod.model.status import Phase, Waiting
+from pypod.model.wiring.admission import SAFE_SYSCTLS
+from pypod.model.wiring.state import EngineInfo
 from pypod.testing import FakeEngine
 from tests.unit.rig import IDENTITY, Loop, events, instances, live, live_for, look, pause_of, settle, sync_of
 

@@ -13,8 +13,9 @@ from pypod.engine.objects import ObjectStore
 from pypod.engine.teardown import Teardown
 from pypod.errors import EngineError, PodStartError, PodTimeoutError
 from pypod.model import naming
-from pypod.model.objects import ConfigMap, ObjectKey, PersistentVolumeClaim, Secret
-from pypod.model.spec import (
+from pypod.model.life.status import Phase, Waiting
+from pypod.model.spec.objects import ConfigMap, ObjectKey, PersistentVolumeClaim, Secret
+from pypod.model.spec.pod import (
     Container,
     FSGroupChangePolicy,
     PodSecurityContext,
@@ -24,7 +25,6 @@ from pypod.model.spec import (
     Volume,
     VolumeMount,
 )
-from pypod.model.status import Phase, Waiting
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import KEY, Loop, events, instances, live, live_for, look, pause_of, settle, sync_of
 

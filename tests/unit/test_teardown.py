@@ -14,12 +14,12 @@ from pypod.engine.sync import PodSync
 from pypod.engine.teardown import LINGERING, SLACK, Teardown
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError, NotFoundError, TeardownError
 from pypod.model import naming
-from pypod.model.desired import Desired
-from pypod.model.handlers import Hook, Lifecycle
-from pypod.model.naming import PodKey
-from pypod.model.plan import KillContainer, RunHook
-from pypod.model.requests import NetworkRequest, PodIdentity
-from pypod.model.spec import Container, PodSpec, Volume
+from pypod.model.life.desired import Desired
+from pypod.model.life.plan import KillContainer, RunHook
+from pypod.model.naming import PodIdentity, PodKey
+from pypod.model.spec.handlers import Hook, Lifecycle
+from pypod.model.spec.pod import Container, PodSpec, Volume
+from pypod.model.wiring.requests import NetworkRequest
 from pypod.testing import FakeClock, FakeEngine, Program
 from tests.unit.rig import IDENTITY, KEY, live_for, says, settle, sync_of
 

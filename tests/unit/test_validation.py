@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pypod.errors import InvalidNameError, InvalidPortError, PortConflictError, SpecError, UnknownVolumeError
-from pypod.model.handlers import (
+from pypod.model.spec.handlers import (
     ExecAction,
     GRPCAction,
     Hook,
@@ -18,10 +18,10 @@ from pypod.model.handlers import (
     SleepAction,
     TCPSocketAction,
 )
-from pypod.model.requests import MAX_VOLUMES
-from pypod.model.resources import MIN_MEMORY, ResourceList, Resources
-from pypod.model.spec import Container, ContainerPort, EmptyDir, PodSpec, Volume, VolumeMount
-from pypod.model.validation import needs_grpc, problems, validate
+from pypod.model.spec.pod import Container, ContainerPort, EmptyDir, PodSpec, Volume, VolumeMount
+from pypod.model.spec.resources import MIN_MEMORY, ResourceList, Resources
+from pypod.model.validation.validating import needs_grpc, problems, validate
+from pypod.model.wiring.requests import MAX_VOLUMES
 
 # The vectors are Kubernetes' own: apimachinery pkg/util/validation/validation_test.go, v1.36.2.
 LABELS_GOOD = ["ab", "a1", "a--1--2--b", "01", "012", "1a", "1-a", "a" * 63]

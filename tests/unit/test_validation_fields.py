@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from pypod.errors import Problem
-from pypod.model.handlers import Hook, Lifecycle, Probe
-from pypod.model.network import DNSConfig, DNSPolicy, HostAlias
-from pypod.model.references import Template
-from pypod.model.resources import Resources
-from pypod.model.spec import (
+from pypod.model.schema.checking import LABEL_1035, Check, check_qualified, is_key
+from pypod.model.schema.references import Template
+from pypod.model.spec.handlers import Hook, Lifecycle, Probe
+from pypod.model.spec.network import DNSConfig, DNSPolicy, HostAlias
+from pypod.model.spec.pod import (
     AppArmorProfile,
     Capabilities,
     ConfigMapEnvSource,
@@ -51,9 +51,9 @@ from pypod.model.spec import (
     Volume,
     VolumeMount,
 )
-from pypod.model.validation import problems, warnings
-from pypod.model.validation_check import LABEL_1035, Check, check_qualified, is_key
-from pypod.model.validation_env import ENV_FIELDS
+from pypod.model.spec.resources import Resources
+from pypod.model.validation.env import ENV_FIELDS
+from pypod.model.validation.validating import problems, warnings
 
 NAMES: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "vectors" / "names.json").read_text("utf-8")

@@ -6,11 +6,11 @@ import pytest
 
 from pypod import waiting
 from pypod.errors import PodNotRunningError, PodTimeoutError
-from pypod.model.history import History
-from pypod.model.journal import PodFinished
-from pypod.model.spec import RestartPolicy
-from pypod.model.state import PodObservation
-from pypod.model.status import PodStatus, derive
+from pypod.model.life.history import History
+from pypod.model.life.journal import PodFinished
+from pypod.model.life.status import PodStatus, derive
+from pypod.model.spec.pod import RestartPolicy
+from pypod.model.wiring.state import PodObservation
 from tests.unit.snapshots import NOW, ended, member, pause, seen, sidecar, told, wanted
 
 FAILED = told(PodFinished(NOW, "Failed", "DeadlineExceeded"))
