@@ -60,12 +60,7 @@ def pod_fixture(
     Raises:
         TypeError, ValueError: arguments do not fit together.
     """
-    if shared and scope != "session":
-        raise ValueError(
-            f"cannot share a pod of scope {scope!r} between workers: scope='session' is expected"
-        )
-    if pool < 0:
-        raise ValueError(f"cannot keep pool={pool} pods ready: a number, 0 or more, is expected")
+    _check(scope, shared=shared, pool=pool)
     frame = sys._getframe(1)
     base = Path(frame.f_code.co_filename).parent
     wish = Wish("", base, name, timeout, grace, shared=shared, pool=pool, reuse=reuse)
@@ -78,6 +73,15 @@ def pod_fixture(
         return mark(staticmethod(function) if is_static else function)
 
     return declare if source is None and params is None else declare(source)
+
+
+def _check(scope: object, *, shared: bool, pool: int) -> None:
+    """Raise `ValueError` for what makes no sense together."""
+    if shared and scope != "session":
+        words = "scope='session' is expected"
+        raise ValueError(f"cannot share a pod of scope {scope!r} between workers: {words}")
+    if pool < 0:
+        raise ValueError(f"cannot keep pool={pool} pods ready: a number, 0 or more, is expected")
 
 
 def _function(given: Source | Maker | None, wish: Wish, *, is_static: bool) -> Callable[..., Iterator[Pod]]:
