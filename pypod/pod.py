@@ -143,6 +143,24 @@ class Pod(Handle):
         pod._objects = tuple(objects)
         return pod
 
+    def like(
+        self, spec: PodSpec, *, objects: Iterable[Object] | None = None, engine: Engine | None = None
+    ) -> Pod:
+        """Another pod, not started, that is as this one but for its spec: it is reached and started in the same way.
+
+        Args:
+            spec: what it is.
+            objects: what is applied before it is started; None: what is for this one.
+            engine: where to run, where this one was given no engine.
+
+        Raises:
+            SpecError: the spec is wrong.
+        """
+        given = self._objects if objects is None else objects
+        pod = Pod.from_spec(spec, objects=given, engine=self._given_engine or engine)
+        pod._reach, pod._min_ready_seconds = self._reach, self._min_ready_seconds
+        return pod
+
     @classmethod
     def from_manifest(
         cls, source: str | bytes | Path, *, engine: Engine | None = None, validate: str = "strict"
@@ -169,6 +187,21 @@ class Pod(Handle):
         """
         found = loading.load_pod(source, Strictness(validate), stacklevel=2)
         return cls.from_spec(found.spec, objects=found.objects, engine=engine)
+
+    def another(self, *, engine: Engine | None = None) -> Pod:
+        """One more of the same description, which is not started. Its name is made of ``generate_name``, or else of this one's name:
+        ``shop-x7k2p``.
+
+        Args:
+            engine: where to run; None: where this one does.
+        """
+        pod = Pod.__new__(Pod)
+        pod._sync, pod._leased = None, False
+        base = self._spec.generate_name or f"{self._spec.name}-"
+        spec = replace(self._spec, name="", generate_name=base)
+        pod._init(spec, engine or self._given_engine, self._reach, self._min_ready_seconds)
+        pod._objects = self._objects
+        return pod
 
     @property
     def objects(self) -> tuple[Object, ...]:

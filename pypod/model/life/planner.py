@@ -29,7 +29,8 @@ from pypod.model.life.plan import (
     StartContainer,
     Write,
 )
-from pypod.model.life.starting_members import FAILURE_RETRY, Place, StartSteps
+from pypod.model.life.preparing import Place
+from pypod.model.life.starting_members import FAILURE_RETRY, StartSteps
 from pypod.model.life.stopping import StopSteps, stops_of
 from pypod.model.life.volume_setup import VolumeSteps, places_of, wait_for_sandbox
 from pypod.model.spec.pod import EmptyDir
@@ -255,7 +256,8 @@ class _Sync:
         return True
 
     def _network(self) -> list[int]:
-        request = network_request(self.spec.network, self.observed.taken_subnets)
+        owner = self.desired.identity.owner
+        request = network_request(self.spec.network, self.observed.taken_subnets, owner)
         if request is not None:
             return [self.builder.add(CreateNetwork(request, "the engine has not got the pod network"))]
         self.waiting.append("no subnet is free for the pod network")
