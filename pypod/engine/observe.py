@@ -61,26 +61,10 @@ def observe(
     """
     at = clock.now()
     infos = [] if fresh else _containers(engine, key, brief=brief)
-    pauses = _newest_first(info for info in infos if naming.is_pause(info.labels))
-    members: dict[str, tuple[ContainerInfo, ...]] = {}
-    for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
-        members[info.container] = (*members.get(info.container, ()), info)
-    node = engine_identity(engine)
-    found = PodObservation(
-        key=key,
-        at=at,
-        pauses=pauses,
-        members=members,
-        node_memory=node.memory,
-        node_cpus=node.cpus,
-        node_name=node.name,
-        node_runtimes=node.runtimes,
-        node_security=node.security_options,
-        api_version=node.api_version,
-    )
+    found = _snapshot(engine, key, at, infos)
     if spec is not None and _is_whole(found, spec):
         network = _network_of(engine, found, spec)
-        if network is not None or not pauses[0].host_network:
+        if network is not None or not found.pauses[0].host_network:
             objects = store_of(engine).read(spec.namespace, objects_of_files(spec))
             found = replace(found, network=network, is_whole=True, objects=objects)
             return _without_secrets(engine, found, spec)
@@ -92,6 +76,26 @@ def observe(
     ]
     found = replace(found, env_files=read_env_files(engine, found, spec, idle))
     return _without_secrets(engine, found, spec)
+
+
+def _snapshot(engine: Engine, key: PodKey, at: float, infos: list[ContainerInfo]) -> PodObservation:
+    """Of its containers, and of what its engine is."""
+    members: dict[str, tuple[ContainerInfo, ...]] = {}
+    for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
+        members[info.container] = (*members.get(info.container, ()), info)
+    node = engine_identity(engine)
+    return PodObservation(
+        key=key,
+        at=at,
+        pauses=_newest_first(info for info in infos if naming.is_pause(info.labels)),
+        members=members,
+        node_memory=node.memory,
+        node_cpus=node.cpus,
+        node_name=node.name,
+        node_runtimes=node.runtimes,
+        node_security=node.security_options,
+        api_version=node.api_version,
+    )
 
 
 def read_env_files(
