@@ -55,6 +55,8 @@ class Pod(Handle):
         restart_backoff: how fast containers that keep ending are started again: ``fast`` (1 s, doubling to 60 s) or
             ``classic`` (10 s, doubling to 300 s).
         network: an isolated network of that name; empty: the flat one that all pods share.
+        extra_networks: names of Docker networks of others (``shop_default`` of a compose project) that it joins beside its own,
+            under its own names. They must be there, and stay when it ends.
         engine: where to run; the default engine (`pypod.connect`) where it is None.
         reach: how `address`, probes and hooks reach a port: ``auto``, ``direct`` or ``relay``.
         min_ready_seconds: how long a container must stay up to count as started.
@@ -85,6 +87,7 @@ class Pod(Handle):
         active_deadline_seconds: float | None = None,
         restart_backoff: str | BackoffProfile = BackoffProfile.FAST,
         network: str = "",
+        extra_networks: Iterable[str] = (),
         engine: Engine | None = None,
         reach: Literal["auto", "direct", "relay"] = "auto",
         min_ready_seconds: float = 0.1,
@@ -108,6 +111,7 @@ class Pod(Handle):
                 "active_deadline_seconds": active_deadline_seconds,
                 "restart_backoff": restart_backoff,
                 "network": network,
+                "extra_networks": extra_networks,
                 **more,
             }
         )

@@ -101,8 +101,14 @@ def _head(pod: Pod, where: str) -> list[str]:
         ("IP", status.pod_ip or "<none>"),
         ("Hostname", pod.spec.effective_hostname),
         ("Network", pod.spec.network),
+        ("Extra Networks", f"\n{' ' * WIDTH}".join(_joined(pod))),
     ]
     return [_line(key, value) for key, value in rows if value]
+
+
+def _joined(pod: Pod) -> list[str]:
+    addresses = pod.status.extra_ips
+    return [f"{name} {addresses.get(name, '<none>')}" for name in pod.spec.extra_networks]
 
 
 def _containers(pod: Pod, known: Known) -> list[str]:

@@ -1,4 +1,4 @@
-"""One sandbox at a time comes to an isolated network, or leaves it.
+"""One sandbox at a time comes to a network that may be removed, or leaves it: an isolated one, and those of others.
 
 The engine counts a network's endpoints, and removes none while the count is not 0. On 20.10 (and later ones: moby issue 42119,
 open) three that come or go at the same moment can make it count wrong: then the network, empty, "has active endpoints" until the
@@ -12,7 +12,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pypod.engine.api import Engine
 
@@ -42,11 +42,21 @@ _gates_lock = threading.Lock()
 
 
 def of(engine: Engine, network: str) -> Gate | None:
-    """The gate of an isolated network; None for the flat one, which is never removed."""
+    """The gate of an isolated network, by its name, or of another's, by its ID; None for the flat one, which is never removed."""
     if not network:
         return None
     with _gates_lock:
         return _gates.setdefault(engine, {}).setdefault(network, Gate())
+
+
+@contextlib.contextmanager
+def alone(engine: Engine, networks: Iterable[str]) -> Iterator[None]:
+    """Wait until no other thread is in such a block of any of these networks."""
+    with contextlib.ExitStack() as entered:
+        for network in sorted(set(networks)):  # in one order, so that nobody waits in a circle
+            if (found := of(engine, network)) is not None:
+                entered.enter_context(found.alone())
+        yield
 
 
 def _after_fork_in_child() -> None:

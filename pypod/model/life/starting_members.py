@@ -55,7 +55,7 @@ TOLD = restarts.Backoff(initial=FAILURE_RETRY, cap=300.0)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The sandbox that members join, and the steps that make and start it; None: it runs already.
+    """The sandbox that members join, and the steps that make it, and that start it and join its networks; None: that is done.
 
     Attributes:
         volumes: the steps that set its volumes up.
