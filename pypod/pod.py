@@ -6,7 +6,7 @@ import os
 import secrets
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +55,8 @@ class Pod(Handle):
         restart_backoff: how fast containers that keep ending are started again: ``fast`` (1 s, doubling to 60 s) or
             ``classic`` (10 s, doubling to 300 s).
         network: an isolated network of that name; empty: the flat one that all pods share.
+        extra_networks: names of Docker networks of others (``shop_default`` of a compose project) that it joins beside its own,
+            under its own names. They must be there, and stay when it ends.
         engine: where to run; the default engine (`pypod.connect`) where it is None.
         reach: how `address`, probes and hooks reach a port: ``auto``, ``direct`` or ``relay``.
         min_ready_seconds: how long a container must stay up to count as started.
@@ -85,6 +87,7 @@ class Pod(Handle):
         active_deadline_seconds: float | None = None,
         restart_backoff: str | BackoffProfile = BackoffProfile.FAST,
         network: str = "",
+        extra_networks: Iterable[str] = (),
         engine: Engine | None = None,
         reach: Literal["auto", "direct", "relay"] = "auto",
         min_ready_seconds: float = 0.1,
@@ -108,6 +111,7 @@ class Pod(Handle):
                 "active_deadline_seconds": active_deadline_seconds,
                 "restart_backoff": restart_backoff,
                 "network": network,
+                "extra_networks": extra_networks,
                 **more,
             }
         )
@@ -246,7 +250,14 @@ class Pod(Handle):
                 raise
             error.add_note(str(left))
 
-    def start(self, *, wait: bool = True, timeout: float = 60.0, detach: bool = False) -> Self:
+    def start(
+        self,
+        *,
+        wait: bool = True,
+        timeout: float = 60.0,
+        detach: bool = False,
+        on_failure: Callable[[Exception], bool] | None = None,
+    ) -> Self:
         """Start it, and return when every container has been started.
 
         On any failure, Ctrl-C included, what was made is removed again. Where this very pod is there already, of the same spec and
@@ -257,6 +268,8 @@ class Pod(Handle):
             wait: False: return at once; it starts by itself. What goes wrong then is in its status and events.
             timeout: seconds.
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
+            on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
+                True, a detached one stays, and the background program goes on with it.
 
         Raises:
             PodStartError: a container cannot be started or keeps crashing.
@@ -292,7 +305,14 @@ class Pod(Handle):
                 starting.begin(sync, timeout=timeout)
             self._hand_over(sync)
         except BaseException as error:
-            self._undo(error)
+            stays = False
+            try:
+                stays = on_failure is not None and isinstance(error, Exception) and on_failure(error)
+            finally:
+                if stays and detach:
+                    self._hand_over(sync)
+                else:
+                    self._undo(error)
             raise
         return self
 
