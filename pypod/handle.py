@@ -8,8 +8,10 @@ from typing import Literal, overload
 
 from pypod import debugging, existing, lifetime, waiting
 from pypod.engine.sync import PodSync
+from pypod.engine.tracing import Trace, Untraced
 from pypod.errors import PodNotRunningError
 from pypod.inside import Inside
+from pypod.model.life import hindsight
 from pypod.model.life.history import History
 from pypod.model.life.journal import Event
 from pypod.model.life.status import Phase, PodStatus
@@ -25,6 +27,7 @@ class Handle:
     _spec: PodSpec
     _reach: str
     _door: Inside | None
+    _tracer: Untraced
 
     # what it is
 
@@ -80,6 +83,26 @@ class Handle:
         """All that its journal tells, the events too: probe results and hooks of each container; as of the last `refresh`
         for a pod of another process."""
         return self._sync.channel.history if self._sync is not None else History()
+
+    def trace(self) -> Trace:
+        """What took how long, so far.
+
+        Of a pod that this process started with ``trace=True`` it is what was recorded, with the cause of each step; also when
+        the start has failed, and after `stop`, which is recorded too. Of any other it is found out from the engine's times and the
+        pod's journal: when containers were made, started and ready, and no more. Look at its ``source``.
+
+        Raises:
+            PodNotRunningError: it was not started.
+            EngineError: the engine could not be read.
+        """
+        recorded = self._tracer.trace()
+        if recorded is not None:
+            return recorded
+        self.refresh()
+        sync = self._started()
+        assert sync.observed is not None
+        spans = hindsight.spans_of(sync.observed, self.history)
+        return Trace(self._full, spans, "journal")
 
     @property
     def ip(self) -> str:
