@@ -194,7 +194,9 @@ def _keep_looking(engine: Engine, idle: float, stop: threading.Event) -> None:
                 log.warning("%s", error)
             trouble = what
         stop.wait(TICK)
-    with contextlib.suppress(EngineError):  # nobody may look for a long time: of an owner that died between two pods
+    with contextlib.suppress(
+        EngineError
+    ):  # nobody may look for a long time: of an owner that died between two pods
         caretaker.sweep_networks()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, overload
 
 from pypod import debugging, existing, lifetime, waiting
+from pypod.engine import output
 from pypod.engine.sync import PodSync
 from pypod.engine.tracing import Trace, Untraced
 from pypod.errors import PodNotRunningError
@@ -242,6 +243,36 @@ class Handle:
             timestamps=timestamps,
             previous=previous,
         )
+
+    def log_blocks(
+        self,
+        container: str | None = None,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+        previous: bool = False,
+    ) -> Iterator[list[str]]:
+        """What a member wrote, whole lines as they come, as many at once as there are: for logs that need not fit into memory,
+        and for whoever does something for each line that is cheaper for many.
+
+        Args:
+            container, follow, tail, since, timestamps, previous: as of `logs`. Without ``follow`` it ends with what is there now.
+
+        Raises:
+            PodNotRunningError, PodNotFoundError: as `logs`, at once.
+        """
+        inside = self._inside()
+        stream = inside.log_stream(
+            inside.member(container),
+            follow=follow,
+            tail=tail,
+            since=since,
+            timestamps=timestamps,
+            previous=previous,
+        )
+        return output.blocks(stream)
 
     def copy_to(self, source: str | os.PathLike[str], destination: str, container: str | None = None) -> None:
         """Copy a file or directory of this machine into a container, running or not, as ``docker cp`` does.

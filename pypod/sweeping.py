@@ -78,9 +78,7 @@ def sweep_networks(engine: Engine) -> list[str]:
     pauses = engine.containers({naming.NETWORK: ""})
     used = {name for info in pauses if (name := naming.network_of(info.labels))}
     removed = []
-    for network in abandoned.unused_networks(
-        engine.networks(), used, time.time(), is_alive=owner.is_alive
-    ):
+    for network in abandoned.unused_networks(engine.networks(), used, time.time(), is_alive=owner.is_alive):
         try:
             engine.remove_network(network.id)
             removed.append(network.name)

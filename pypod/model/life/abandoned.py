@@ -76,9 +76,7 @@ def unused_networks(
     return [
         network
         for network in networks
-        if (name := naming.network_of(network.labels))
-        and name not in used
-        and is_left(network)
+        if (name := naming.network_of(network.labels)) and name not in used and is_left(network)
     ]
 
 
