@@ -418,7 +418,7 @@ class Pod(Handle):
             sync.channel.close()
             lifetime.disown(self.uid)
             self._leased = False
-        sync.refresh()
+        sync.note_removed()
 
     def __del__(self) -> None:
         if self._leased and self._pid == os.getpid() and lifetime.owned(self.uid) is self._sync:

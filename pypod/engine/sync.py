@@ -157,10 +157,17 @@ class PodSync:
         pulling = self.pulls.running
         history = self.channel.history
         seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock)
+        self._note_seen(seen, history)
+        return Look(pulling, history, seen)
+
+    def _note_seen(self, seen: PodObservation, history: History) -> None:
         self.observed = seen
         is_new = self._making and not self._seen_pause
         self.status = status.derive(self.desired, seen, history, self.clock.now(), is_new=is_new)
-        return Look(pulling, history, seen)
+
+    def note_removed(self) -> None:
+        """Whoever removed it has just seen that nothing of it is left: no need to look again."""
+        self._note_seen(PodObservation(self.desired.identity.key, self.clock.now()), self.channel.history)
 
     def plan(self) -> Plan:
         """What a pass would do, from a fresh look."""

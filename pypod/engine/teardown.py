@@ -119,8 +119,10 @@ class Teardown:
 
     def _finish(self) -> None:
         pause = POLL
-        while not (seen := observe.observe(self._engine, self._key, clock=self._clock)).is_empty:
-            self._seen = seen
+        # Without grace nothing is decided by what an inspection tells; the looks after it are closer, at what is left.
+        brief = self._seen is None and (self._kill or self._clock.now() >= self._deadline)
+        while not (seen := self._look(brief=brief)).is_empty:
+            self._seen, brief = seen, False
             if seen.pause is not None:
                 self._network = naming.network_of(seen.pause.labels) or ""
             self._changed.clear()
@@ -138,6 +140,9 @@ class Teardown:
             else:
                 pause = POLL
         self._remove_network()
+
+    def _look(self, *, brief: bool) -> PodObservation:
+        return observe.observe(self._engine, self._key, clock=self._clock, brief=brief)
 
     def _remove_network(self) -> None:
         """Where it is isolated and this was its last pod. Only now, when nothing of this one is left: whatever became of each
