@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, overload
 
 from pypod import debugging, existing, lifetime, waiting
+from pypod.engine import output
 from pypod.engine.sync import PodSync
+from pypod.engine.tracing import Trace, Untraced
 from pypod.errors import PodNotRunningError
 from pypod.inside import Inside
+from pypod.model.life import hindsight
 from pypod.model.life.history import History
 from pypod.model.life.journal import Event
 from pypod.model.life.status import Phase, PodStatus
@@ -25,6 +28,7 @@ class Handle:
     _spec: PodSpec
     _reach: str
     _door: Inside | None
+    _tracer: Untraced
 
     # what it is
 
@@ -80,6 +84,26 @@ class Handle:
         """All that its journal tells, the events too: probe results and hooks of each container; as of the last `refresh`
         for a pod of another process."""
         return self._sync.channel.history if self._sync is not None else History()
+
+    def trace(self) -> Trace:
+        """What took how long, so far.
+
+        Of a pod that this process started with ``trace=True`` it is what was recorded, with the cause of each step; also when
+        the start has failed, and after `stop`, which is recorded too. Of any other it is found out from the engine's times and the
+        pod's journal: when containers were made, started and ready, and no more. Look at its ``source``.
+
+        Raises:
+            PodNotRunningError: it was not started.
+            EngineError: the engine could not be read.
+        """
+        recorded = self._tracer.trace()
+        if recorded is not None:
+            return recorded
+        self.refresh()
+        sync = self._started()
+        assert sync.observed is not None
+        spans = hindsight.spans_of(sync.observed, self.history)
+        return Trace(self._full, spans, "journal")
 
     @property
     def ip(self) -> str:
@@ -219,6 +243,36 @@ class Handle:
             timestamps=timestamps,
             previous=previous,
         )
+
+    def log_blocks(
+        self,
+        container: str | None = None,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+        previous: bool = False,
+    ) -> Iterator[list[str]]:
+        """What a member wrote, whole lines as they come, as many at once as there are: for logs that need not fit into memory,
+        and for whoever does something for each line that is cheaper for many.
+
+        Args:
+            container, follow, tail, since, timestamps, previous: as of `logs`. Without ``follow`` it ends with what is there now.
+
+        Raises:
+            PodNotRunningError, PodNotFoundError: as `logs`, at once.
+        """
+        inside = self._inside()
+        stream = inside.log_stream(
+            inside.member(container),
+            follow=follow,
+            tail=tail,
+            since=since,
+            timestamps=timestamps,
+            previous=previous,
+        )
+        return output.blocks(stream)
 
     def copy_to(self, source: str | os.PathLike[str], destination: str, container: str | None = None) -> None:
         """Copy a file or directory of this machine into a container, running or not, as ``docker cp`` does.

@@ -104,8 +104,9 @@ def _bring_up(pod: PodSync, timeout: float, min_ready_seconds: float) -> None:
         due = [deadline - now, poll if left is None else left]
         if plan.due is not None:
             due.append(plan.due - now)
-        if clock.wait(pod.changed, max(min(due), SHORTEST_POLL)):
-            poll = POLL
+        with pod.tracer.timed("wait", plan.waiting):
+            if clock.wait(pod.changed, max(min(due), SHORTEST_POLL)):
+                poll = POLL
         poll = min(poll * POLL_GROWTH, LONGEST_POLL)
 
 
