@@ -91,7 +91,3 @@ def _object(labels: Mapping[str, str]) -> tuple[str, str] | None:
         if kind
         else None
     )
-
-
-def _names(mark: str, values: Iterable[str]) -> bool:
-    return any(value == mark or value.startswith(f"{mark}-") for value in values)

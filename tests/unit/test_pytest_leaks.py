@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pypod import connecting
 from pypod.engine import gate
 from pypod.engine.sync import PodSync
 from pypod.errors import EngineUnavailableError
@@ -77,7 +78,7 @@ def test_an_engine_that_cannot_be_read_is_told_where_one_was_used(monkeypatch: p
     def refuse(url: str | None = None) -> FakeEngine:
         raise EngineUnavailableError("connect", str(url), "refused")
 
-    monkeypatch.setattr(leaks.connecting, "connect", refuse)
+    monkeypatch.setattr(connecting, "connect", refuse)
     [told] = leaks.check(RUN, Outcome(engine="tcp://there:2375"))
     assert told.startswith("what is left is not known: cannot connect 'tcp://there:2375'")
     assert leaks.check(RUN, Outcome()) == []
