@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         PodNotRunningError,
         PodStartError,
         PodTimeoutError,
+        PoolError,
         PortConflictError,
         PypodError,
         SpecError,
@@ -110,6 +111,7 @@ if TYPE_CHECKING:
     )
     from pypod.model.spec.resources import Resources
     from pypod.pod import Pod
+    from pypod.podpool import PodPool
     from pypod.storing import apply, delete_object, get_object, list_objects
     from pypod.sweeping import Swept, sweep
 
@@ -184,11 +186,13 @@ __all__ = [
     "PodExistsError",
     "PodNotFoundError",
     "PodNotRunningError",
+    "PodPool",
     "PodSecurityContext",
     "PodSpec",
     "PodStartError",
     "PodStatus",
     "PodTimeoutError",
+    "PoolError",
     "PortConflictError",
     "Probe",
     "ProcMount",
@@ -258,6 +262,7 @@ _HOMES = {
         "PodNotRunningError",
         "PodStartError",
         "PodTimeoutError",
+        "PoolError",
         "PortConflictError",
         "PypodError",
         "SpecError",
@@ -349,6 +354,7 @@ _HOMES = {
         "PodStatus",
     ),
     "pypod.pod": ("Pod",),
+    "pypod.podpool": ("PodPool",),
     "pypod.storing": (
         "apply",
         "delete_object",

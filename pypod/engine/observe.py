@@ -52,8 +52,7 @@ def observe(
         EngineError: the engine could not be read.
     """
     at = clock.now()
-    listed = engine.containers({naming.UID: key.uid})
-    infos = [info for short in listed if (info := inspect(engine, short)) is not None]
+    infos = _containers(engine, key)
     pauses = _newest_first(info for info in infos if naming.is_pause(info.labels))
     members: dict[str, tuple[ContainerInfo, ...]] = {}
     for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
@@ -80,7 +79,9 @@ def observe(
     found = _with_surroundings(engine, found, spec)
     if spec is None:
         return found
-    idle = [each for each in spec.all_containers if not ((info := found.newest(each.name)) and info.is_live)]
+    idle = [
+        each for each in spec.all_containers if not ((newest := found.newest(each.name)) and newest.is_live)
+    ]
     found = replace(found, env_files=read_env_files(engine, found, spec, idle))
     return _without_secrets(engine, found, spec)
 
@@ -121,6 +122,17 @@ def _without_secrets(engine: Engine, found: PodObservation, spec: PodSpec) -> Po
             replace(info, error=without(info.error, words)) for info in found.members[container.name]
         )
     return replace(found, members=members)
+
+
+def _containers(engine: Engine, key: PodKey) -> list[ContainerInfo]:
+    """Where one went between the list and the look at it, another may have come that the list has not (a restart makes the next
+    instance, then removes the oldest): so they are listed once more. Only once, since an engine may list for long what it has not."""
+    infos: list[ContainerInfo | None] = []
+    for _ in range(2):
+        infos = [inspect(engine, listed) for listed in engine.containers({naming.UID: key.uid})]
+        if None not in infos:
+            break
+    return [info for info in infos if info is not None]
 
 
 def inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:
