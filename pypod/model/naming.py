@@ -48,6 +48,8 @@ SCHEMA_VERSION = "1"
 
 DELETING_SUFFIX = ".deleting"
 DEFAULT_NETWORK = "pypod"
+NOT_JOINED = ("host", "none")
+"""Docker's networks that nobody is on beside another one."""
 DNS_ROOT = "cluster.local"
 CLUSTER_DOMAIN = f"pod.{DNS_ROOT}"
 
@@ -177,6 +179,11 @@ def network_name(network: str) -> str:
     return f"{DEFAULT_NETWORK}_{network}" if network else DEFAULT_NETWORK
 
 
+def is_own_network(name: str) -> bool:
+    """Whether a network of that name, on an engine, is one that pypod makes and removes."""
+    return name == DEFAULT_NETWORK or name.startswith(f"{DEFAULT_NETWORK}_")
+
+
 def dns_aliases(key: PodKey) -> tuple[str, ...]:
     """The names under which a pod is found on its network, beside its hostname."""
     return (f"{key.name}.{key.namespace}.{CLUSTER_DOMAIN}", f"{key.name}.{key.namespace}")
@@ -231,8 +238,10 @@ def volume_labels(base: Mapping[str, str], volume: str) -> dict[str, str]:
     return {**base, VOLUME: volume}
 
 
-def network_labels(network: str) -> dict[str, str]:
-    return {VERSION: SCHEMA_VERSION, NETWORK: network}
+def network_labels(network: str, owner: Owner | None = None) -> dict[str, str]:
+    """What a network carries; an isolated one also who made it: when that process is gone, and no pod is on it, it is nobody's."""
+    made_by = {OWNER: owner.encode()} if network and owner is not None else {}
+    return {VERSION: SCHEMA_VERSION, NETWORK: network, **made_by}
 
 
 def key_of(labels: Mapping[str, str]) -> PodKey | None:

@@ -80,6 +80,7 @@ class ContainerRequest:
         cpu_quota: microseconds per 100 ms.
         memory: bytes at most, swap included.
         ipv4_address: which it asks for on its network.
+        gateway_priority: of its network, among all that it will be on, for having the default route.
         stop_signal: which ``docker stop`` and pypod end it with.
         domain: what follows the hostname in the full name.
         dns_servers: whom the engine's resolver asks for what it does not know.
@@ -125,12 +126,15 @@ class ContainerRequest:
     cpu_quota: int = 0
     memory: int = 0
     ipv4_address: str = ""
+    gateway_priority: int = 0
     shm_size: int = 0
     log_max_size: str = ""
     stop_signal: str = ""
 
 
-def network_request(network: str, taken: tuple[str, ...]) -> NetworkRequest | None:
+def network_request(
+    network: str, taken: tuple[str, ...], owner: naming.Owner | None = None
+) -> NetworkRequest | None:
     """The first of a network's own subnets that nothing on the engine overlaps; None when all are taken.
 
     Deterministic, so that parallel creators ask for the same one and the engine picks the winner.
@@ -138,7 +142,8 @@ def network_request(network: str, taken: tuple[str, ...]) -> NetworkRequest | No
     others = [ipaddress.ip_network(subnet, strict=False) for subnet in taken]
     for subnet in _candidates(network):
         if not any(subnet.overlaps(other) for other in others if isinstance(other, ipaddress.IPv4Network)):
-            return NetworkRequest(naming.network_name(network), str(subnet), naming.network_labels(network))
+            labels = naming.network_labels(network, owner)
+            return NetworkRequest(naming.network_name(network), str(subnet), labels)
     return None
 
 
@@ -172,6 +177,7 @@ def pause_request(
         mounts=pause_mounts(spec, key, identity.owner),
         ports=() if on_host else _ports(spec),
         ipv4_address="" if on_host else ip,
+        gateway_priority=int(bool(spec.extra_networks)),
         dns_servers=resolver.servers,
         dns_search=resolver.searches,
         dns_options=resolver.options,

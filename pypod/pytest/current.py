@@ -1,0 +1,135 @@
+"""The run of this process: made when the first pod is asked for, so that a suite without pods does not pay for them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pypod.pytest.options import Settings, read
+from pypod.pytest.uses import SETUPS, Setups
+
+if TYPE_CHECKING:
+    from pypod.pytest.outcome import Outcome
+    from pypod.pytest.session import Run
+
+SETTINGS = pytest.StashKey[Settings]()
+RUN_ID = pytest.StashKey[str]()
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+OUTCOME: pytest.StashKey[Outcome] = pytest.StashKey()
+
+WORKER_INPUT = "pypod_run"
+"""Under which the controller of pytest-xdist tells its workers the run's ID."""
+WORKER_OUTPUT = "pypod_outcome"
+"""Under which a worker hands over how its part ended."""
+ALONE = "main"
+"""Stands for the worker's name where there is only one process."""
+
+
+def configure(config: pytest.Config) -> None:
+    """Read the options, and give the run its ID.
+
+    Raises:
+        pytest.UsageError: an option has no such value.
+    """
+    config.stash[SETTINGS] = read(config, os.environ)
+    config.stash[SETUPS] = Setups()
+    given = worker_input(config).get(WORKER_INPUT)
+    config.stash[RUN_ID] = str(given) if given else secrets.token_hex(4)
+
+
+def worker_input(config: pytest.Config) -> dict[str, Any]:
+    """What pytest-xdist's controller told this worker; empty in a process that is none."""
+    found: dict[str, Any] = getattr(config, "workerinput", {})
+    return found
+
+
+def worker_id(config: pytest.Config) -> str:
+    """``gw0`` ...; ``main`` where there is only one process."""
+    return str(worker_input(config).get("workerid", ALONE))
+
+
+def run_of(config: pytest.Config) -> Run:
+    """The run of this process; made here where there is none yet."""
+    found = peek(config)
+    if found is None:
+        from pypod.pytest.session import Run  # noqa: PLC0415 (imports all of pypod: only suites with pods pay for it)
+
+        found = config.stash[RUN] = Run(
+            config.stash[SETTINGS], config.stash[RUN_ID], worker_id(config), root=config.rootpath
+        )
+    return found
+
+
+def peek(config: pytest.Config) -> Run | None:
+    """The run, where a pod was asked for."""
+    return config.stash.get(RUN, None)
+
+
+def finish(session: pytest.Session) -> None:
+    """The tests are over, and their fixtures: remove what is still there, and judge what is left.
+
+    A worker of pytest-xdist hands its part over to the controller, which judges the whole.
+    """
+    config = session.config
+    run = peek(config)
+    if run is not None:
+        outcome = run.close()
+        if worker_input(config):
+            config.workeroutput[WORKER_OUTPUT] = outcome.encode()  # type: ignore[attr-defined]
+        else:
+            _outcome(config).add(outcome.encode())
+    if OUTCOME in config.stash and not worker_input(config):
+        _judge(session, config.stash[OUTCOME])
+
+
+def failed(item: pytest.Item) -> list[tuple[str, str]]:
+    """What the report of a failed test tells of its pods, a title and a text each. Never raises."""
+    run = peek(item.config)
+    try:
+        return run.failed(item) if run is not None else []
+    except Exception as error:  # the test's own failure is what the report is about
+        return [("pods", f"cannot tell of the pods of this test: {type(error).__name__}: {error}")]
+
+
+def collect(config: pytest.Config, output: dict[str, Any] | None) -> None:
+    """What a worker has handed over; None: it crashed, and nobody knows what it had."""
+    if output is None:
+        _outcome(config)
+    elif WORKER_OUTPUT in output:
+        _outcome(config).add(output[WORKER_OUTPUT])
+
+
+def _outcome(config: pytest.Config) -> Outcome:
+    from pypod.pytest.outcome import Outcome  # noqa: PLC0415 (as above)
+
+    return config.stash.setdefault(OUTCOME, Outcome())
+
+
+def _judge(session: pytest.Session, outcome: Outcome) -> None:
+    from pypod.pytest import leaks  # noqa: PLC0415 (as above)
+
+    settings = session.config.stash[SETTINGS]
+    if settings.leaks == "off":
+        return
+    left = leaks.check(session.config.stash[RUN_ID], outcome, settings.engine)
+    outcome.problems += left
+    if settings.leaks == "fail" and outcome.problems and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def summary(config: pytest.Config, write: pytest.TerminalReporter) -> None:
+    """What the end of the run says: which pods stay, and what was left."""
+    outcome = config.stash.get(OUTCOME, None)
+    if outcome is None:
+        return
+    if outcome.kept:
+        write.section("pods that were kept")
+        for line in outcome.kept_lines():
+            write.line(line)
+    if outcome.problems and config.stash[SETTINGS].leaks != "off":
+        write.section("left on the engine", yellow=True)
+        for line in outcome.problems:
+            write.line(line)

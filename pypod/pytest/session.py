@@ -1,0 +1,275 @@
+"""One run of a suite in one process: its namespace, its network, and the pods that are alive in it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pypod import connecting, storing
+from pypod.engine import gate
+from pypod.engine.api import Engine
+from pypod.errors import EngineUnavailableError, ObjectInUseError, ObjectNotFoundError, PypodError
+from pypod.model.spec.objects import Object, ObjectKey
+from pypod.pod import Pod
+from pypod.pytest import report, sources
+from pypod.pytest.options import Settings
+from pypod.pytest.outcome import Kept, Outcome
+from pypod.pytest.uses import Use
+from pypod.pytest.wishes import Place, Wish
+
+
+@dataclass(slots=True)
+class Alive:
+    """A pod that was started and is not over yet.
+
+    Attributes:
+        pod: itself.
+        use: which tests it is for.
+        grace: seconds that its end may take.
+        has_failed: a test that used it has failed.
+        is_broken: it could not be started, and is there to be looked at.
+    """
+
+    pod: Pod
+    use: Use
+    grace: float = 0.0
+    has_failed: bool = False
+    is_broken: bool = False
+
+
+class Run:
+    """One process' part of a run.
+
+    Args:
+        settings: what the options say.
+        run_id: of the whole run, in every process of it.
+        worker: this process' name: ``main``, or pytest-xdist's ``gw0`` ...
+        root: what a path is relative to that no file named.
+
+    Attributes:
+        namespace: where its pods are: of this process alone.
+        network: the isolated network that all pods of the run are on.
+        outcome: what is told at its end.
+    """
+
+    def __init__(self, settings: Settings, run_id: str, worker: str, *, root: Path) -> None:
+        self.settings = settings
+        self.id = run_id
+        self.worker = worker
+        self.root = root
+        self.namespace = f"pytest-{run_id}-{worker}"
+        self.network = f"pytest-{run_id}"
+        self._engine: Engine | None = None
+        self._no_engine = ""
+        self.outcome = Outcome()
+        self._alive: dict[str, Alive] = {}
+        self._failed_starts: list[tuple[Use, report.Section]] = []
+        self._held: dict[str, Engine] = {}
+        self._stuck: dict[ObjectKey, Engine] = {}
+        self._names: set[tuple[str, str]] = set()
+        self._brought: Counter[ObjectKey] = Counter()
+        self._lock = threading.Lock()
+
+    # where
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; asked for once. Where none answers the test fails or is skipped, as ``--pypod-no-engine`` says."""
+        if self._engine is None and not self._no_engine:
+            try:
+                self._engine = connecting.connect(self.settings.engine or None)
+            except EngineUnavailableError as error:
+                self._no_engine = str(error)
+        if self._engine is not None:
+            return self._engine
+        if self.settings.no_engine == "skip":
+            pytest.skip(self._no_engine)
+        pytest.fail(f"{self._no_engine} (--pypod-no-engine=skip skips such tests)", pytrace=False)
+
+    # pods
+
+    def serve(self, wish: Wish, place: Place) -> contextlib.AbstractContextManager[Pod]:
+        """A pod for the time of the block, in the way that was wished for."""
+        return self._own(wish, place)
+
+    @contextlib.contextmanager
+    def _own(self, wish: Wish, place: Place) -> Iterator[Pod]:
+        """One that is started here and now, and is nobody else's."""
+        pod = self.start(wish, place)
+        try:
+            yield pod
+        finally:
+            self.stop(pod)
+
+    def start(self, wish: Wish, place: Place) -> Pod:
+        """Start a pod of its own, and wait until it is ready.
+
+        Raises:
+            PypodError: as `pypod.Pod.start`; nothing of it is left then.
+            OSError, TypeError: as `pypod.pytest.sources.read`.
+        """
+        pod = self.prepare(wish, place)
+        self._hold_network(pod.engine, pod.spec.network)
+        alive = Alive(pod, place.use, wish.grace)
+        try:
+            pod.start(
+                timeout=self.settings.timeout if wish.timeout is None else wish.timeout,
+                detach=self.keeps,
+                on_failure=lambda error: self._note_failed_start(alive, error),
+            )
+        except BaseException:
+            if not alive.is_broken:
+                self._forget(pod)
+            raise
+        self._add(alive)
+        return pod
+
+    @property
+    def keeps(self) -> bool:
+        """Pods may be kept. So they must be detached from their start: whose end a lease is can be given to nobody else."""
+        return self.settings.keep != "no"
+
+    def _add(self, alive: Alive) -> None:
+        with self._lock:
+            self._alive[alive.pod.uid] = alive
+            self.outcome.engine = alive.pod.engine.url
+            self.outcome.uids.append(alive.pod.uid)
+
+    def _note_failed_start(self, alive: Alive, error: Exception) -> bool:
+        """What is told of it is read now, before it is removed; whether it may be kept. Never raises."""
+        plan = getattr(error, "plan", None)
+        told = report.sections([alive.pod], self.settings.logs, plan=str(plan) if plan else "")
+        self._failed_starts += [(alive.use, section) for section in told]
+        alive.is_broken = self.keeps
+        if alive.is_broken:
+            self._add(alive)
+        return alive.is_broken
+
+    def _hold_network(self, engine: Engine, network: str) -> None:
+        """It stays between two pods of the run."""
+        held = gate.of(engine, network)
+        if held is not None:
+            held.is_held = True
+            self._held[network] = engine
+
+    def prepare(self, wish: Wish, place: Place) -> Pod:
+        """The pod that is wished for, with its place in this run; not started. Its name is taken until it is forgotten."""
+        described = sources.read(wish.source, wish.base)
+        name = self._free_name(wish.name or described.name, place.namespace)
+        spec = sources.placed(
+            described.spec,
+            name=name,
+            namespace=place.namespace,
+            network=self.network,
+            pull=self.settings.pull,
+        )
+        objects = [replace(each, namespace=place.namespace) for each in described.objects]
+        with self._lock:
+            self._brought.update(_key(each) for each in objects)
+        return described.like(spec, objects=objects, engine=place.engine)
+
+    def _free_name(self, wanted: str, namespace: str) -> str:
+        with self._lock:
+            name, number = wanted, 1
+            while (namespace, name) in self._names:
+                number += 1
+                name = sources.numbered(wanted, number)
+            self._names.add((namespace, name))
+            return name
+
+    def stop(self, pod: Pod) -> None:
+        """Remove a pod that was started here; one that is gone already is no error.
+
+        Raises:
+            TeardownError: something of it is still on the engine.
+        """
+        with self._lock:
+            alive = self._alive.pop(pod.uid, None)
+        if alive is None or self._keep(alive):
+            return
+        try:
+            pod.stop(grace=alive.grace)
+        finally:
+            self._forget(pod)
+
+    def _keep(self, alive: Alive) -> bool:
+        """Let it stay, where that is wanted and it is still there. Its name is not free again."""
+        if not self.keeps or (self.settings.keep == "failed" and not alive.has_failed):
+            return False
+        pod = alive.pod
+        if pod.refresh().reason == "NotFound":
+            return False
+        reason = "a test that used it failed" if alive.has_failed else "--pypod-keep=all"
+        names = tuple(each.name for each in pod.spec.containers)
+        objects = tuple(f"{each.kind.lower()}/{each.name}" for each in pod.objects)
+        is_default = pod.engine is self._engine and not self.settings.engine
+        engine = "" if is_default else pod.engine.url
+        self.outcome.kept.append(Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason))
+        return True
+
+    def _forget(self, pod: Pod) -> None:
+        """Its name is free again; ConfigMaps, Secrets and claims that came with it, and with no pod that is left, go."""
+        keys = [_key(each) for each in pod.objects]
+        with self._lock:
+            self._names.discard((pod.namespace, pod.name))
+            self._brought.subtract(keys)
+            last = [key for key in keys if self._brought[key] <= 0]
+        for key in last:
+            self._delete(key, pod.engine)
+
+    def _delete(self, key: ObjectKey, engine: Engine) -> None:
+        """A claim that is still mounted is tried again at the end."""
+        try:
+            storing.delete_object(key.kind, key.name, key.namespace, engine=engine)
+        except ObjectNotFoundError:
+            pass
+        except ObjectInUseError:
+            self._stuck[key] = engine
+
+    # tests
+
+    def failed(self, item: pytest.Item) -> list[report.Section]:
+        """A test has failed: what its report tells of the pods that it used, and of those that could not be started for it."""
+        used = [alive for alive in list(self._alive.values()) if alive.use.is_by(item)]
+        for alive in used:
+            alive.has_failed = True
+        told = [section for use, section in self._failed_starts if use.is_by(item)]
+        whole = [alive.pod for alive in used if not alive.is_broken]
+        return [*told, *report.sections(whole, self.settings.logs)]
+
+    def over(self, item: pytest.Item) -> None:
+        """A test is over, with all that it alone had: pods that could not be started for it go, or are kept."""
+        self._failed_starts = [each for each in self._failed_starts if each[0].node is not item]
+        for alive in list(self._alive.values()):
+            if alive.is_broken and alive.use.node is item:
+                self._trying(partial(self.stop, alive.pod))
+
+    # the end
+
+    def close(self) -> Outcome:
+        """Remove what is still there, the newest first, and what all pods had in common."""
+        for alive in reversed(list(self._alive.values())):
+            self._trying(partial(self.stop, alive.pod))
+        for key, engine in self._stuck.items():
+            self._trying(partial(storing.delete_object, key.kind, key.name, key.namespace, engine=engine))
+        for network, engine in self._held.items():
+            self._trying(partial(gate.let_go, engine, network))
+        return self.outcome
+
+    def _trying(self, step: Callable[[], object]) -> None:
+        """One that fails must not keep the others from their end."""
+        try:
+            step()
+        except PypodError as error:
+            self.outcome.problems.append(str(error))
+
+
+def _key(each: Object) -> ObjectKey:
+    return ObjectKey(each.kind, each.namespace, each.name)
