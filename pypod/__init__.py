@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pypod.connecting import connect
     from pypod.engine.api import Engine
     from pypod.engine.objects import Applied
+    from pypod.engine.tracing import Trace
     from pypod.errors import (
         CommandError,
         ConflictError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
     from pypod.loading import load
     from pypod.model.life.journal import Event
+    from pypod.model.life.spans import Span
     from pypod.model.life.status import ContainerStatus, Phase, PodStatus
     from pypod.model.results import ExecResult
     from pypod.model.schema.references import Template
@@ -214,12 +216,14 @@ __all__ = [
     "SecretProjection",
     "SecretSource",
     "SecurityContext",
+    "Span",
     "SpecError",
     "SubnetInUseError",
     "SupplementalGroupsPolicy",
     "Swept",
     "TeardownError",
     "Template",
+    "Trace",
     "UnknownVolumeError",
     "Volume",
     "VolumeMount",
@@ -238,6 +242,7 @@ _HOMES = {
     "pypod.connecting": ("connect",),
     "pypod.engine.api": ("Engine",),
     "pypod.engine.objects": ("Applied",),
+    "pypod.engine.tracing": ("Trace",),
     "pypod.errors": (
         "CommandError",
         "ConflictError",
@@ -281,6 +286,7 @@ _HOMES = {
         "Probe",
     ),
     "pypod.model.life.journal": ("Event",),
+    "pypod.model.life.spans": ("Span",),
     "pypod.model.spec.objects": (
         "ConfigMap",
         "PersistentVolumeClaim",
