@@ -75,7 +75,11 @@ def test_console_blocks_show_what_is_printed(page: Path, shell: Shell) -> None:
                 )
                 assert markdown.missing(command.shown, done.stdout) == [], done.stdout
     finally:
-        shell.run(["pypod", "down", "shop", "--grace", "0"])  # nothing to do where all went well
+        # Nothing to do where all went well.
+        shell.run(["pypod", "down", "shop", "--grace", "0"])
+        for kept in shell.folder.glob("output.txt"):
+            for command in re.findall(r"pypod down .*", kept.read_text()):
+                shell.run(command.split())
 
 
 def test_the_tour_in_the_readme_is_the_tour(shell: Shell, client: docker.DockerClient) -> None:
