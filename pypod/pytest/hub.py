@@ -1,0 +1,230 @@
+"""The controller's side of shared pods: it starts each once, whoever asks first, holds its lease, and removes it at the end.
+
+The controller runs no tests, and outlives every worker: pods that it owns are there for a worker that replaces a killed one,
+and go with it when it is killed itself. Nothing of an engine is imported before a worker asks for a pod.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pypod.pytest import sharing
+from pypod.pytest.sharing import Answer, Door, Failed, Request, Started
+
+READING = 10.0
+"""Seconds that a request may take to arrive."""
+LEAVING = 15.0
+"""Seconds at the end of a run for starts that are under way to come to their end."""
+OVER = Failed("cannot start a shared pod: the run is over")
+
+
+class Starter(Protocol):
+    """Whoever makes the pods. `start` is called on a thread of each request."""
+
+    def start(self, request: Request) -> Started:
+        """Start a pod, and wait until it is up.
+
+        Raises:
+            Exception: it cannot be; what was made of it is gone by then.
+        """
+
+    def describe(self, error: Exception) -> Failed:
+        """What is told of such an error."""
+
+    def abort(self) -> None:
+        """Starts that are under way end soon, with an error. None is begun any more."""
+
+    def remove(self) -> list[str]:
+        """Remove all pods; what could not be, in words."""
+
+
+@dataclass(slots=True)
+class _Shared:
+    """A pod that was asked for: the answer, once there is one."""
+
+    request: Request
+    answer: Answer | None = None
+    known: threading.Event = field(default_factory=threading.Event)
+
+    def settle(self, answer: Answer) -> None:
+        """The first answer stands."""
+        if self.answer is None:
+            self.answer = answer
+        self.known.set()
+
+
+class Hub:
+    """Of one run.
+
+    Args:
+        starter: is called once, when the first pod is asked for.
+        abstract: listen where no file is; None: where this system can.
+    """
+
+    def __init__(self, starter: Callable[[], Starter], *, abstract: bool | None = None) -> None:
+        self._make_starter = starter
+        self._starter: Starter | None = None
+        self._lock = threading.Lock()
+        self._shared: dict[str, _Shared] = {}
+        self._starting = 0
+        self._idle = threading.Condition(self._lock)
+        self._over = False
+        self._closed = False
+        self._listener, address = _listen(sys.platform == "linux" if abstract is None else abstract)
+        self.door = Door(address, secrets.token_hex(32))
+        threading.Thread(target=self._accept, name="pypod-hub", daemon=True).start()
+
+    # its end
+
+    def refuse(self) -> None:
+        """The run is over: starts that are under way are given up, and whoever waits hears so. Pods that are up stay."""
+        with self._lock:
+            self._over = True
+            waited_for = list(self._shared.values())
+            starter = self._starter
+        for shared in waited_for:
+            if shared.answer is None:
+                shared.settle(OVER)
+        if starter is not None:
+            starter.abort()
+
+    def close(self) -> list[str]:
+        """Remove every pod; what could not be removed, in words. A second time there is nothing to do."""
+        self.refuse()
+        self._stop_listening()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._starting, LEAVING)
+            starter, self._starter = self._starter, None
+        return starter.remove() if starter is not None else []
+
+    def _stop_listening(self) -> None:
+        self._closed = True
+        with (
+            contextlib.suppress(OSError),
+            self.door.connect(),
+        ):  # a blocked accept() does not see that its socket is closed
+            pass
+        self._listener.close()
+
+    # its service
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._closed:
+                connection.close()
+                return
+            threading.Thread(
+                target=self._serve, args=(connection,), name="pypod-hub-worker", daemon=True
+            ).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):  # the worker went: it was killed, or interrupted
+            connection.settimeout(READING)
+            with connection.makefile("rb") as lines:
+                line = lines.readline(sharing.LONGEST)
+            try:
+                request, token = sharing.load_request(line)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                return
+            if not hmac.compare_digest(token.encode(), self.door.token.encode()):
+                return
+            connection.sendall(sharing.dump(self.answer(request)))
+
+    def answer(self, request: Request) -> Answer:
+        """Start this pod, or wait for whoever is at it; the same answer for all."""
+        with self._lock:
+            if self._over:
+                return OVER
+            shared = self._shared.get(request.fixture)
+            is_first = shared is None
+            if shared is None:
+                shared = self._shared[request.fixture] = _Shared(request)
+                self._starting += 1
+        if is_first:
+            try:
+                shared.settle(self._start(request))
+            finally:
+                shared.settle(OVER)  # stands only where the line above was broken off
+                with self._idle:
+                    self._starting -= 1
+                    self._idle.notify_all()
+        elif where := _difference(_described(shared.request), _described(request)):
+            return Failed(_differs(request.fixture, where))
+        shared.known.wait()
+        assert shared.answer is not None
+        return shared.answer
+
+    def _start(self, request: Request) -> Answer:
+        try:
+            with self._lock:
+                if self._starter is None:
+                    self._starter = self._make_starter()
+                starter = self._starter
+        except Exception as error:  # whatever it is, the worker's fixture fails of it
+            return Failed(f"cannot start a shared pod: {error!r}")
+        try:
+            return starter.start(request)
+        except Exception as error:  # as above
+            return starter.describe(error)
+
+
+def _differs(fixture: str, where: str) -> str:
+    return (
+        f"cannot share the pod of {fixture}: another worker describes it differently ({where}); a shared pod must be the same "
+        "in every worker, so nothing in it may come from the worker's name, its temporary folder, or chance"
+    )
+
+
+def _described(request: Request) -> dict[str, Any]:
+    """What must be the same in every worker: all but the pod's name, which may be made up."""
+    pod = json.loads(request.pod)
+    pod.get("metadata", {}).pop("name", None)
+    return {**pod, "objects": list(request.objects), "engine": request.engine}
+
+
+def _difference(one: Any, other: Any, path: str = "") -> str:
+    """The path of the first field in which two documents differ; empty where they are equal. No value is shown: it may be a
+    secret."""
+    if one == other:
+        return ""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted({*one, *other})
+        return next(
+            (
+                found
+                for key in keys
+                if (found := _difference(one.get(key), other.get(key), f"{path}.{key}".lstrip(".")))
+            ),
+            "",
+        )
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return next((found for i, (a, b) in pairs if (found := _difference(a, b, f"{path}[{i}]"))), "")
+    return path
+
+
+def _listen(abstract: bool) -> tuple[socket.socket, str]:
+    """A socket of which nothing is left when its process is killed: an abstract one where there are such, else one of this
+    machine's loopback. (A path in a folder would stay.)"""
+    if abstract:
+        name = f"pypod-{secrets.token_hex(16)}"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind("\0" + name)
+        listener.listen()
+        return listener, f"@{name}"
+    listener = socket.create_server(("127.0.0.1", 0))
+    host, port = listener.getsockname()[:2]
+    return listener, f"{host}:{port}"

@@ -1,0 +1,340 @@
+"""Shared pods without an engine: a hub with a starter that is a stand-in, and workers that are threads."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pypod.pytest import sharing
+from pypod.pytest.hub import Hub
+from pypod.pytest.sharing import CannotShareError, Door, Failed, Request, Started
+
+PATIENCE = 10.0
+POD = json.dumps({"metadata": {"name": "db"}, "spec": {"containers": [{"name": "one", "image": "x"}]}})
+REQUEST = Request("conftest.py::db", POD, timeout=5)
+
+
+class FakeStarter:
+    """Pods are names; each start waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.removed: list[str] = []
+        self.up: list[str] = []
+        self.error: Exception | None = None
+        self.entered = threading.Semaphore(0)
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.aborted = False
+
+    def start(self, request: Request) -> Started:
+        self.begun.append(request.fixture)
+        self.entered.release()
+        assert self.may_go_on.wait(PATIENCE)
+        if self.error is not None:
+            raise self.error
+        if self.aborted:
+            raise RuntimeError("aborted")
+        self.up.append(request.fixture)
+        return Started("ns", json.loads(request.pod)["metadata"]["name"], f"uid-{len(self.up)}")
+
+    def describe(self, error: Exception) -> Failed:
+        return Failed(f"told: {error}", pod="ns/db", reason="Error", report="its logs")
+
+    def abort(self) -> None:
+        self.aborted = True
+        self.may_go_on.set()
+
+    def remove(self) -> list[str]:
+        self.removed, self.up = self.up, []
+        return []
+
+
+@pytest.fixture
+def starter() -> FakeStarter:
+    return FakeStarter()
+
+
+@pytest.fixture(params=[True, False], ids=["abstract", "loopback"])
+def hub(starter: FakeStarter, request: pytest.FixtureRequest) -> Iterator[Hub]:
+    if request.param and sys.platform != "linux":
+        pytest.skip("abstract sockets are Linux'")
+    hub = Hub(lambda: starter, abstract=request.param)
+    yield hub
+    hub.close()
+
+
+Ask = Callable[[Request], "Future[sharing.Answer]"]
+
+
+@pytest.fixture
+def ask(hub: Hub) -> Iterator[Ask]:
+    """Asks as a worker does, on a thread of its own."""
+    with ThreadPoolExecutor(8) as workers:
+        yield lambda request: workers.submit(sharing.ask, hub.door.to_input(), request)
+
+
+def answer(future: Future[sharing.Answer]) -> sharing.Answer:
+    return future.result(PATIENCE)
+
+
+# --- one start for all -----------------------------------------------------------------------------------------------
+
+
+def test_one_start_for_all_that_ask_at_once(starter: FakeStarter, ask: Ask) -> None:
+    starter.may_go_on.clear()
+    asked = [ask(REQUEST) for _ in range(4)]
+    assert starter.entered.acquire(timeout=PATIENCE)
+    starter.may_go_on.set()
+    assert {answer(each) for each in asked} == {Started("ns", "db", "uid-1")}
+    assert starter.begun == ["conftest.py::db"]
+
+
+def test_a_worker_that_comes_later_gets_the_same(starter: FakeStarter, ask: Ask) -> None:
+    first = answer(ask(REQUEST))
+    assert answer(ask(REQUEST)) == first
+    assert len(starter.begun) == 1
+
+
+def test_each_fixture_has_its_own(starter: FakeStarter, ask: Ask) -> None:
+    answer(ask(REQUEST))
+    assert answer(ask(replace(REQUEST, fixture="conftest.py::other"))) == Started("ns", "db", "uid-2")
+
+
+def test_two_start_at_the_same_time(starter: FakeStarter, ask: Ask) -> None:
+    starter.may_go_on.clear()
+    asked = [ask(REQUEST), ask(replace(REQUEST, fixture="conftest.py::other"))]
+    for _ in asked:
+        assert starter.entered.acquire(timeout=PATIENCE)
+    starter.may_go_on.set()
+    assert {answer(each) for each in asked} == {Started("ns", "db", "uid-1"), Started("ns", "db", "uid-2")}
+
+
+def test_the_starter_is_made_for_the_first_pod_and_not_before() -> None:
+    made: list[FakeStarter] = []
+
+    def make() -> FakeStarter:
+        made.append(FakeStarter())
+        return made[-1]
+
+    hub = Hub(make)
+    assert not made
+    sharing.ask(hub.door.to_input(), REQUEST)
+    sharing.ask(hub.door.to_input(), replace(REQUEST, fixture="another"))
+    assert len(made) == 1
+    hub.close()
+    assert made[0].removed == ["conftest.py::db", "another"]
+
+
+def test_a_killed_worker_takes_no_start_with_it(hub: Hub, starter: FakeStarter, ask: Ask) -> None:
+    """Its connection ends in the middle; the start goes on, and who takes its place gets the pod."""
+    starter.may_go_on.clear()
+    killed = hub.door.connect()
+    killed.sendall(sharing.dump(REQUEST, token=hub.door.token))
+    assert starter.entered.acquire(timeout=PATIENCE)
+    killed.close()
+    instead = ask(REQUEST)
+    starter.may_go_on.set()
+    assert answer(instead) == Started("ns", "db", "uid-1")
+    assert len(starter.begun) == 1
+
+
+# --- what must be equal ----------------------------------------------------------------------------------------------
+
+
+def changed(change: Callable[[Any], None]) -> Request:
+    document = json.loads(POD)
+    change(document)
+    return replace(REQUEST, pod=json.dumps(document))
+
+
+def test_a_made_up_name_is_no_difference(ask: Ask) -> None:
+    first = answer(ask(REQUEST))
+    assert answer(ask(changed(lambda pod: pod["metadata"].update(name="pod-1234")))) == first
+
+
+def test_another_description_is_refused_by_its_field_and_without_its_value(
+    starter: FakeStarter, ask: Ask
+) -> None:
+    answer(ask(REQUEST))
+    other = changed(lambda pod: pod["spec"]["containers"][0].update(env=[{"name": "A", "value": "s3cret"}]))
+    refused = answer(ask(other))
+    assert isinstance(refused, Failed)
+    assert "cannot share the pod of conftest.py::db" in refused.message
+    assert "(spec.containers[0].env)" in refused.message
+    assert "s3cret" not in refused.message
+    assert len(starter.begun) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "where"),
+    [
+        (changed(lambda pod: pod["spec"]["containers"].append({"name": "two"})), "spec.containers"),
+        (changed(lambda pod: pod["spec"]["containers"][0].update(image="y")), "spec.containers[0].image"),
+        (replace(REQUEST, objects=[{"kind": "Secret", "data": {"a": "Yg=="}}]), "objects"),
+        (replace(REQUEST, engine="tcp://elsewhere"), "engine"),
+    ],
+)
+def test_where_two_descriptions_differ(ask: Ask, other: Request, where: str) -> None:
+    answer(ask(REQUEST))
+    refused = answer(ask(other))
+    assert isinstance(refused, Failed)
+    assert f"({where})" in refused.message
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_start_fails_every_worker_once_and_for_all(starter: FakeStarter, ask: Ask) -> None:
+    starter.error = ValueError("no such image")
+    failed = Failed("told: no such image", pod="ns/db", reason="Error", report="its logs")
+    assert [answer(ask(REQUEST)), answer(ask(REQUEST))] == [failed, failed]
+    assert len(starter.begun) == 1
+
+
+def test_a_starter_that_cannot_be_made() -> None:
+    def make() -> FakeStarter:
+        raise OSError("no engine")
+
+    hub = Hub(make)
+    answered = sharing.ask(hub.door.to_input(), REQUEST)
+    assert isinstance(answered, Failed)
+    assert "no engine" in answered.message
+    assert hub.close() == []
+
+
+def test_a_stranger_without_the_token_gets_nothing(hub: Hub, starter: FakeStarter) -> None:
+    with pytest.raises(CannotShareError, match="is gone"):
+        sharing.ask(Door(hub.door.address, "guessed").to_input(), REQUEST)
+    assert starter.begun == []
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"GET / HTTP/1.1\r\n", b"[]\n", b'{"token": "x"}\n', b'{"token": 1, "x": 2}\n']
+)
+def test_what_is_no_request_ends_its_connection_alone(hub: Hub, ask: Ask, line: bytes) -> None:
+    with hub.door.connect() as connection:
+        connection.settimeout(PATIENCE)
+        connection.sendall(line)
+        with contextlib.suppress(ConnectionResetError):  # it did not read all of it
+            assert connection.recv(1) == b""
+    assert isinstance(answer(ask(REQUEST)), Started)
+
+
+def test_the_token_is_in_no_repr(hub: Hub) -> None:
+    assert hub.door.token not in repr(hub.door)
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+def test_at_the_end_every_pod_is_removed_and_nobody_listens(hub: Hub, starter: FakeStarter, ask: Ask) -> None:
+    answer(ask(REQUEST))
+    assert hub.close() == []
+    assert starter.removed == ["conftest.py::db"]
+    with pytest.raises(CannotShareError, match="cannot be reached"):
+        sharing.ask(hub.door.to_input(), REQUEST)
+    assert hub.close() == []
+    assert starter.removed == ["conftest.py::db"]
+
+
+def test_an_interrupt_ends_a_start_and_whoever_waits_for_it(hub: Hub, starter: FakeStarter, ask: Ask) -> None:
+    starter.may_go_on.clear()
+    asked = [ask(REQUEST), ask(REQUEST)]
+    assert starter.entered.acquire(timeout=PATIENCE)
+    hub.refuse()
+    for each in asked:
+        answered = answer(each)
+        assert isinstance(answered, Failed)
+        assert "the run is over" in answered.message
+    assert starter.aborted
+    assert answer(ask(replace(REQUEST, fixture="another"))) == answered
+    assert hub.close() == []
+
+
+def test_after_an_interrupt_pods_that_are_up_stay_until_the_end(
+    hub: Hub, starter: FakeStarter, ask: Ask
+) -> None:
+    answer(ask(REQUEST))
+    hub.refuse()
+    assert starter.up == ["conftest.py::db"]
+    hub.close()
+    assert starter.up == []
+
+
+def test_closing_waits_for_a_start_that_is_under_way(hub: Hub, starter: FakeStarter, ask: Ask) -> None:
+    """One that is not seen by `abort` any more must be removed all the same."""
+    starter.may_go_on.clear()
+    ask(REQUEST)
+    assert starter.entered.acquire(timeout=PATIENCE)
+    starter.abort = lambda: None  # type: ignore[method-assign]
+    closing = threading.Thread(target=hub.close)
+    closing.start()
+    assert closing.is_alive()
+    assert starter.removed == []
+    starter.may_go_on.set()
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
+    assert starter.removed == ["conftest.py::db"]
+
+
+def test_a_controller_that_is_killed_is_noticed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process is gone, and with it the socket: no time-out is waited for, and no file is left."""
+    body = (
+        "import time\n"
+        "from pypod.pytest.hub import Hub\n"
+        "class Slow:\n"
+        "    def start(self, request): print('begun', flush=True); time.sleep(60)\n"
+        "hub = Hub(Slow)\n"
+        "print(hub.door.address, hub.door.token, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", body], stdout=subprocess.PIPE, text=True) as controller:
+        assert controller.stdout is not None
+        door = Door(*controller.stdout.readline().split())
+        with ThreadPoolExecutor(1) as workers:
+            asked = workers.submit(sharing.ask, door.to_input(), REQUEST)
+            assert controller.stdout.readline() == "begun\n"
+            controller.kill()
+            with pytest.raises(CannotShareError, match=r"is gone|cannot be reached"):
+                asked.result(PATIENCE)
+    with pytest.raises(CannotShareError, match="cannot be reached"):
+        sharing.ask(door.to_input(), REQUEST)
+
+
+def test_a_controller_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "PATIENCE", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        door = Door(f"127.0.0.1:{deaf.getsockname()[1]}", "token")
+        with pytest.raises(CannotShareError, match=r"no answer in 0\.1 s"):
+            sharing.ask(door.to_input(), replace(REQUEST, timeout=0.05))
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_is_told_why_it_can_share_nothing() -> None:
+    with pytest.raises(CannotShareError, match="on another machine"):
+        sharing.ask(sharing.closed("worker gw0 runs on another machine"), REQUEST)
+    with pytest.raises(CannotShareError, match="does not load the pypod plugin"):
+        sharing.ask(None, REQUEST)
+
+
+@pytest.mark.parametrize("scope", ["function", "class", "module", "package"])
+def test_only_pods_of_a_session_are_shared(scope: str) -> None:
+    assert f"cannot share a pod of scope '{scope}'" in sharing.refusal(scope=scope)
+
+
+def test_a_pool_is_not_shared() -> None:
+    assert "pool=2" in sharing.refusal(scope="session", pool=2)
+    assert sharing.refusal(scope="session") == ""
