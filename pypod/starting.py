@@ -54,7 +54,8 @@ def start(pod: PodSync, *, timeout: float, min_ready_seconds: float) -> None:
             startup probe is up when that says so.
 
     Raises:
-        PodStartError: a container cannot be started, or keeps crashing; with its exit code and last log lines.
+        PodStartError: a container cannot be started, or keeps crashing; with its exit code and last log lines. Or another thread
+            stopped the pod.
         PodExistsError: another pod took the name meanwhile.
         PodTimeoutError: the time was up.
         EngineError: the engine failed.
@@ -90,6 +91,8 @@ def _bring_up(pod: PodSync, timeout: float, min_ready_seconds: float) -> None:
     while True:
         pod.changed.clear()
         plan = pod.run_once(check_failure, deadline=deadline)
+        if pod.is_released:
+            raise _pod_failure(pod, "NotFound", "it was stopped meanwhile")
         left = seconds_to_go(pod, min_ready_seconds)
         if not plan and left is not None and left <= 0:
             return

@@ -370,10 +370,16 @@ class PodSync:
             journal.Event(self.clock.now(), "Warning", reason, message[:1024], key.container)
         )
 
+    @property
+    def is_released(self) -> bool:
+        """Nothing is done for it any more."""
+        return self._released
+
     def release(self, *, wait: bool = True) -> None:
         """Do nothing for this pod any more; what a pass has not begun yet is left, pulls are given up, and the rest is waited
         for, unless told not to."""
         self._released = True
+        self.changed.set()
         self._prober.stop()
         self.pulls.close()
         execution = self._execution

@@ -176,6 +176,18 @@ def test_a_lease_that_is_lost_meanwhile_is_held_again(engine: FakeEngine) -> Non
     assert pod.status.ready_count == 1
 
 
+def test_one_that_another_thread_stops_meanwhile_is_not_waited_for(engine: FakeEngine) -> None:
+    probed = Container("web", "app:1", readiness_probe=Probe.tcp_socket(80))
+    pod = sync_of(engine, PodSpec("shop", (probed,)))
+    begin = engine.clock.now()
+    engine.clock.call_at(begin + 1, pod.release)
+    with pytest.raises(
+        PodStartError, match=r"^cannot start pod 'default/shop': NotFound: it was stopped meanwhile$"
+    ):
+        starting.start(pod, timeout=60, min_ready_seconds=0.1)
+    assert engine.clock.now() - begin == pytest.approx(1, abs=0.1)
+
+
 def test_an_engine_that_is_not_there(engine: FakeEngine) -> None:
     engine.inject("networks", EngineUnavailableError("list networks", "", "connection refused"))
     with pytest.raises(EngineUnavailableError):
