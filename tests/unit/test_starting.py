@@ -185,7 +185,7 @@ def test_one_that_another_thread_stops_meanwhile_is_not_waited_for(engine: FakeE
         PodStartError, match=r"^cannot start pod 'default/shop': NotFound: it was stopped meanwhile$"
     ):
         starting.start(pod, timeout=60, min_ready_seconds=0.1)
-    assert engine.clock.now() - begin == pytest.approx(1, abs=0.1)
+    assert engine.clock.now() - begin < 2
 
 
 def test_an_engine_that_is_not_there(engine: FakeEngine) -> None:
