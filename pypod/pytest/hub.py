@@ -13,17 +13,20 @@ import secrets
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pypod.pytest import sharing
-from pypod.pytest.sharing import Answer, Door, Failed, Request, Started
+from pypod.pytest import wire
+from pypod.pytest.wire import Answer, Door, Failed, Request, Started
 
 READING = 10.0
 """Seconds that a request may take to arrive."""
 LEAVING = 15.0
 """Seconds at the end of a run for starts that are under way to come to their end."""
+AGAIN = 0.2
+"""Seconds after which a start that goes on is given up again: it had nothing yet that could be stopped."""
 OVER = Failed("cannot start a shared pod: the run is over")
 
 
@@ -41,7 +44,7 @@ class Starter(Protocol):
         """What is told of such an error."""
 
     def abort(self) -> None:
-        """Starts that are under way end soon, with an error. None is begun any more."""
+        """Starts that are under way end soon, with an error. None is begun any more. It is called again while one goes on."""
 
     def remove(self) -> list[str]:
         """Remove all pods; what could not be, in words."""
@@ -101,10 +104,19 @@ class Hub:
         """Remove every pod; what could not be removed, in words. A second time there is nothing to do."""
         self.refuse()
         self._stop_listening()
-        with self._idle:
-            self._idle.wait_for(lambda: not self._starting, LEAVING)
+        self._wait_for_starts()
+        with self._lock:
             starter, self._starter = self._starter, None
         return starter.remove() if starter is not None else []
+
+    def _wait_for_starts(self) -> None:
+        deadline = time.monotonic() + LEAVING
+        while time.monotonic() < deadline:
+            with self._idle:
+                if self._idle.wait_for(lambda: not self._starting, AGAIN):
+                    return
+            if self._starter is not None:
+                self._starter.abort()
 
     def _stop_listening(self) -> None:
         self._closed = True
@@ -134,14 +146,14 @@ class Hub:
         with connection, contextlib.suppress(OSError):  # the worker went: it was killed, or interrupted
             connection.settimeout(READING)
             with connection.makefile("rb") as lines:
-                line = lines.readline(sharing.LONGEST)
+                line = lines.readline(wire.LONGEST)
             try:
-                request, token = sharing.load_request(line)
+                request, token = wire.load_request(line)
             except (ValueError, KeyError, TypeError, AttributeError):
                 return
             if not hmac.compare_digest(token.encode(), self.door.token.encode()):
                 return
-            connection.sendall(sharing.dump(self.answer(request)))
+            connection.sendall(wire.dump(self.answer(request)))
 
     def answer(self, request: Request) -> Answer:
         """Start this pod, or wait for whoever is at it; the same answer for all."""

@@ -1,185 +1,159 @@
-"""Pods that all workers of a run share: what a worker and the hub in the controller say to each other, and the worker's side.
+"""Pods that all workers of pytest-xdist share: ``shared=True``.
 
-A worker asks for a pod on a connection of its own: one line of JSON there, one back, which comes when the pod is up or cannot
-be. Nothing is pickled: a pod travels as the JSON that its pause's label has, so that fixtures may close over what they like.
+The controller owns them. A worker asks its hub (`pypod.pytest.hub`) for one, and takes a handle that ends nothing. Without
+workers such a pod is as any other of its scope.
 """
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import contextlib
+from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
-INPUT = "pypod_hub"
-"""What the controller tells a worker of the hub, in xdist's ``workerinput``: `Door.to_input`, or `closed`."""
-PATIENCE = 60.0
-"""Seconds past the time-out of a pod's start until a worker gives up on an answer: a pod that failed is removed before it comes."""
-LONGEST = 64 << 20
-"""Bytes of a line: more than any pod has, and an end to what a stranger may send."""
+import pytest
 
+from pypod.pytest import wire
+from pypod.pytest.hub import Hub
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+if TYPE_CHECKING:
+    from pypod.engine.api import Engine
+    from pypod.pod import Pod
+    from pypod.pytest.session import Run
+    from pypod.pytest.wishes import Place, Wish
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a worker asks for.
-
-    Attributes:
-        fixture: which declaration, the same text in every worker: ``tests/conftest.py::database``.
-        pod: as `pypod.model.document.codec.dump_spec` writes it. Of pods of one fixture all but the name must be equal.
-        objects: documents of what is applied before it is started.
-        engine: URL of the engine.
-        timeout: seconds for its start.
-    """
-
-    fixture: str
-    pod: str
-    objects: Sequence[Mapping[str, Any]] = ()
-    engine: str = ""
-    timeout: float = 60.0
+HUB = pytest.StashKey[Hub]()
+OWNER = "shared"
+"""Stands for a worker's name in the namespace of shared pods."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The pod is up.
-
-    Attributes:
-        namespace, name, uid: which pod it is.
-    """
-
-    namespace: str
-    name: str
-    uid: str
+# --- in the controller -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The pod cannot be had.
-
-    Attributes:
-        message: why.
-        pod: ``namespace/name``.
-        reason: Kubernetes' word, where there is one.
-        report: what was seen of the pod before it was removed: states, logs, events, as text.
-    """
-
-    message: str
-    pod: str = ""
-    reason: str = ""
-    report: str = ""
-
-
-Answer = Started | Failed
-
-
-def dump(said: Request | Answer, **more: str) -> bytes:
-    """As a line."""
-    return json.dumps({**asdict(said), **more}).encode() + b"\n"
-
-
-def load_answer(line: bytes) -> Answer:
-    """What `dump` made of an answer."""
-    fields = json.loads(line)
-    return Started(**fields) if "uid" in fields else Failed(**fields)
-
-
-def load_request(line: bytes) -> tuple[Request, str]:
-    """What `dump` made of a request, and the token that came with it."""
-    fields = json.loads(line)
-    token = fields.pop("token")
-    return Request(**fields), str(token)
-
-
-# --- where the hub is ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where the hub listens.
-
-    Attributes:
-        address: ``@NAME``, an abstract Unix socket (Linux: it is no file, so nobody has to remove it), or ``HOST:PORT``.
-        token: whoever has it may ask. It is known to this run's processes alone.
-    """
-
-    address: str
-    token: str = field(repr=False)
-
-    def to_input(self) -> dict[str, str]:
-        """For ``workerinput``."""
-        return asdict(self)
-
-    def connect(self) -> socket.socket:
-        """A connection to the hub.
-
-        Raises:
-            OSError: nobody listens there.
-        """
-        if self.address.startswith("@"):
-            connection = socket.socket(socket.AF_UNIX)
-            try:
-                connection.connect("\0" + self.address[1:])
-            except BaseException:
-                connection.close()
-                raise
-            return connection
-        host, _, port = self.address.rpartition(":")
-        return socket.create_connection((host, int(port)), timeout=PATIENCE)
-
-
-def closed(reason: str) -> dict[str, str]:
-    """For ``workerinput`` of a worker that can share no pod, and why."""
-    return {"refusal": reason}
-
-
-# --- the worker's side -----------------------------------------------------------------------------------------------
-
-
-class CannotShareError(Exception):
-    """A worker cannot have a shared pod, for a reason that is not the pod's."""
-
-
-def ask(given: Mapping[str, str] | None, request: Request) -> Answer:
-    """Have the controller start a pod, or hear of it where it did so already.
+def tell(node: Any) -> None:
+    """Tell a worker, which is about to be started, where it finds the hub; the first one has it opened.
 
     Args:
-        given: what ``workerinput`` says of the hub.
-        request: which pod.
+        node: xdist's `WorkerController`.
+    """
+    where = node.gateway.spec
+    if not where.popen or where.via:
+        node.workerinput[wire.INPUT] = wire.closed(
+            f"worker {node.gateway.id} may run on another machine ({where}); pods are shared by workers that pytest starts "
+            "beside itself, as with -n"
+        )
+        return
+    config: pytest.Config = node.config
+    hub = config.stash.get(HUB, None)
+    if hub is None:
+        hub = config.stash[HUB] = Hub(lambda: _owner(config))
+    node.workerinput[wire.INPUT] = hub.door.to_input()
 
-    Returns:
-        Where it is, or why it cannot be had. Both are the same for every worker that asks.
+
+def _owner(config: pytest.Config) -> Owner:
+    from pypod.pytest.current import RUN_ID, SETTINGS  # noqa: PLC0415
+    from pypod.pytest.session import Run  # noqa: PLC0415 (imports all of pypod: only suites with shared pods pay for it)
+
+    run = Run(config.stash[SETTINGS], config.stash[RUN_ID], OWNER, root=config.rootpath)
+    session = config.pluginmanager.getplugin("session")
+    assert isinstance(session, pytest.Session)
+    return Owner(run, session)
+
+
+def refuse(config: pytest.Config) -> None:
+    """The run is over, or was interrupted: no shared pod is started any more, and no worker waits for one."""
+    hub = config.stash.get(HUB, None)
+    if hub is not None:
+        hub.refuse()
+
+
+def close(config: pytest.Config) -> list[str]:
+    """Remove the shared pods; what could not be removed, in words."""
+    hub = config.stash.get(HUB, None)
+    return hub.close() if hub is not None else []
+
+
+class Owner:
+    """Starts shared pods, as part of the controller's run; see `pypod.pytest.hub.Starter`.
+
+    Args:
+        run: of the controller, with a namespace of its own.
+        session: as long as which they live.
+    """
+
+    def __init__(self, run: Run, session: pytest.Session) -> None:
+        self._run = run
+        self._session = session
+
+    def start(self, request: wire.Request) -> wire.Started:
+        from pypod import connecting  # noqa: PLC0415
+        from pypod.model.document import codec  # noqa: PLC0415
+        from pypod.model.manifest import object_documents  # noqa: PLC0415
+        from pypod.pod import Pod  # noqa: PLC0415
+        from pypod.pytest.uses import Use
+        from pypod.pytest.wishes import Place, Wish
+
+        objects = [object_documents.from_document(each, request.fixture) for each in request.objects]
+        source = Pod.from_spec(codec.load_spec(request.pod), objects=objects)
+        wish = Wish(source, self._run.root, timeout=request.timeout, grace=request.grace)
+        place = Place(connecting.connect(request.engine), self._run.namespace, Use(self._session, frozenset()))
+        pod = self._run.start(wish, place)
+        return wire.Started(pod.namespace, pod.name, pod.uid)
+
+    def describe(self, error: Exception) -> wire.Failed:
+        notes = getattr(error, "__notes__", ())
+        return wire.Failed(
+            "\n".join([str(error), *notes]),
+            pod=getattr(error, "pod", ""),
+            reason=getattr(error, "reason", ""),
+        )
+
+    def abort(self) -> None:
+        self._run.abort()
+
+    def remove(self) -> list[str]:
+        return self._run.close()
+
+
+# --- in a worker -----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def borrowed(wish: Wish, described: Pod, engine: Engine, timeout: float, hub: Mapping[str, str] | None) -> Iterator[Pod]:
+    """A handle on the shared pod of a fixture, which the controller starts where it does not run yet. It stays at the end.
 
     Raises:
-        CannotShareError: the controller has no hub, or none for this worker, or is gone.
+        PodStartError: it cannot be started; the same for every worker.
+        PodError: this worker can have no shared pod.
     """
-    if given is None:
-        raise CannotShareError("the controller of this run does not load the pypod plugin")
-    if "refusal" in given:
-        raise CannotShareError(given["refusal"])
-    door = Door(**given)
+    from pypod import finding  # noqa: PLC0415
+    from pypod.errors import PodError, PodNotFoundError, PodStartError  # noqa: PLC0415
+
     try:
-        with door.connect() as connection:
-            connection.settimeout(request.timeout + PATIENCE)
-            connection.sendall(dump(request, token=door.token))
-            with connection.makefile("rb") as answers:
-                line = answers.readline(LONGEST)
-    except TimeoutError as error:
-        seconds = request.timeout + PATIENCE
-        raise CannotShareError(f"the controller of this run gave no answer in {seconds:g} s") from error
-    except OSError as error:
-        raise CannotShareError(f"the controller of this run cannot be reached: {error}") from error
-    if not line.endswith(b"\n"):
-        raise CannotShareError("the controller of this run is gone")
-    return load_answer(line)
+        answer = wire.ask(hub, request_of(wish, described, engine, timeout))
+    except wire.CannotShareError as error:
+        raise PodError(f"cannot share pod '{described.name}': {error}", pod=described.name) from None
+    if isinstance(answer, wire.Failed):
+        raise PodStartError(answer.message, pod=answer.pod or described.name, reason=answer.reason)
+    pod = finding.get(answer.name, answer.namespace, engine=engine)
+    if pod.uid != answer.uid:
+        raise PodNotFoundError(
+            f"cannot share pod '{answer.namespace}/{answer.name}': it was removed meanwhile", pod=pod.name
+        )
+    yield pod
 
 
-def refusal(*, scope: str, pool: int = 0) -> str:
-    """Why a pod cannot be shared that is declared so; empty: it can."""
-    if scope != "session":
-        return f"cannot share a pod of scope {scope!r}: shared=True is for scope='session'"
-    if pool:
-        return f"cannot share a pod of a pool (pool={pool}): each pod of a pool is handed out once"
-    return ""
+def request_of(wish: Wish, described: Pod, engine: Engine, timeout: float) -> wire.Request:
+    """What is asked for a fixture's pod."""
+    from pypod.model.document import codec  # noqa: PLC0415
+    from pypod.model.manifest import object_documents  # noqa: PLC0415
+
+    spec = replace(described.spec, name=wish.name) if wish.name else described.spec
+    return wire.Request(
+        str(wish.base)+"db",
+        codec.dump_spec(spec),
+        [object_documents.to_document(each) for each in described.objects],
+        engine.url,
+        timeout,
+        wish.grace,
+    )

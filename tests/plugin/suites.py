@@ -18,14 +18,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import docker
+
 from tests.images import BUSYBOX
+from tests.integration.conftest import DEFAULT_NETWORK, everything
 
 POLL = 0.02
 PATIENCE = 40.0
 """Seconds that anything of a suite may take."""
 
 HELPERS = f"""\
-import json, os, pathlib, time
+import json, os, pathlib, socket, time
 import pytest
 from pypod import Container, Pod, Probe
 from pypod.pytest import pod_fixture
@@ -52,7 +55,15 @@ def hold(name, seconds=30):
         assert time.monotonic() < end, f"nobody said {{name}}"
         time.sleep(0.02)
 """
-CONFTEST = "from suite import *\n"
+CONFTEST = """\
+from suite import *
+from pypod.pytest.current import RUN_ID
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    (SAID / "runs" / config.stash[RUN_ID]).parent.mkdir(exist_ok=True)
+    (SAID / "runs" / config.stash[RUN_ID]).touch()
+"""
 
 
 class Suite:
@@ -61,14 +72,19 @@ class Suite:
     Args:
         folder: is made.
         files: their texts by name.
+        raw: the engine, asked without pypod: for what is left on it.
     """
 
-    def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, files: Mapping[str, str], raw: docker.APIClient) -> None:
+        self._raw = raw
+        self._before = set(everything(raw))
         self.folder = folder
         self.said = folder / "said"
         self.said.mkdir(parents=True)
         ini = "[pytest]\npythonpath = .\naddopts = -p no:cacheprovider\n"
-        for name, text in {"suite.py": HELPERS, "pytest.ini": ini, **files}.items():
+        texts = {"suite.py": HELPERS, "pytest.ini": ini, **files}
+        texts["conftest.py"] = CONFTEST + texts.get("conftest.py", "")
+        for name, text in texts.items():
             (folder / name).write_text(text)
 
     def run(self, *words: str, prefix: Sequence[str] = (), **env: str) -> Running:
@@ -82,6 +98,38 @@ class Suite:
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         command = [*prefix, sys.executable, "-m", "pytest", "-v", "-s", *words]
         return Running(self, command, {**theirs, "SUITE_SAID": str(self.said), **env})
+
+    @property
+    def runs(self) -> list[str]:
+        """The IDs of its runs, which are in the names of all that they make."""
+        return [path.name for path in (self.said / "runs").iterdir()]
+
+    def nothing_is_left(self, timeout: float) -> None:
+        """Within so many seconds no container, network or volume is there that was not there before."""
+        assert self.runs
+        deadline = time.monotonic() + timeout
+        while left := self._left():
+            assert time.monotonic() < deadline, f"left on the engine after {timeout:g} s: {left}"
+            time.sleep(POLL)
+
+    def something_runs(self) -> None:
+        """A container of one of its runs is on the engine; it is waited for."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._left():
+            assert time.monotonic() < deadline, "it makes nothing"
+            time.sleep(POLL)
+
+    def _left(self) -> list[str]:
+        """In CI nobody else uses the engine, so anything counts; elsewhere what has a run's ID in its name."""
+        alone = "CI" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ
+        return [
+            f"{kind} {name}"
+            for (kind, identity), name in everything(self._raw).items()
+            if (kind, identity) not in self._before
+            and kind != "image"
+            and not (kind == "network" and name == DEFAULT_NETWORK)
+            and (alone or any(run in name for run in self.runs))
+        ]
 
     def go_on(self, name: str) -> None:
         """What a test of the suite `hold`s for."""
@@ -139,6 +187,11 @@ class Running:
         """kill -9 of the process that was started, and of it alone."""
         self.process.kill()
         self.process.wait(PATIENCE)
+
+    @staticmethod
+    def kill_worker(pid: int) -> None:
+        """kill -9 of a worker that told its process ID."""
+        os.kill(pid, signal.SIGKILL)
 
     def kill_group(self) -> None:
         """kill -9 of all: pytest, its workers, their children."""

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from pypod.pytest import sharing
+from pypod.pytest import wire
 from pypod.pytest.hub import Hub
-from pypod.pytest.sharing import CannotShareError, Door, Failed, Request, Started
+from pypod.pytest.wire import CannotShareError, Door, Failed, Request, Started
 
 PATIENCE = 10.0
 POD = json.dumps({"metadata": {"name": "db"}, "spec": {"containers": [{"name": "one", "image": "x"}]}})
@@ -74,17 +74,17 @@ def hub(starter: FakeStarter, request: pytest.FixtureRequest) -> Iterator[Hub]:
     hub.close()
 
 
-Ask = Callable[[Request], "Future[sharing.Answer]"]
+Ask = Callable[[Request], "Future[wire.Answer]"]
 
 
 @pytest.fixture
 def ask(hub: Hub) -> Iterator[Ask]:
     """Asks as a worker does, on a thread of its own."""
     with ThreadPoolExecutor(8) as workers:
-        yield lambda request: workers.submit(sharing.ask, hub.door.to_input(), request)
+        yield lambda request: workers.submit(wire.ask, hub.door.to_input(), request)
 
 
-def answer(future: Future[sharing.Answer]) -> sharing.Answer:
+def answer(future: Future[wire.Answer]) -> wire.Answer:
     return future.result(PATIENCE)
 
 
@@ -129,8 +129,8 @@ def test_the_starter_is_made_for_the_first_pod_and_not_before() -> None:
 
     hub = Hub(make)
     assert not made
-    sharing.ask(hub.door.to_input(), REQUEST)
-    sharing.ask(hub.door.to_input(), replace(REQUEST, fixture="another"))
+    wire.ask(hub.door.to_input(), REQUEST)
+    wire.ask(hub.door.to_input(), replace(REQUEST, fixture="another"))
     assert len(made) == 1
     hub.close()
     assert made[0].removed == ["conftest.py::db", "another"]
@@ -140,7 +140,7 @@ def test_a_killed_worker_takes_no_start_with_it(hub: Hub, starter: FakeStarter, 
     """Its connection ends in the middle; the start goes on, and who takes its place gets the pod."""
     starter.may_go_on.clear()
     killed = hub.door.connect()
-    killed.sendall(sharing.dump(REQUEST, token=hub.door.token))
+    killed.sendall(wire.dump(REQUEST, token=hub.door.token))
     assert starter.entered.acquire(timeout=PATIENCE)
     killed.close()
     instead = ask(REQUEST)
@@ -207,7 +207,7 @@ def test_a_starter_that_cannot_be_made() -> None:
         raise OSError("no engine")
 
     hub = Hub(make)
-    answered = sharing.ask(hub.door.to_input(), REQUEST)
+    answered = wire.ask(hub.door.to_input(), REQUEST)
     assert isinstance(answered, Failed)
     assert "no engine" in answered.message
     assert hub.close() == []
@@ -215,7 +215,7 @@ def test_a_starter_that_cannot_be_made() -> None:
 
 def test_a_stranger_without_the_token_gets_nothing(hub: Hub, starter: FakeStarter) -> None:
     with pytest.raises(CannotShareError, match="is gone"):
-        sharing.ask(Door(hub.door.address, "guessed").to_input(), REQUEST)
+        wire.ask(Door(hub.door.address, "guessed").to_input(), REQUEST)
     assert starter.begun == []
 
 
@@ -243,7 +243,7 @@ def test_at_the_end_every_pod_is_removed_and_nobody_listens(hub: Hub, starter: F
     assert hub.close() == []
     assert starter.removed == ["conftest.py::db"]
     with pytest.raises(CannotShareError, match="cannot be reached"):
-        sharing.ask(hub.door.to_input(), REQUEST)
+        wire.ask(hub.door.to_input(), REQUEST)
     assert hub.close() == []
     assert starter.removed == ["conftest.py::db"]
 
@@ -270,6 +270,23 @@ def test_after_an_interrupt_pods_that_are_up_stay_until_the_end(
     assert starter.up == ["conftest.py::db"]
     hub.close()
     assert starter.up == []
+
+
+def test_closing_gives_up_a_start_that_had_nothing_to_stop_yet(
+    hub: Hub, starter: FakeStarter, ask: Ask
+) -> None:
+    starter.may_go_on.clear()
+    ask(REQUEST)
+    assert starter.entered.acquire(timeout=PATIENCE)
+    aborted = threading.Semaphore(0)
+    starter.abort = aborted.release  # type: ignore[method-assign]
+    closing = threading.Thread(target=hub.close)
+    closing.start()
+    for _ in range(2):
+        assert aborted.acquire(timeout=PATIENCE)
+    starter.may_go_on.set()
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
 
 
 def test_closing_waits_for_a_start_that_is_under_way(hub: Hub, starter: FakeStarter, ask: Ask) -> None:
@@ -303,21 +320,21 @@ def test_a_controller_that_is_killed_is_noticed_at_once(monkeypatch: pytest.Monk
         assert controller.stdout is not None
         door = Door(*controller.stdout.readline().split())
         with ThreadPoolExecutor(1) as workers:
-            asked = workers.submit(sharing.ask, door.to_input(), REQUEST)
+            asked = workers.submit(wire.ask, door.to_input(), REQUEST)
             assert controller.stdout.readline() == "begun\n"
             controller.kill()
             with pytest.raises(CannotShareError, match=r"is gone|cannot be reached"):
                 asked.result(PATIENCE)
     with pytest.raises(CannotShareError, match="cannot be reached"):
-        sharing.ask(door.to_input(), REQUEST)
+        wire.ask(door.to_input(), REQUEST)
 
 
 def test_a_controller_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "PATIENCE", 0.05)
+    monkeypatch.setattr(wire, "PATIENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         door = Door(f"127.0.0.1:{deaf.getsockname()[1]}", "token")
         with pytest.raises(CannotShareError, match=r"no answer in 0\.1 s"):
-            sharing.ask(door.to_input(), replace(REQUEST, timeout=0.05))
+            wire.ask(door.to_input(), replace(REQUEST, timeout=0.05))
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
@@ -325,16 +342,6 @@ def test_a_controller_that_does_not_answer_is_given_up(monkeypatch: pytest.Monke
 
 def test_a_worker_is_told_why_it_can_share_nothing() -> None:
     with pytest.raises(CannotShareError, match="on another machine"):
-        sharing.ask(sharing.closed("worker gw0 runs on another machine"), REQUEST)
+        wire.ask(wire.closed("worker gw0 runs on another machine"), REQUEST)
     with pytest.raises(CannotShareError, match="does not load the pypod plugin"):
-        sharing.ask(None, REQUEST)
-
-
-@pytest.mark.parametrize("scope", ["function", "class", "module", "package"])
-def test_only_pods_of_a_session_are_shared(scope: str) -> None:
-    assert f"cannot share a pod of scope '{scope}'" in sharing.refusal(scope=scope)
-
-
-def test_a_pool_is_not_shared() -> None:
-    assert "pool=2" in sharing.refusal(scope="session", pool=2)
-    assert sharing.refusal(scope="session") == ""
+        wire.ask(None, REQUEST)

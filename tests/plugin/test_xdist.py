@@ -1,0 +1,181 @@
+"""Runs with pytest-xdist: each worker has its own pods, and one pod is shared by all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.plugin.suites import Suite
+
+VANISHING = 5.0
+"""Seconds until nothing is left of what was killed: the background program has its part in it."""
+AT_ONCE = 1.0
+"""Seconds for the engine's lists to tell of what is gone."""
+
+SHARED = """
+database = pod_fixture(
+    pod_of("database", member("one", "sh", "-c", "while true; do echo hello | nc -l -p 8080; done"), member("two")),
+    scope="session", shared=True,
+)
+web = pod_fixture(pod_of("web"))
+"""
+NEVER_READY = """
+database = pod_fixture(
+    pod_of("database", member("one", readiness_probe=Probe.exec(["false"]))), scope="session", shared=True,
+)
+
+@pytest.fixture(scope="session")
+def begins():
+    tell(f"begins-{WORKER}")
+"""
+
+MakeSuite = Callable[[Mapping[str, str]], Suite]
+
+
+@pytest.fixture
+def make_suite(tmp_path: Path, client: docker.DockerClient, state_home: Path) -> MakeSuite:
+    """Writes a suite in a folder of this test."""
+    return lambda files: Suite(tmp_path / "suite", files, client.api)
+
+
+ALL_AT_ONCE = """
+from suite import *
+
+@pytest.mark.parametrize("n", range(4))
+def test_it(database, web, pypod_namespace, n):
+    tell(f"arrived-{WORKER}", uid=database.uid, namespace=pypod_namespace, mine=f"{web.namespace}/{web.name}")
+    for each in range(4):
+        hold(f"arrived-gw{each}")
+    full_name = f"{database.name}.{database.namespace}.pod.cluster.local"
+    assert web.exec(["ping", "-c", "1", "-W", "5", full_name]).exit_code == 0
+    assert database.exec(["true"]).exit_code == 0
+"""
+
+
+def test_four_workers_share_one_pod_and_have_each_their_own(make_suite: MakeSuite) -> None:
+    suite = make_suite({"conftest.py": SHARED, "test_it.py": ALL_AT_ONCE})
+    with suite.run("-n", "4") as run:
+        arrived = [run.told(f"arrived-gw{n}") for n in range(4)]
+        run.passes()
+    assert len({each["uid"] for each in arrived}) == 1
+    assert [each["mine"] for each in arrived] == [f"{each['namespace']}/web" for each in arrived]
+    assert len({each["namespace"] for each in arrived}) == 4
+    suite.nothing_is_left(AT_ONCE)
+
+
+PLAIN = """
+from suite import *
+
+def test_first(database, pypod_namespace):
+    assert database.namespace == pypod_namespace
+    tell("first", uid=database.uid)
+
+def test_second(database):
+    tell("second", uid=database.uid)
+"""
+
+
+@pytest.mark.parametrize("words", [["-p", "no:xdist"], ["-n", "0"]], ids=" ".join)
+def test_without_workers_it_is_a_pod_of_the_session(make_suite: MakeSuite, words: list[str]) -> None:
+    suite = make_suite({"conftest.py": SHARED, "test_it.py": PLAIN})
+    with suite.run(*words) as run:
+        run.passes()
+        assert run.told("first")["uid"] == run.told("second")["uid"]
+    suite.nothing_is_left(AT_ONCE)
+
+
+CRASHES = """
+broken = pod_fixture(
+    pod_of("broken", member("one", "sh", "-c", "echo the disk is full; exit 3"), restart_policy="Never"),
+    scope="session", shared=True, timeout=30,
+)
+"""
+USE_TWICE = """
+from suite import *
+
+@pytest.mark.parametrize("n", range(2))
+def test_it(broken, n):
+    pass
+"""
+
+
+def test_a_shared_pod_that_cannot_start_fails_every_worker_with_the_reason(make_suite: MakeSuite) -> None:
+    suite = make_suite({"conftest.py": CRASHES, "test_it.py": USE_TWICE})
+    with suite.run("-n", "2") as run:
+        assert run.wait(20) == 1
+        assert run.output.count("E   pypod.errors.PodStartError: cannot start pod") == 2
+        assert run.output.count("the disk is full") >= 2
+        assert "2 errors" in run.output
+    suite.nothing_is_left(AT_ONCE)
+
+
+# --- whatever is killed ----------------------------------------------------------------------------------------------
+
+IN_THE_MIDDLE = """
+from suite import *
+
+@pytest.mark.parametrize("n", range(2))
+def test_it(database, web, n):
+    tell(f"arrived-{WORKER}", uid=database.uid)
+    hold("go on")
+"""
+
+
+def test_a_worker_that_is_killed_is_replaced_and_gets_the_same_pod(make_suite: MakeSuite) -> None:
+    suite = make_suite({"conftest.py": SHARED, "test_it.py": IN_THE_MIDDLE + WITH_MORE})
+    with suite.run("-n", "2", "--max-worker-restart", "1") as run:
+        first, second = run.told("arrived-gw0"), run.told("arrived-gw1")
+        run.kill_worker(first["pid"])
+        third = run.told("after-gw2")
+        suite.go_on("go on")
+        assert run.wait() == 1
+        assert "worker 'gw0' crashed" in run.output
+    assert first["uid"] == second["uid"] == third["uid"]
+    suite.nothing_is_left(VANISHING)
+
+
+WITH_MORE = """
+@pytest.mark.parametrize("n", range(2))
+def test_more(database, n):
+    tell(f"after-{WORKER}", uid=database.uid)
+"""
+
+
+@pytest.mark.parametrize("words", [["-p", "no:xdist"], ["-n", "2"]], ids=["alone", "workers"])
+@pytest.mark.parametrize("how", ["kill", "kill_group", "interrupt"])
+def test_nothing_is_left_whatever_is_killed_in_the_middle(
+    make_suite: MakeSuite, words: list[str], how: str
+) -> None:
+    """Of pytest alone, kill -9 leaves its workers to themselves; they end when they see that it is gone."""
+    suite = make_suite({"conftest.py": SHARED, "test_it.py": IN_THE_MIDDLE})
+    with suite.run(*words) as run:
+        for worker in ("gw0", "gw1") if "2" in words else ("main",):
+            run.told(f"arrived-{worker}")
+        getattr(run, how)()
+        run.wait(VANISHING)
+        suite.nothing_is_left(VANISHING)
+
+
+WAITS = """
+from suite import *
+
+@pytest.mark.parametrize("n", range(2))
+def test_it(begins, database, n):
+    tell("never")
+"""
+
+
+@pytest.mark.parametrize("words", [["-p", "no:xdist"], ["-n", "2"]], ids=["alone", "workers"])
+def test_ctrl_c_while_a_shared_pod_starts(make_suite: MakeSuite, words: list[str]) -> None:
+    suite = make_suite({"conftest.py": NEVER_READY, "test_it.py": WAITS})
+    with suite.run(*words) as run:
+        for worker in ("gw0", "gw1") if "2" in words else ("main",):
+            run.told(f"begins-{worker}")
+        suite.something_runs()
+        run.interrupt()
+        assert run.wait(VANISHING) == pytest.ExitCode.INTERRUPTED
+        suite.nothing_is_left(AT_ONCE)
+    assert not (suite.said / "never").exists()
