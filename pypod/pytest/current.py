@@ -12,14 +12,19 @@ from pypod.pytest.options import Settings, read
 from pypod.pytest.uses import SETUPS, Setups
 
 if TYPE_CHECKING:
+    from pypod.pytest.hub import Hub
     from pypod.pytest.session import Run
 
 SETTINGS = pytest.StashKey[Settings]()
 RUN_ID = pytest.StashKey[str]()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
+HUB: pytest.StashKey[Hub] = pytest.StashKey()
+"""Of a controller of pytest-xdist, for the pods that its workers share."""
 
 WORKER_INPUT = "pypod_run"
 """Under which the controller of pytest-xdist tells its workers the run's ID."""
+HUB_INPUT = "pypod_hub"
+"""Under which it tells them where its hub is, or why they can have none: `pypod.pytest.wire`."""
 ALONE = "main"
 """Stands for the worker's name where there is only one process."""
 
@@ -54,7 +59,11 @@ def run_of(config: pytest.Config) -> Run:
         from pypod.pytest.session import Run  # noqa: PLC0415 (imports all of pypod: only suites with pods pay for it)
 
         found = config.stash[RUN] = Run(
-            config.stash[SETTINGS], config.stash[RUN_ID], worker_id(config), root=config.rootpath
+            config.stash[SETTINGS],
+            config.stash[RUN_ID],
+            worker_id(config),
+            root=config.rootpath,
+            hub=worker_input(config).get(HUB_INPUT),
         )
     return found
 

@@ -18,7 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pypod.pytest import wire
+import pytest
+
+from pypod.pytest import current, wire
 from pypod.pytest.wire import Answer, Door, Failed, Request, Started
 
 READING = 10.0
@@ -27,6 +29,8 @@ LEAVING = 15.0
 """Seconds at the end of a run for starts that are under way to come to their end."""
 AGAIN = 0.2
 """Seconds after which a start that goes on is given up again: it had nothing yet that could be stopped."""
+OWNER = "shared"
+"""Stands for a worker's name in the namespace of shared pods."""
 OVER = Failed("cannot start a shared pod: the run is over")
 
 
@@ -240,3 +244,51 @@ def _listen(abstract: bool) -> tuple[socket.socket, str]:
     listener = socket.create_server(("127.0.0.1", 0))
     host, port = listener.getsockname()[:2]
     return listener, f"{host}:{port}"
+
+
+# --- in a run --------------------------------------------------------------------------------------------------------
+
+
+def for_worker(node: Any) -> dict[str, str]:
+    """What a worker, which is about to begin, is told of the hub; for the first one it is opened.
+
+    Args:
+        node: xdist's `WorkerController`.
+    """
+    where = node.gateway.spec
+    if not where.popen or where.via:
+        return wire.closed(
+            f"worker {node.gateway.id} is started by way of {where}, and may be on another machine; pods are shared by workers that "
+            "are started with -n"
+        )
+    config: pytest.Config = node.config
+    hub = config.stash.get(current.HUB, None)
+    if hub is None:
+        hub = config.stash[current.HUB] = Hub(lambda: _owner(config))
+        guard = _Guard(hub)
+        config.pluginmanager.register(guard)
+        config.add_cleanup(guard.end)  # where the session does not come to its own
+    return hub.door.to_input()
+
+
+def _owner(config: pytest.Config) -> Starter:
+    from pypod.pytest.session import Run  # noqa: PLC0415 (imports all of pypod: only suites with shared pods pay for it)
+    from pypod.pytest.sharing import Owner  # noqa: PLC0415 (as above)
+
+    session = config.pluginmanager.getplugin("session")
+    assert isinstance(session, pytest.Session)
+    settings, run_id = config.stash[current.SETTINGS], config.stash[current.RUN_ID]
+    return Owner(Run(settings, run_id, OWNER, root=config.rootpath), session)
+
+
+class _Guard:
+    """After Ctrl-C workers have some seconds to end, and must not spend them waiting for a pod."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self._hub.refuse()
+
+    def end(self) -> None:
+        self._hub.close()

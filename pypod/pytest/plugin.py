@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -39,10 +40,18 @@ def pytest_fixture_setup(
         names.pop()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In a controller of pytest-xdist, before a worker begins."""
+    from pypod.pytest import hub  # noqa: PLC0415 (a run without workers needs none)
+
+    node.workerinput[current.WORKER_INPUT] = node.config.stash[current.RUN_ID]
+    node.workerinput[current.HUB_INPUT] = hub.for_worker(node)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fixtures are over: whatever is still there goes."""
-    run = current.peek(session.config)
-    if run is not None:
-        for problem in run.close():
+    """Fixtures are over, and so are workers: whatever is still there goes."""
+    for each in (current.peek(session.config), session.config.stash.get(current.HUB, None)):
+        for problem in each.close() if each is not None else ():
             session.config.issue_config_time_warning(pytest.PytestWarning(problem), 2)

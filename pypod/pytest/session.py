@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from pypod.engine.api import Engine
 from pypod.errors import EngineUnavailableError, ObjectError, PypodError
 from pypod.model.spec.objects import Object
 from pypod.pod import Pod
-from pypod.pytest import sources
+from pypod.pytest import sharing, sources
+from pypod.pytest.current import ALONE
 from pypod.pytest.options import Settings
 from pypod.pytest.uses import Use
 from pypod.pytest.wishes import Place, Wish
@@ -31,12 +32,14 @@ class Alive:
         use: which tests it is for.
         grace: seconds that its end may take.
         has_failed: a test that used it has failed.
+        is_shared: it is the controller's, and does not end here.
     """
 
     pod: Pod
     use: Use
     grace: float = 0.0
     has_failed: bool = False
+    is_shared: bool = False
 
 
 class Run:
@@ -47,13 +50,22 @@ class Run:
         run_id: of the whole run, in every process of it.
         worker: this process' name: ``main``, or pytest-xdist's ``gw0`` ...
         root: what a path is relative to that no file named.
+        hub: what a worker was told of the pods that all workers share.
 
     Attributes:
         namespace: where its pods are: of this process alone.
         network: the isolated network that all pods of the run are on.
     """
 
-    def __init__(self, settings: Settings, run_id: str, worker: str, *, root: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        run_id: str,
+        worker: str,
+        *,
+        root: Path,
+        hub: Mapping[str, str] | None = None,
+    ) -> None:
         self.settings = settings
         self.id = run_id
         self.worker = worker
@@ -62,7 +74,9 @@ class Run:
         self.network = f"pytest-{run_id}"
         self._engine: Engine | None = None
         self._no_engine = ""
+        self._hub = hub
         self._alive: dict[str, Alive] = {}
+        self._starting: list[Pod] = []
         self._names: set[tuple[str, str]] = set()
         self._brought: Counter[tuple[str, str, str]] = Counter()
         self._lock = threading.Lock()
@@ -87,12 +101,24 @@ class Run:
 
     def serve(self, wish: Wish, place: Place) -> contextlib.AbstractContextManager[Pod]:
         """A pod for the time of the block, in the way that was wished for."""
-        return self._own(wish, place)
+        return self._shared(wish, place) if wish.shared and self.worker != ALONE else self._own(wish, place)
 
     @contextlib.contextmanager
     def _own(self, wish: Wish, place: Place) -> Iterator[Pod]:
         """One that is started here and now, and is nobody else's."""
         pod = self.start(wish, place)
+        try:
+            yield pod
+        finally:
+            self.stop(pod)
+
+    @contextlib.contextmanager
+    def _shared(self, wish: Wish, place: Place) -> Iterator[Pod]:
+        """One for all workers, which the controller has, or starts. It stays."""
+        described = sources.read(wish.source, wish.base)
+        pod = sharing.borrow(wish, described, place.engine, self._seconds(wish), self._hub)
+        with self._lock:
+            self._alive[pod.uid] = Alive(pod, place.use, is_shared=True)
         try:
             yield pod
         finally:
@@ -106,15 +132,31 @@ class Run:
             OSError, TypeError: as `pypod.pytest.sources.read`.
         """
         pod = self.prepare(wish, place)
-        timeout = self.settings.timeout if wish.timeout is None else wish.timeout
+        with self._lock:
+            self._starting.append(pod)
         try:
-            pod.start(timeout=timeout)
+            pod.start(timeout=self._seconds(wish))
         except BaseException:
             self._forget(pod)
             raise
+        finally:
+            with self._lock:
+                self._starting.remove(pod)
         with self._lock:
             self._alive[pod.uid] = Alive(pod, place.use, wish.grace)
         return pod
+
+    def _seconds(self, wish: Wish) -> float:
+        """That a start may take."""
+        return self.settings.timeout if wish.timeout is None else wish.timeout
+
+    def abort(self) -> None:
+        """End the starts that are under way on other threads; these fail."""
+        with self._lock:
+            starting = list(self._starting)
+        for pod in starting:
+            with contextlib.suppress(PypodError):
+                pod.stop(grace=0)
 
     def prepare(self, wish: Wish, place: Place) -> Pod:
         """The pod that is wished for, with its place in this run; not started. Its name is taken until it is forgotten."""
@@ -142,14 +184,14 @@ class Run:
             return name
 
     def stop(self, pod: Pod) -> None:
-        """Remove a pod that was started here; one that is gone already is no error.
+        """Remove a pod that was started here; one that is gone already is no error. Of a shared one only the handle goes.
 
         Raises:
             TeardownError: something of it is still on the engine.
         """
         with self._lock:
             alive = self._alive.pop(pod.uid, None)
-        if alive is None:
+        if alive is None or alive.is_shared:
             return
         try:
             pod.stop(grace=alive.grace)

@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-INPUT = "pypod_hub"
-"""What the controller tells a worker of the hub, in xdist's ``workerinput``: `Door.to_input`, or `closed`."""
 PATIENCE = 60.0
 """Seconds past the time-out of a pod's start until a worker gives up on an answer: a pod that failed is removed before it comes."""
 LONGEST = 64 << 20
@@ -110,7 +108,7 @@ class Door:
     token: str = field(repr=False)
 
     def to_input(self) -> dict[str, str]:
-        """For ``workerinput``."""
+        """For xdist's ``workerinput``."""
         return asdict(self)
 
     def connect(self) -> socket.socket:
@@ -147,7 +145,7 @@ def ask(given: Mapping[str, str] | None, request: Request) -> Answer:
     """Have the controller start a pod, or hear of it where it did so already.
 
     Args:
-        given: what ``workerinput`` says of the hub.
+        given: what ``workerinput`` says of the hub: `Door.to_input`, or `closed`.
         request: which pod.
 
     Returns:

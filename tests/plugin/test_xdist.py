@@ -106,7 +106,7 @@ def test_a_shared_pod_that_cannot_start_fails_every_worker_with_the_reason(make_
     suite = make_suite({"conftest.py": CRASHES, "test_it.py": USE_TWICE})
     with suite.run("-n", "2") as run:
         assert run.wait(20) == 1
-        assert run.output.count("E   pypod.errors.PodStartError: cannot start pod") == 2
+        assert run.output.count("pypod.errors.PodStartError: cannot start pod") == 2
         assert run.output.count("the disk is full") >= 2
         assert "2 errors" in run.output
     suite.nothing_is_left(AT_ONCE)
