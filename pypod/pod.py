@@ -6,7 +6,7 @@ import os
 import secrets
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -231,7 +231,14 @@ class Pod(Handle):
                 raise
             error.add_note(str(left))
 
-    def start(self, *, wait: bool = True, timeout: float = 60.0, detach: bool = False) -> Self:
+    def start(
+        self,
+        *,
+        wait: bool = True,
+        timeout: float = 60.0,
+        detach: bool = False,
+        on_failure: Callable[[Exception], bool] | None = None,
+    ) -> Self:
         """Start it, and return when every container has been started.
 
         On any failure, Ctrl-C included, what was made is removed again. Where this very pod is there already, of the same spec and
@@ -242,6 +249,8 @@ class Pod(Handle):
             wait: False: return at once; it starts by itself. What goes wrong then is in its status and events.
             timeout: seconds.
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
+            on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
+                True, a detached one stays, and the background program goes on with it.
 
         Raises:
             PodStartError: a container cannot be started or keeps crashing.
@@ -277,7 +286,14 @@ class Pod(Handle):
                 starting.begin(sync, timeout=timeout)
             self._hand_over(sync)
         except BaseException as error:
-            self._undo(error)
+            stays = False
+            try:
+                stays = on_failure is not None and isinstance(error, Exception) and on_failure(error)
+            finally:
+                if stays and detach:
+                    self._hand_over(sync)
+                else:
+                    self._undo(error)
             raise
         return self
 

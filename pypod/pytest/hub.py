@@ -14,14 +14,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pytest
 
 from pypod.pytest import current, wire
-from pypod.pytest.wire import Answer, Door, Failed, Request, Started
+from pypod.pytest.wire import Answer, Door, Failed, Request
 
 READING = 10.0
 """Seconds that a request may take to arrive."""
@@ -37,21 +37,18 @@ OVER = Failed("cannot start a shared pod: the run is over")
 class Starter(Protocol):
     """Whoever makes the pods. `start` is called on a thread of each request."""
 
-    def start(self, request: Request) -> Started:
-        """Start a pod, and wait until it is up.
-
-        Raises:
-            Exception: it cannot be; what was made of it is gone by then.
-        """
-
-    def describe(self, error: Exception) -> Failed:
-        """What is told of such an error."""
+    def start(self, request: Request) -> Answer:
+        """Start a pod, and wait until it is up, or cannot be; then what was made of it is gone."""
 
     def abort(self) -> None:
         """Starts that are under way end soon, with an error. None is begun any more. It is called again while one goes on."""
 
-    def remove(self) -> list[str]:
-        """Remove all pods; what could not be, in words."""
+    def remove(self, failed: Collection[str]) -> dict[str, Any]:
+        """Remove all pods, and say what is to be told of them at the end of the run.
+
+        Args:
+            failed: the uids of those that a failed test used.
+        """
 
 
 @dataclass(slots=True)
@@ -104,14 +101,21 @@ class Hub:
         if starter is not None:
             starter.abort()
 
-    def close(self) -> list[str]:
-        """Remove every pod; what could not be removed, in words. A second time there is nothing to do."""
+    def close(self, failed: Collection[str] = ()) -> dict[str, Any] | None:
+        """Remove every pod; a second time there is nothing to do.
+
+        Args:
+            failed: the uids of those that a failed test used.
+
+        Returns:
+            What is to be told of them at the end of the run; None: there was none.
+        """
         self.refuse()
         self._stop_listening()
         self._wait_for_starts()
         with self._lock:
             starter, self._starter = self._starter, None
-        return starter.remove() if starter is not None else []
+        return starter.remove(failed) if starter is not None else None
 
     def _wait_for_starts(self) -> None:
         deadline = time.monotonic() + LEAVING
@@ -189,12 +193,9 @@ class Hub:
                 if self._starter is None:
                     self._starter = self._make_starter()
                 starter = self._starter
+            return starter.start(request)
         except Exception as error:  # whatever it is, the worker's fixture fails of it
             return Failed(f"cannot start a shared pod: {error!r}")
-        try:
-            return starter.start(request)
-        except Exception as error:  # as above
-            return starter.describe(error)
 
 
 def _differs(fixture: str, where: str) -> str:

@@ -6,15 +6,15 @@ workers such a pod is as any other of its scope.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pypod import connecting, finding
 from pypod.engine.api import Engine
-from pypod.errors import PodError, PodNotFoundError, PodStartError
+from pypod.errors import PodError, PodNotFoundError, PodStartError, PypodError
 from pypod.model.document import codec
 from pypod.model.manifest import object_documents
 from pypod.pod import Pod
@@ -36,25 +36,40 @@ class Owner:
 
     def __init__(self, run: Run, session: pytest.Session) -> None:
         self._run = run
-        self._use = Use(session, frozenset())
+        self._session = session
 
-    def start(self, request: wire.Request) -> wire.Started:
+    def start(self, request: wire.Request) -> wire.Answer:
+        use = Use(self._session, frozenset({request.fixture}))
+        try:
+            pod = self._start(request, use)
+        except PypodError as error:
+            words = "\n".join([str(error), *getattr(error, "__notes__", ())])
+            full_name, reason = getattr(error, "pod", ""), getattr(error, "reason", "")
+            return wire.Failed(words, full_name, reason, self._run.told_of(use))
+        return wire.Started(pod.namespace, pod.name, pod.uid)
+
+    def _start(self, request: wire.Request, use: Use) -> Pod:
         objects = [object_documents.from_document(each, request.fixture) for each in request.objects]
         source = Pod.from_spec(codec.load_spec(request.pod), objects=objects)
         wish = Wish(source, self._run.root, timeout=request.timeout, grace=request.grace)
-        place = Place(connecting.connect(request.engine), self._run.namespace, self._use)
-        pod = self._run.start(wish, place)
-        return wire.Started(pod.namespace, pod.name, pod.uid)
-
-    def describe(self, error: Exception) -> wire.Failed:
-        words = "\n".join([str(error), *getattr(error, "__notes__", ())])
-        return wire.Failed(words, getattr(error, "pod", ""), getattr(error, "reason", ""))
+        return self._run.start(wish, Place(connecting.connect(request.engine), self._run.namespace, use))
 
     def abort(self) -> None:
         self._run.abort()
 
-    def remove(self) -> list[str]:
-        return self._run.close()
+    def remove(self, failed: Collection[str]) -> dict[str, Any]:
+        self._run.mark_failed(failed)
+        return self._run.close().encode()
+
+
+class SharedStartError(PodStartError):
+    """The controller could not start a shared pod.
+
+    Attributes:
+        report: what was seen of it, a title and a text each.
+    """
+
+    report: Sequence[tuple[str, str]] = ()
 
 
 def borrow(wish: Wish, described: Pod, engine: Engine, timeout: float, hub: Mapping[str, str] | None) -> Pod:
@@ -68,7 +83,7 @@ def borrow(wish: Wish, described: Pod, engine: Engine, timeout: float, hub: Mapp
         hub: what the controller told of itself.
 
     Raises:
-        PodStartError: it cannot be started; the same for every worker.
+        SharedStartError: it cannot be started; the same for every worker.
         PodNotFoundError: somebody removed it.
         PodError: this worker can have no shared pod.
     """
@@ -77,7 +92,9 @@ def borrow(wish: Wish, described: Pod, engine: Engine, timeout: float, hub: Mapp
     except wire.CannotShareError as error:
         raise PodError(f"cannot share pod '{described.name}': {error}", pod=described.name) from None
     if isinstance(answer, wire.Failed):
-        raise PodStartError(answer.message, pod=answer.pod or described.name, reason=answer.reason)
+        failed = SharedStartError(answer.message, pod=answer.pod or described.name, reason=answer.reason)
+        failed.report = [(title, text) for title, text in answer.report]
+        raise failed
     pod = finding.get(answer.name, answer.namespace, engine=engine)
     if pod.uid != answer.uid:
         full_name = f"{answer.namespace}/{answer.name}"

@@ -62,13 +62,13 @@ class Failed:
         message: why.
         pod: ``namespace/name``.
         reason: Kubernetes' word, where there is one.
-        report: what was seen of the pod before it was removed: states, logs, events, as text.
+        report: what was seen of the pod before it was removed, states, logs, events: titles and texts.
     """
 
     message: str
     pod: str = ""
     reason: str = ""
-    report: str = ""
+    report: Sequence[Sequence[str]] = ()
 
 
 Answer = Started | Failed

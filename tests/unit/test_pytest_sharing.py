@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -32,32 +32,34 @@ class FakeStarter:
         self.removed: list[str] = []
         self.up: list[str] = []
         self.error: Exception | None = None
+        self.failure: Failed | None = None
+        self.failed: list[str] = []
         self.entered = threading.Semaphore(0)
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.aborted = False
 
-    def start(self, request: Request) -> Started:
+    def start(self, request: Request) -> wire.Answer:
         self.begun.append(request.fixture)
         self.entered.release()
         assert self.may_go_on.wait(PATIENCE)
         if self.error is not None:
             raise self.error
+        if self.failure is not None:
+            return self.failure
         if self.aborted:
-            raise RuntimeError("aborted")
+            return Failed("aborted")
         self.up.append(request.fixture)
         return Started("ns", json.loads(request.pod)["metadata"]["name"], f"uid-{len(self.up)}")
-
-    def describe(self, error: Exception) -> Failed:
-        return Failed(f"told: {error}", pod="ns/db", reason="Error", report="its logs")
 
     def abort(self) -> None:
         self.aborted = True
         self.may_go_on.set()
 
-    def remove(self) -> list[str]:
+    def remove(self, failed: Collection[str]) -> dict[str, Any]:
         self.removed, self.up = self.up, []
-        return []
+        self.failed = [*failed]
+        return {"uids": self.removed}
 
 
 @pytest.fixture
@@ -196,10 +198,16 @@ def test_where_two_descriptions_differ(ask: Ask, other: Request, where: str) -> 
 
 
 def test_a_failed_start_fails_every_worker_once_and_for_all(starter: FakeStarter, ask: Ask) -> None:
-    starter.error = ValueError("no such image")
-    failed = Failed("told: no such image", pod="ns/db", reason="Error", report="its logs")
-    assert [answer(ask(REQUEST)), answer(ask(REQUEST))] == [failed, failed]
+    starter.failure = Failed("no such image", pod="ns/db", reason="Error", report=[["pod db", "its logs"]])
+    assert [answer(ask(REQUEST)), answer(ask(REQUEST))] == [starter.failure, starter.failure]
     assert len(starter.begun) == 1
+
+
+def test_an_error_that_nobody_foresaw_is_an_answer(starter: FakeStarter, ask: Ask) -> None:
+    starter.error = ValueError("foreseen by nobody")
+    failed = answer(ask(REQUEST))
+    assert isinstance(failed, Failed)
+    assert "foreseen by nobody" in failed.message
 
 
 def test_a_starter_that_cannot_be_made() -> None:
@@ -210,7 +218,7 @@ def test_a_starter_that_cannot_be_made() -> None:
     answered = wire.ask(hub.door.to_input(), REQUEST)
     assert isinstance(answered, Failed)
     assert "no engine" in answered.message
-    assert hub.close() == []
+    assert hub.close() is None
 
 
 def test_a_stranger_without_the_token_gets_nothing(hub: Hub, starter: FakeStarter) -> None:
@@ -240,11 +248,11 @@ def test_the_token_is_in_no_repr(hub: Hub) -> None:
 
 def test_at_the_end_every_pod_is_removed_and_nobody_listens(hub: Hub, starter: FakeStarter, ask: Ask) -> None:
     answer(ask(REQUEST))
-    assert hub.close() == []
-    assert starter.removed == ["conftest.py::db"]
+    assert hub.close(["uid-1"]) == {"uids": ["conftest.py::db"]}
+    assert starter.failed == ["uid-1"]
     with pytest.raises(CannotShareError, match="cannot be reached"):
         wire.ask(hub.door.to_input(), REQUEST)
-    assert hub.close() == []
+    assert hub.close() is None
     assert starter.removed == ["conftest.py::db"]
 
 
@@ -259,7 +267,8 @@ def test_an_interrupt_ends_a_start_and_whoever_waits_for_it(hub: Hub, starter: F
         assert "the run is over" in answered.message
     assert starter.aborted
     assert answer(ask(replace(REQUEST, fixture="another"))) == answered
-    assert hub.close() == []
+    hub.close()
+    assert starter.removed == []
 
 
 def test_after_an_interrupt_pods_that_are_up_stay_until_the_end(
