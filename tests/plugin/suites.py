@@ -28,7 +28,7 @@ PATIENCE = 60.0
 """Seconds that anything of a suite may take."""
 
 HELPERS = f"""\
-import json, os, pathlib, socket, time
+import contextlib, json, os, pathlib, socket, time
 import pytest
 from pypod import Container, Pod, Probe
 from pypod.pytest import pod_fixture
@@ -104,6 +104,11 @@ class Suite:
         """The IDs of its runs, which are in the names of all that they make."""
         return [path.name for path in (self.said / "runs").iterdir()]
 
+    def told(self, name: str) -> dict[str, Any]:
+        """What one of its tests told under that name."""
+        words: dict[str, Any] = json.loads((self.said / name).read_text())
+        return words
+
     def nothing_is_left(self, timeout: float) -> None:
         """Within so many seconds no container, network or volume is there that was not there before."""
         assert self.runs
@@ -176,8 +181,7 @@ class Running:
             assert self.process.poll() is None or path.exists(), f"it ended without telling {name!r}"
             assert time.monotonic() < deadline, f"in {timeout:g} s nobody told {name!r}"
             time.sleep(POLL)
-        words: dict[str, Any] = json.loads(path.read_text())
-        return words
+        return self._suite.told(name)
 
     def interrupt(self) -> None:
         """As Ctrl-C at a terminal does: every process of the group hears it."""

@@ -11,11 +11,14 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import execnet
 import pytest
 
-from pypod.pytest import wire
+from pypod.pytest import current, pod_fixture, wire
+from pypod.pytest import hub as hubs
 from pypod.pytest.hub import Hub
 from pypod.pytest.wire import CannotShareError, Door, Failed, Request, Started
 
@@ -354,3 +357,75 @@ def test_a_worker_is_told_why_it_can_share_nothing() -> None:
         wire.ask(wire.closed("worker gw0 runs on another machine"), REQUEST)
     with pytest.raises(CannotShareError, match="does not load the pypod plugin"):
         wire.ask(None, REQUEST)
+
+
+# --- in a controller -------------------------------------------------------------------------------------------------
+
+
+class FakeConfig:
+    """As much of `pytest.Config` as the hub asks for."""
+
+    def __init__(self) -> None:
+        self.stash = pytest.Stash()
+        self.pluginmanager = self
+        self.plugins: list[Any] = []
+        self.cleanups: list[Callable[[], None]] = []
+
+    def register(self, plugin: object) -> None:
+        self.plugins.append(plugin)
+
+    def add_cleanup(self, step: Callable[[], None]) -> None:
+        self.cleanups.append(step)
+
+
+def node(config: FakeConfig, spec: str) -> Any:
+    return SimpleNamespace(config=config, gateway=SimpleNamespace(id="gw0", spec=execnet.XSpec(spec)))
+
+
+@pytest.fixture
+def config() -> Iterator[FakeConfig]:
+    made = FakeConfig()
+    yield made
+    for step in made.cleanups:
+        step()
+
+
+def test_every_worker_is_told_of_one_hub(config: FakeConfig) -> None:
+    told = [hubs.for_worker(node(config, spec)) for spec in ("popen", "popen//python=python3", "popen//id=x")]
+    assert told[0] == told[1] == told[2]
+    assert told[0] == config.stash[current.HUB].door.to_input()
+
+
+@pytest.mark.parametrize("spec", ["ssh=elsewhere", "socket=10.0.0.1:8888", "popen//via=elsewhere"])
+def test_a_worker_that_may_be_on_another_machine_is_told_why_it_can_share_nothing(
+    config: FakeConfig, spec: str
+) -> None:
+    told = hubs.for_worker(node(config, spec))
+    assert current.HUB not in config.stash
+    with pytest.raises(
+        CannotShareError, match="worker gw0 is started by way of .*, and may be on another machine"
+    ):
+        wire.ask(told, REQUEST)
+
+
+def test_ctrl_c_is_heard_by_the_hub_and_so_is_the_end_of_a_run_that_had_none(config: FakeConfig) -> None:
+    told = hubs.for_worker(node(config, "popen"))
+    (guard,) = config.plugins
+    guard.pytest_keyboard_interrupt()
+    answered = wire.ask(told, REQUEST)
+    assert isinstance(answered, Failed)
+    assert "the run is over" in answered.message
+    config.cleanups[0]()
+    with pytest.raises(CannotShareError, match="cannot be reached"):
+        wire.ask(told, REQUEST)
+
+
+@pytest.mark.parametrize("scope", ["function", "class", "module", "package"])
+def test_only_pods_of_a_session_are_shared(scope: Any) -> None:
+    with pytest.raises(ValueError, match=f"cannot share a pod of scope '{scope}'"):
+        pod_fixture("db.yaml", scope=scope, shared=True)
+
+
+def test_a_pool_is_not_shared() -> None:
+    with pytest.raises(ValueError, match="pool=2"):
+        pod_fixture("db.yaml", scope="session", shared=True, pool=2)
