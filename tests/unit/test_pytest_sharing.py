@@ -403,7 +403,7 @@ def test_a_worker_that_may_be_on_another_machine_is_told_why_it_can_share_nothin
     told = hubs.for_worker(node(config, spec))
     assert current.HUB not in config.stash
     with pytest.raises(
-        CannotShareError, match="worker gw0 is started by way of .*, and may be on another machine"
+        CannotShareError, match=r"worker gw0 is started by way of .*, and may be on another machine"
     ):
         wire.ask(told, REQUEST)
 

@@ -176,18 +176,6 @@ def test_a_lease_that_is_lost_meanwhile_is_held_again(engine: FakeEngine) -> Non
     assert pod.status.ready_count == 1
 
 
-def test_one_that_another_thread_stops_meanwhile_is_not_waited_for(engine: FakeEngine) -> None:
-    probed = Container("web", "app:1", readiness_probe=Probe.tcp_socket(80))
-    pod = sync_of(engine, PodSpec("shop", (probed,)))
-    begin = engine.clock.now()
-    engine.clock.call_at(begin + 1, pod.release)
-    with pytest.raises(
-        PodStartError, match=r"^cannot start pod 'default/shop': NotFound: it was stopped meanwhile$"
-    ):
-        starting.start(pod, timeout=60, min_ready_seconds=0.1)
-    assert engine.clock.now() - begin < 2
-
-
 def test_an_engine_that_is_not_there(engine: FakeEngine) -> None:
     engine.inject("networks", EngineUnavailableError("list networks", "", "connection refused"))
     with pytest.raises(EngineUnavailableError):
@@ -503,3 +491,27 @@ def test_which_containers_are_where() -> None:
         "d ended with code 2 (Error)"
     )
     assert starting.describe_unready(PodStatus(Phase.UNKNOWN)) == "nothing of it is on the engine"
+
+
+# --- stopped meanwhile --------------------------------------------------------------------------------------------------
+
+
+def whole(pod: PodSync) -> None:
+    starting.start(pod, timeout=60, min_ready_seconds=0.1)
+
+
+def beginning(pod: PodSync) -> None:
+    starting.begin(pod, timeout=60)
+
+
+@pytest.mark.parametrize("bring_up", [whole, beginning])
+def test_a_start_ends_where_another_thread_stops_the_pod(
+    engine: FakeEngine, bring_up: Callable[[PodSync], None]
+) -> None:
+    pod = sync_of(engine, PodSpec("shop", (Container("web", "app:1"),)))
+    pod.between = lambda: pod.release(wait=False)
+    before = engine.clock.now()
+    with pytest.raises(PodStartError, match="Stopped: it was stopped meanwhile") as caught:
+        bring_up(pod)
+    assert caught.value.reason == "Stopped"
+    assert engine.clock.now() - before < 1
