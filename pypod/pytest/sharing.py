@@ -6,6 +6,7 @@ workers such a pod is as any other of its scope.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class Owner:
     def __init__(self, run: Run, session: pytest.Session) -> None:
         self._run = run
         self._session = session
+        self._served = contextlib.ExitStack()
 
     def start(self, request: wire.Request) -> wire.Answer:
         use = Use(self._session, frozenset({request.fixture}))
@@ -51,15 +53,22 @@ class Owner:
     def _start(self, request: wire.Request, use: Use) -> Pod:
         objects = [object_documents.from_document(each, request.fixture) for each in request.objects]
         source = Pod.from_spec(codec.load_spec(request.pod), objects=objects)
-        wish = Wish(source, self._run.root, timeout=request.timeout, grace=request.grace)
-        return self._run.start(wish, Place(connecting.connect(request.engine), self._run.namespace, use))
+        wish = Wish(source, self._run.root, timeout=request.timeout, grace=request.grace, reuse=request.reuse)
+        place = Place(connecting.connect(request.engine), self._run.namespace, use)
+        return self._served.enter_context(self._run.serve(wish, place))
 
     def abort(self) -> None:
         self._run.abort()
 
     def remove(self, failed: Collection[str]) -> dict[str, Any]:
         self._run.mark_failed(failed)
-        return self._run.close().encode()
+        outcome = self._run.outcome
+        try:
+            self._served.close()
+        except PypodError as error:
+            outcome.problems.append(str(error))
+        self._run.close()
+        return outcome.encode()
 
 
 class SharedStartError(PodStartError):
@@ -111,4 +120,5 @@ def _request(wish: Wish, described: Pod, engine: Engine, timeout: float) -> wire
         engine.url,
         timeout,
         wish.grace,
+        wish.reuse,
     )

@@ -31,6 +31,7 @@ class Request:
         objects: documents of what is applied before it is started.
         engine: URL of the engine.
         timeout, grace: seconds for its start, and for its end.
+        reuse: as of `pypod.pytest.pod_fixture`.
     """
 
     fixture: str
@@ -39,6 +40,7 @@ class Request:
     engine: str = ""
     timeout: float = 60.0
     grace: float = 0.0
+    reuse: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

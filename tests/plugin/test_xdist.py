@@ -8,6 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
+import pypod
 from tests.plugin.suites import Suite
 
 VANISHING = 12.0
@@ -112,6 +113,31 @@ def test_a_shared_pod_that_cannot_start_fails_every_worker_with_the_reason(make_
             "Log, its last 1 line(s):",
         ):
             assert run.output.count(each) == 2
+    suite.nothing_is_left(AT_ONCE)
+
+
+ONE_FAILS = """
+from suite import *
+
+def test_first(database):
+    tell("first", namespace=database.namespace)
+    assert False
+
+def test_second(database):
+    pass
+"""
+
+
+def test_a_shared_pod_that_a_failed_test_used_is_in_its_report_and_kept(make_suite: MakeSuite) -> None:
+    suite = make_suite({"conftest.py": SHARED, "test_it.py": ONE_FAILS})
+    with suite.run("-n", "2", "--pypod-keep=failed", "--pypod-leaks=fail") as run:
+        assert run.wait() == 1
+        namespace = run.told("first")["namespace"]
+        assert "pods that were kept" in run.output
+        assert run.output.count(f"{namespace}/database: a test that used it failed") == 1
+        assert "left on the engine" not in run.output
+        assert run.output.count("---- pod database ----") == 1
+    pypod.get("database", namespace).stop(grace=0)
     suite.nothing_is_left(AT_ONCE)
 
 
