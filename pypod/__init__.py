@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         PodNotRunningError,
         PodStartError,
         PodTimeoutError,
+        PoolError,
         PortConflictError,
         PypodError,
         SpecError,
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     )
     from pypod.model.spec.resources import Resources
     from pypod.pod import Pod
+    from pypod.podpool import PodPool
     from pypod.storing import apply, delete_object, get_object, list_objects
     from pypod.sweeping import Swept, sweep
 
@@ -186,11 +188,13 @@ __all__ = [
     "PodExistsError",
     "PodNotFoundError",
     "PodNotRunningError",
+    "PodPool",
     "PodSecurityContext",
     "PodSpec",
     "PodStartError",
     "PodStatus",
     "PodTimeoutError",
+    "PoolError",
     "PortConflictError",
     "Probe",
     "ProcMount",
@@ -263,6 +267,7 @@ _HOMES = {
         "PodNotRunningError",
         "PodStartError",
         "PodTimeoutError",
+        "PoolError",
         "PortConflictError",
         "PypodError",
         "SpecError",
@@ -355,6 +360,7 @@ _HOMES = {
         "PodStatus",
     ),
     "pypod.pod": ("Pod",),
+    "pypod.podpool": ("PodPool",),
     "pypod.storing": (
         "apply",
         "delete_object",

@@ -217,6 +217,21 @@ class Pod(Handle):
         found = loading.load_pod(source, Strictness(validate), stacklevel=2)
         return cls.from_spec(found.spec, objects=found.objects, engine=engine, trace=trace)
 
+    def another(self, *, engine: Engine | None = None) -> Pod:
+        """One more of the same description, which is not started. Its name is made of ``generate_name``, or else of this one's name:
+        ``shop-x7k2p``.
+
+        Args:
+            engine: where to run; None: where this one does.
+        """
+        pod = Pod.__new__(Pod)
+        pod._sync, pod._leased = None, False
+        base = self._spec.generate_name or f"{self._spec.name}-"
+        spec = replace(self._spec, name="", generate_name=base)
+        pod._init(spec, engine or self._given_engine, self._reach, self._min_ready_seconds)
+        pod._objects = self._objects
+        return pod
+
     @property
     def objects(self) -> tuple[Object, ...]:
         """What is applied before it is started: what stood beside it in its manifest."""

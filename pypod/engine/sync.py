@@ -123,6 +123,7 @@ class PodSync:
         self.pulls = PullRunner(engine, clock, self._pulling, self._pulled, self.wake, spawn=spawn_pull)
         self._reach = reach
         self._making = making
+        self._is_fresh = making
         self._actions = actions
         self._prober = Prober(
             clock,
@@ -159,7 +160,10 @@ class PodSync:
         """A caller keeps to what this answers: another thread's look may have been made earlier, and be noted later."""
         pulling = self.pulls.running
         history = self.channel.history
-        seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock)
+        fresh, self._is_fresh = self._is_fresh, False
+        seen = observe.observe(
+            self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock, fresh=fresh
+        )
         self._note_seen(seen, history)
         return Look(pulling, history, seen)
 
@@ -407,10 +411,16 @@ class PodSync:
             journal.Event(self.clock.now(), "Warning", reason, message[:1024], key.container)
         )
 
+    @property
+    def is_released(self) -> bool:
+        """Nothing more is done for it here."""
+        return self._released
+
     def release(self, *, wait: bool = True) -> None:
         """Do nothing for this pod any more; what a pass has not begun yet is left, pulls are given up, and the rest is waited
         for, unless told not to."""
         self._released = True
+        self.changed.set()
         self._prober.stop()
         self.pulls.close()
         execution = self._execution

@@ -10,8 +10,8 @@ import pytest
 
 from pypod.engine import observe
 from pypod.engine.executor import ActionResult
-from pypod.engine.sync import PodSync
 from pypod.engine.gate import LINGERING
+from pypod.engine.sync import PodSync
 from pypod.engine.teardown import SLACK, Teardown
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError, NotFoundError, TeardownError
 from pypod.model import naming
@@ -103,6 +103,20 @@ def test_without_grace_it_goes_at_once_and_the_default_network_stays(engine: Fak
 def test_what_is_gone_is_fine(engine: FakeEngine) -> None:
     teardown_of(engine).run()
     assert names(engine) == []
+
+
+def test_a_member_that_ends_half_a_second_after_its_signal_is_seen_at_once_and_asked_for_by_lists(
+    engine: FakeEngine,
+) -> None:
+    stubborn = Program(ignores_sigterm=True)
+    engine.program("slow", stubborn)
+    up(engine, replace(SPEC, containers=(Container("web", "app:1", command=["slow"]),)))
+    member = next(info for info in engine.containers({}) if info.container == "web")
+    engine.clock.call_at(engine.clock.now() + 0.5, lambda: engine.exit(member.id))
+    before = len(engine.calls)
+    assert took(engine, teardown_of(engine, grace=30).run) < 0.5 + 0.04
+    inspections = [call for call in engine.calls[before:] if call[0] == "container"]
+    assert len(inspections) <= 8, "two containers, before and after each of signal and end"
 
 
 def test_members_that_end_are_not_waited_for_longer(engine: FakeEngine) -> None:
