@@ -22,7 +22,7 @@ from tests.integration.conftest import eventually
 MEGABYTES = 24
 GROWTH = 12.0
 """MB that a process may need more for all of it than for a line of it. To hold it once would be twice that."""
-PODS = 4
+PODS = 3
 ASKED_OF_EACH_CONNECTION = ("/_ping", "/version")
 
 
