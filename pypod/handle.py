@@ -21,6 +21,7 @@ from pypod.model.results import ExecResult
 from pypod.model.spec.env import Env
 from pypod.model.spec.pod import Container, PodSpec, PullPolicy, VolumeMount
 from pypod.model.wiring.state import ContainerInfo
+from pypod.waiting import Wanted
 
 
 class Handle:
@@ -129,12 +130,13 @@ class Handle:
             )
         return self.status.pod_ip
 
-    def wait(self, condition: str = "Ready", timeout: float = 60.0) -> PodStatus:
+    def wait(self, condition: Wanted = "Ready", timeout: float = 60.0) -> PodStatus:
         """Wait until it is where you want it.
 
         Args:
             condition: ``Started``, ``Ready``, ``Running``, ``Succeeded``, ``Failed``, ``Completed`` (one of the two) or
-                ``Deleted``.
+                ``Deleted``; or a function that is given a status and says whether it is as wanted, such as
+                ``lambda status: status.restart_count > 0``. What it raises is passed on.
             timeout: seconds.
 
         Returns:

@@ -6,7 +6,7 @@ import os
 import secrets
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +33,8 @@ from pypod.model.text.strictness import Strictness
 from pypod.model.validation import validating as validation
 from pypod.supervisor import supervisor_of
 
+OnFailure = Callable[[Exception], bool]
+
 
 class Pod(Handle):
     """A group of containers that are born together, share one network address, port space, hostname, IPC space and, by
@@ -56,6 +58,8 @@ class Pod(Handle):
         restart_backoff: how fast containers that keep ending are started again: ``fast`` (1 s, doubling to 60 s) or
             ``classic`` (10 s, doubling to 300 s).
         network: an isolated network of that name; empty: the flat one that all pods share.
+        extra_networks: names of Docker networks of others (``shop_default`` of a compose project) that it joins beside its own,
+            under its own names. They must be there, and stay when it ends.
         engine: where to run; the default engine (`pypod.connect`) where it is None.
         reach: how `address`, probes and hooks reach a port: ``auto``, ``direct`` or ``relay``.
         min_ready_seconds: how long a container must stay up to count as started.
@@ -87,6 +91,7 @@ class Pod(Handle):
         active_deadline_seconds: float | None = None,
         restart_backoff: str | BackoffProfile = BackoffProfile.FAST,
         network: str = "",
+        extra_networks: Iterable[str] = (),
         engine: Engine | None = None,
         reach: Literal["auto", "direct", "relay"] = "auto",
         min_ready_seconds: float = 0.1,
@@ -101,6 +106,7 @@ class Pod(Handle):
             "share_process_namespace": share_process_namespace,
             "hostname": hostname,
             "network": network,
+            "extra_networks": extra_networks,
         }
         spec = spec_of(
             {
@@ -181,7 +187,7 @@ class Pod(Handle):
         """
         given = self._objects if objects is None else objects
         pod = Pod.from_spec(spec, objects=given, engine=self._given_engine or engine)
-        pod._reach, pod._min_ready_seconds = self._reach, self._min_ready_seconds
+        pod._reach, pod._min_ready_seconds, pod._traced = self._reach, self._min_ready_seconds, self._traced
         return pod
 
     @classmethod
@@ -224,12 +230,9 @@ class Pod(Handle):
         Args:
             engine: where to run; None: where this one does.
         """
-        pod = Pod.__new__(Pod)
-        pod._sync, pod._leased = None, False
         base = self._spec.generate_name or f"{self._spec.name}-"
-        spec = replace(self._spec, name="", generate_name=base)
-        pod._init(spec, engine or self._given_engine, self._reach, self._min_ready_seconds)
-        pod._objects = self._objects
+        pod = self.like(replace(self._spec, name="", generate_name=base))
+        pod._given_engine = engine or pod._given_engine
         return pod
 
     @property
@@ -276,7 +279,13 @@ class Pod(Handle):
             error.add_note(str(left))
 
     def start(
-        self, *, wait: bool = True, timeout: float = 60.0, detach: bool = False, trace: bool = False
+        self,
+        *,
+        wait: bool = True,
+        timeout: float = 60.0,
+        detach: bool = False,
+        trace: bool = False,
+        on_failure: OnFailure | None = None,
     ) -> Self:
         """Start it, and return when every container has been started.
 
@@ -289,6 +298,8 @@ class Pod(Handle):
             timeout: seconds.
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
             trace: record what takes how long, for `trace`; so does the constructor's.
+            on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
+                True, a detached one stays, and the background program goes on with it.
 
         Raises:
             PodStartError: a container cannot be started or keeps crashing.
@@ -308,7 +319,7 @@ class Pod(Handle):
             if same is not None:
                 self._take(same, wait=wait, timeout=timeout, detach=detach)
             else:
-                self._make(tracer, wait=wait, timeout=timeout, detach=detach)
+                self._make(tracer, on_failure, wait=wait, timeout=timeout, detach=detach)
         return self
 
     def _prepare(self, tracer: Untraced, *, detach: bool) -> PodSync | None:
@@ -323,7 +334,9 @@ class Pod(Handle):
         with tracer.timed("look for the name"):
             return existing.find_same(engine, self._spec, detach=detach)
 
-    def _make(self, tracer: Untraced, *, wait: bool, timeout: float, detach: bool) -> None:
+    def _make(
+        self, tracer: Untraced, on_failure: OnFailure | None, *, wait: bool, timeout: float, detach: bool
+    ) -> None:
         engine = self.engine
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach)
@@ -343,7 +356,14 @@ class Pod(Handle):
                 starting.begin(sync, timeout=timeout)
             self._hand_over(sync)
         except BaseException as error:
-            self._undo(error)
+            stays = False
+            try:
+                stays = on_failure is not None and isinstance(error, Exception) and on_failure(error)
+            finally:
+                if stays and detach:
+                    self._hand_over(sync)
+                else:
+                    self._undo(error)
             raise
 
     def _take(self, sync: PodSync, *, wait: bool, timeout: float, detach: bool) -> None:

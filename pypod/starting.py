@@ -17,6 +17,7 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
+from pypod.model.life import joining
 from pypod.model.life.history import History
 from pypod.model.life.members import Kind
 from pypod.model.life.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
@@ -185,6 +186,7 @@ def check_failure(pod: PodSync) -> None:
         PodStartError: with the container's name, exit code and last log lines.
         PodExistsError: the name is taken.
     """
+    _check_networks(pod)
     _check_sandbox(pod)
     _check_volumes(pod)
     finished, seen = pod.channel.history.finished, pod.observed
@@ -220,6 +222,13 @@ def _check_released(pod: PodSync) -> None:
     """Another thread stopped it meanwhile: it would be waited for in vain."""
     if pod.is_released:
         raise _pod_failure(pod, "Stopped", "it was stopped meanwhile")
+
+
+def _check_networks(pod: PodSync) -> None:
+    if pod.observed is None:
+        return
+    if words := joining.obstacle(pod.desired.spec, pod.observed, pod.channel.history):
+        raise _pod_failure(pod, "NetworkNotFound", f"{words} (extra_networks)")
 
 
 def _check_sandbox(pod: PodSync) -> None:

@@ -63,6 +63,11 @@ def _line(key: str, value: str) -> str:
 
 
 def _head(pod: Handle, where: str) -> list[str]:
+    return [_line(key, value) for key, value in _rows(pod, where)]
+
+
+def _rows(pod: Handle, where: str = "") -> list[tuple[str, str]]:
+    """What stands above the containers."""
     status, labels = pod.status, [f"{key}={value}" for key, value in sorted(pod.spec.labels.items())]
     start = "<unknown>" if status.start_time is None else layout.clock(status.start_time)
     rows = [
@@ -78,8 +83,20 @@ def _head(pod: Handle, where: str) -> list[str]:
         ("IP", status.pod_ip or "<none>"),
         ("Hostname", pod.spec.effective_hostname),
         ("Network", pod.spec.network),
+        ("Extra Networks", f"\n{' ' * WIDTH}".join(_joined(pod))),
     ]
-    return [_line(key, value) for key, value in rows if value]
+    return [(key, value) for key, value in rows if value]
+
+
+def state_lines(pod: Handle) -> list[str]:
+    """Which pod, and how it is doing as a whole; refreshed."""
+    told = ("Name", "Namespace", "Status", "Reason", "Message", "IP")
+    return [_line(key, value) for key, value in _rows(pod) if key in told]
+
+
+def _joined(pod: Handle) -> list[str]:
+    addresses = pod.status.extra_ips
+    return [f"{name} {addresses.get(name, '<none>')}" for name in pod.spec.extra_networks]
 
 
 def _containers(pod: Handle, known: Known) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from pypod.engine import pause, volumes
+from pypod.engine import gate, pause, volumes
 from pypod.engine.api import Engine
 from pypod.engine.gate import Gate
 from pypod.engine.identity import engine_architecture
@@ -20,6 +20,7 @@ from pypod.model.life.plan import (
     Action,
     AttachChannel,
     CheckHostPath,
+    ConnectNetwork,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -147,6 +148,8 @@ class Execution:
                 self._pool.submit(task)
 
     def _is_gated(self, action: Action) -> bool:
+        if isinstance(action, ConnectNetwork):
+            return True
         return self._sandboxes is not None and isinstance(action, StartContainer) and not action.container
 
     def _is_ready(self, index: int) -> bool:
@@ -154,9 +157,13 @@ class Execution:
         return index not in self._begun and all(before in self._results for before in after)
 
     def _start(self, action: StartContainer) -> None:
-        gate = self._sandboxes if self._is_gated(action) else None
-        with gate.alone() if gate is not None else contextlib.nullcontext():
+        own = self._sandboxes if self._is_gated(action) else None
+        with own.alone() if own is not None else contextlib.nullcontext():
             self._engine.start_container(action.name)
+
+    def _connect(self, action: ConnectNetwork) -> None:
+        with gate.alone(self._engine, [action.id]):
+            self._engine.connect_network(action.id, action.name, action.aliases)
 
     def _task(self, index: int) -> None:
         self._perform(index)
@@ -226,6 +233,8 @@ class Execution:
                 volumes.make_sub_path(engine, action)
             case StartContainer():
                 self._start(action)
+            case ConnectNetwork():
+                self._connect(action)
             case KillContainer():
                 engine.kill_container(action.id, action.signal)
             case RenameContainer():

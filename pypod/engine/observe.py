@@ -63,11 +63,11 @@ def observe(
     infos = [] if fresh else _containers(engine, key, brief=brief)
     found = _snapshot(engine, key, at, infos)
     if spec is not None and _is_whole(found, spec):
-        network = _network_of(engine, found, spec)
-        if network is not None or not found.pauses[0].host_network:
+        networked = _with_network(engine, found, spec)
+        if networked.network is not None or not found.pauses[0].host_network:
             objects = store_of(engine).read(spec.namespace, objects_of_files(spec))
-            found = replace(found, network=network, is_whole=True, objects=objects)
-            return _without_secrets(engine, found, spec)
+            whole = replace(networked, is_whole=True, objects=objects)
+            return _without_secrets(engine, whole, spec)
     if spec is None:
         return _with_remains(engine, found)
     found = _with_surroundings(engine, found, spec, fresh=fresh)
@@ -172,12 +172,20 @@ def _is_whole(found: PodObservation, spec: PodSpec) -> bool:
     return all(info is not None and info.is_live for info in lasting)
 
 
-def _network_of(engine: Engine, found: PodObservation, spec: PodSpec) -> NetworkInfo | None:
+def _with_network(engine: Engine, found: PodObservation, spec: PodSpec) -> PodObservation:
+    """Of a pod that runs: the networks of the engine are asked for only where its addresses alone do not tell."""
     pause = found.pauses[0]
-    if pause.host_network:  # it is not attached to the network that its address is of
-        return _pod_network(engine.networks(), found, spec)
+    if pause.host_network or spec.extra_networks:
+        return _with_networks(engine.networks(), found, spec)
     network_ids = list(pause.addresses)
-    return NetworkInfo(network_ids[0], "", "", ()) if network_ids else None
+    return replace(found, network=NetworkInfo(network_ids[0], "", "", ()) if network_ids else None)
+
+
+def _with_networks(
+    networks: list[NetworkInfo], found: PodObservation, spec: PodSpec | None
+) -> PodObservation:
+    others = _others(networks) if spec is not None and spec.extra_networks else ()
+    return replace(found, network=_pod_network(networks, found, spec), others_networks=others)
 
 
 def _with_remains(engine: Engine, found: PodObservation) -> PodObservation:
@@ -196,10 +204,9 @@ def _with_surroundings(
     networks = engine.networks()
     reference = pause.reference(engine_architecture(engine))
     return replace(
-        found,
+        _with_networks(networks, found, spec),
         volumes=() if fresh else tuple(engine.volumes({naming.UID: found.key.uid})),
         claims=_claims(engine, spec),
-        network=_pod_network(networks, found, spec),
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
         images={name: image_or_none(engine, name) for name in _images(spec)},
         objects=store_of(engine).read(spec.namespace, references_of(spec)),
@@ -221,6 +228,15 @@ def _images(spec: PodSpec) -> list[str]:
     return sorted({container.image for container in spec.all_containers})
 
 
+def _others(networks: list[NetworkInfo]) -> tuple[NetworkInfo, ...]:
+    """Those that a pod can join beside its own."""
+    return tuple(
+        each
+        for each in networks
+        if naming.network_of(each.labels) is None and each.name not in naming.NOT_JOINED
+    )
+
+
 def _pod_network(
     networks: list[NetworkInfo], found: PodObservation, spec: PodSpec | None
 ) -> NetworkInfo | None:
@@ -228,8 +244,9 @@ def _pod_network(
     wanted = spec.network if spec is not None else None
     if found.pause is not None:
         on = [network for network in networks if network.id in found.pause.addresses]
-        if on:
-            return on[0]
+        own = [network for network in on if naming.network_of(network.labels) is not None]
+        if own or (on and not (spec is not None and spec.extra_networks)):
+            return (own or on)[0]
         wanted = naming.network_of(found.pause.labels)  # a pause that has ended has no address any more
     ours = [n for n in networks if wanted is not None and naming.network_of(n.labels) == wanted]
     return min(ours, key=lambda network: (network.subnets, network.id), default=None)

@@ -21,11 +21,11 @@ from pypod.engine.marking import Marker
 from pypod.engine.pool import ACTIONS, FAST_PROBES, PROBES, Pool, Spawn, WorkerPool, on_thread
 from pypod.engine.prober import Prober
 from pypod.engine.pulls import PullRunner, pull_thread
-from pypod.engine.recording import Recorder
+from pypod.engine.recording import FAILED_SANDBOX, Recorder
 from pypod.engine.tracing import UNTRACED, Untraced
 from pypod.errors import EngineError, EngineUnavailableError, PypodError
 from pypod.model.hidden import without
-from pypod.model.life import journal, planner, probes, starting_members, status
+from pypod.model.life import joining, journal, planner, probes, starting_members, status
 from pypod.model.life.desired import Desired
 from pypod.model.life.history import History
 from pypod.model.life.plan import (
@@ -252,6 +252,8 @@ class PodSync:
             self.channel.write(journal.Address(self.clock.now(), seen.ip))
         self._note_backoffs()
         terminating = seen.deletion_deadline is not None
+        if not terminating and history.finished is None:
+            self._note_networks(seen, history)
         self._prober.update(probes.wanted(self.desired.spec, seen, history, terminating=terminating))
         if terminating or history.finished is not None or (self._seen_pause and seen.is_empty):
             self.pulls.give_up()
@@ -270,6 +272,11 @@ class PodSync:
             self._backoffs.add(wait)
             words = f"Back-off restarting failed container {each.name} in pod {key.name}_{key.namespace}({key.uid})"
             self.channel.write(journal.Event(self.clock.now(), "Warning", "BackOff", words, each.name))
+
+    def _note_networks(self, seen: PodObservation, history: History) -> None:
+        """That its sandbox waits for a network of others is an event."""
+        if words := joining.obstacle(self.desired.spec, seen, history):
+            self.recorder.repeated(journal.Event(self.clock.now(), "Warning", FAILED_SANDBOX, words))
 
     def _attach_again(self, seen: PodObservation) -> None:
         """The pause outlived its stdin, as it does an engine with live-restore. A lease that was lost so is lost."""

@@ -201,11 +201,18 @@ class Teardown:
         )
 
     def _execute_alone(self, plan: Plan) -> bool:
-        """Where its sandbox leaves an isolated network, at a time when no other one does."""
-        network = gate.of(self._engine, self._network)
+        """Where its sandbox leaves an isolated network, or one of others, at a time when no other one does."""
         leaves = any(isinstance(step.action, RemoveContainer) for step in plan.steps)
-        with network.alone() if network is not None and leaves else contextlib.nullcontext():
+        with gate.alone(self._engine, self._left()) if leaves else contextlib.nullcontext():
             return self._execute(plan)
+
+    def _left(self) -> list[str]:
+        """The networks that its sandbox leaves, as the gates know them."""
+        seen = self._seen
+        if seen is None or seen.pause is None:
+            return [self._network]
+        own = seen.network.id if seen.network is not None else ""
+        return [self._network, *(network for network in seen.pause.addresses if network != own)]
 
     def _execute(self, plan: Plan) -> bool:
         """Whether an action failed: then the engine is not asked again in a hurry."""

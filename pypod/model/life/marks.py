@@ -62,7 +62,7 @@ def plain_status(
     """
     spec = desired.spec
     pauses = [info for info in listed if naming.is_pause(info.labels)]
-    if len(pauses) != 1 or not _is_first(pauses[0]) or not pauses[0].addresses:
+    if len(pauses) != 1 or not _is_first(pauses[0]) or len(pauses[0].addresses) != 1:
         return None
     if naming.deletion_deadline(pauses[0].name) is not None:
         return None

@@ -20,7 +20,7 @@ from pypod.model.wiring.state import PodObservation
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The sandbox that members join, and the steps that make and start it; None: it runs already.
+    """The sandbox that members join, and the steps that make it, and that start it and join its networks; None: that is done.
 
     Attributes:
         volumes: the steps that set its volumes up.
