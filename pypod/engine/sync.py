@@ -122,8 +122,7 @@ class PodSync:
         )
         self.pulls = PullRunner(engine, clock, self._pulling, self._pulled, self.wake, spawn=spawn_pull)
         self._reach = reach
-        self._making = making
-        self._is_fresh = making
+        self._making = self._is_fresh = making
         self._actions = actions
         self._prober = Prober(
             clock,
