@@ -17,6 +17,8 @@ from tests.docs.markdown import Block
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("client")]
 
 TOUR = 60.0
+COMMAND = 100.0
+"""Seconds for one command: a whole suite, with another tool's waits, on a busy machine."""
 
 
 def programs() -> list[tuple[Block, Block]]:
@@ -68,7 +70,7 @@ def test_console_blocks_show_what_is_printed(page: Path, shell: Shell) -> None:
     try:
         for block in console_blocks(page):
             for command in markdown.commands(block):
-                done = shell.run(["bash", "-c", command.text])
+                done = shell.run(["bash", "-c", command.text], timeout=COMMAND)
                 assert done.returncode == 0, f"{command.text}: {done.stderr}"
                 assert command.shown, f"{block.where} shows no output of {command.text}"
                 assert markdown.missing(command.shown, done.stdout) == [], done.stdout
