@@ -397,6 +397,8 @@ def _make_client(address: Address) -> APIClient:
     client.timeout = TIMEOUT
     adapter = client.get_adapter(client.base_url)
     if type(adapter) is UnixHTTPAdapter:
+        # requests would look for a proxy and a ~/.netrc for the host "localhost", in each call: 40 % of a call's CPU time.
+        client.trust_env = False
         adapter.close()
         client.mount("http+docker://", _OnePool(adapter.socket_path, TIMEOUT, max_pool_size=_POOL_SIZE))
     return client

@@ -29,7 +29,8 @@ from pypod.model.life.plan import (
     StartContainer,
     Write,
 )
-from pypod.model.life.starting_members import FAILURE_RETRY, Place, StartSteps
+from pypod.model.life.preparing import Place
+from pypod.model.life.starting_members import FAILURE_RETRY, StartSteps
 from pypod.model.life.stopping import StopSteps, stops_of
 from pypod.model.life.volume_setup import VolumeSteps, places_of, wait_for_sandbox
 from pypod.model.spec.pod import EmptyDir
