@@ -20,7 +20,9 @@ Wanted = str | Callable[[PodStatus], object]
 """A condition by its name, or a question to the status that has a true answer once it is as wanted."""
 
 
-def wait_for(full_name: str, refresh: Callable[[], PodStatus], condition: Wanted, timeout: float) -> PodStatus:
+def wait_for(
+    full_name: str, refresh: Callable[[], PodStatus], condition: Wanted, timeout: float
+) -> PodStatus:
     """Look until the condition is met; see `pypod.Pod.wait`."""
     name = condition if isinstance(condition, str) else ""
     if isinstance(condition, str) and name not in CONDITIONS:
