@@ -187,7 +187,7 @@ class Pod(Handle):
         """
         given = self._objects if objects is None else objects
         pod = Pod.from_spec(spec, objects=given, engine=self._given_engine or engine)
-        pod._reach, pod._min_ready_seconds = self._reach, self._min_ready_seconds
+        pod._reach, pod._min_ready_seconds, pod._traced = self._reach, self._min_ready_seconds, self._traced
         return pod
 
     @classmethod
@@ -230,14 +230,9 @@ class Pod(Handle):
         Args:
             engine: where to run; None: where this one does.
         """
-        pod = Pod.__new__(Pod)
-        pod._sync, pod._leased = None, False
         base = self._spec.generate_name or f"{self._spec.name}-"
-        spec = replace(self._spec, name="", generate_name=base)
-        pod._init(
-            spec, engine or self._given_engine, self._reach, self._min_ready_seconds, trace=self._traced
-        )
-        pod._objects = self._objects
+        pod = self.like(replace(self._spec, name="", generate_name=base))
+        pod._given_engine = engine or pod._given_engine
         return pod
 
     @property
