@@ -100,7 +100,9 @@ def dry_run(engine: Engine, spec: PodSpec, *, anew: bool = False) -> Plan:
 
 def read_journal(pod: PodSync) -> None:
     """Take what happened to a pod of another process from its pause's log."""
-    for found in observe.find(pod.engine, {naming.UID: pod.desired.identity.key.uid}):
-        if found.pause is not None:
-            with contextlib.suppress(NotFoundError):  # it went meanwhile
-                pod.channel.adopt(observe.read_history(pod.engine, found.pause.id))
+    labels = {naming.UID: pod.desired.identity.key.uid, naming.ROLE: naming.Role.PAUSE.value}
+    pauses = pod.engine.containers(labels)
+    if pauses:
+        newest = max(pauses, key=lambda info: (info.attempt, info.created_at))
+        with contextlib.suppress(NotFoundError):  # it went meanwhile
+            pod.channel.adopt(observe.read_history(pod.engine, newest.id))
