@@ -12,6 +12,7 @@ from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import NotFoundError, PodExistsError
+from pypod.expiring import Ends
 from pypod.model import naming
 from pypod.model.document import codec
 from pypod.model.life.desired import Desired
@@ -19,7 +20,7 @@ from pypod.model.life.plan import Plan
 from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.pod import PodSpec
 from pypod.model.wiring.state import ContainerInfo
-from pypod.sweeping import why_abandoned
+from pypod.sweeping import graceful, why_abandoned, why_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,17 @@ def look_up(engine: Engine, spec: PodSpec) -> There | None:
 
 def find_same(engine: Engine, spec: PodSpec, *, detach: bool) -> PodSync | None:
     """The pod of this name that is the same in spec and owner; None where there is no pod of it. What a dead owner left under
-    the name is removed.
+    the name is removed, and a pod that is past its time.
 
     Raises:
         PodExistsError: a pod of the name is there, with another spec or another owner.
     """
     for found in observe.find_named(engine, spec.namespace, spec.name):
-        if why_abandoned(engine, found):
+        if why_left(engine, found):
             Teardown(engine, found.key).run()
+            continue
+        if Ends(engine).why_over(found):
+            graceful(engine, found).run()
             continue
         pause = found.pause
         if pause is None or naming.deletion_deadline(pause.name) is not None:
@@ -77,6 +81,17 @@ def find_same(engine: Engine, spec: PodSpec, *, detach: bool) -> PodSync | None:
             pod=spec.full_name,
         )
     return None
+
+
+def finish(pod: PodSync) -> None:
+    """Remove a pod that is at its end, or help whoever does, so that its name is free.
+
+    Raises:
+        TeardownError: something could not be removed.
+        EngineError: the engine failed.
+    """
+    key, spec = pod.desired.identity.key, pod.desired.spec
+    Teardown(pod.engine, key, grace=spec.termination_grace_period_seconds, spec=spec).run()
 
 
 def _is_same(spec: PodSpec, pause: ContainerInfo, *, detach: bool) -> bool:

@@ -10,6 +10,7 @@ from pypod import debugging, existing, lifetime, waiting
 from pypod.engine.sync import PodSync
 from pypod.errors import PodNotRunningError
 from pypod.inside import Inside
+from pypod.model.life import expiry
 from pypod.model.life.history import History
 from pypod.model.life.journal import Event
 from pypod.model.life.status import Phase, PodStatus
@@ -80,6 +81,13 @@ class Handle:
         """All that its journal tells, the events too: probe results and hooks of each container; as of the last `refresh`
         for a pod of another process."""
         return self._sync.channel.history if self._sync is not None else History()
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the time of a detached pod is over, Unix seconds by the engine's clock; None: it stays until it is removed, or ends
+        with its process. As of the last `refresh`."""
+        seen = self._sync.observed if self._sync is not None else None
+        return expiry.end_of(seen.pause, self.history) if seen is not None else None
 
     @property
     def ip(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import uuid
@@ -13,16 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, Unpack
 
-from pypod import background, connecting, existing, lifetime, loading, starting, storing
+from pypod import background, connecting, existing, expiring, lifetime, loading, starting, storing
 from pypod.engine.api import Engine
+from pypod.engine.identity import engine_time
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
-from pypod.errors import PodExistsError, Problem, PypodError, SpecError, spec_error
+from pypod.errors import PodExistsError, PodNotRunningError, Problem, PypodError, SpecError, spec_error
 from pypod.handle import Handle
 from pypod.model import naming
 from pypod.model.life.desired import Desired
-from pypod.model.life.journal import HandedOver
+from pypod.model.life.journal import HandedOver, KeptUntil
 from pypod.model.life.plan import Plan
 from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.arguments import PodOptions, spec_of
@@ -213,7 +215,9 @@ class Pod(Handle):
                 raise
             error.add_note(str(left))
 
-    def start(self, *, wait: bool = True, timeout: float = 60.0, detach: bool = False) -> Self:
+    def start(
+        self, *, wait: bool = True, timeout: float = 60.0, detach: bool = False, ttl: float | None = None
+    ) -> Self:
         """Start it, and return when every container has been started.
 
         On any failure, Ctrl-C included, what was made is removed again. Where this very pod is there already, of the same spec and
@@ -224,8 +228,11 @@ class Pod(Handle):
             wait: False: return at once; it starts by itself. What goes wrong then is in its status and events.
             timeout: seconds.
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
+            ttl: seconds for which a detached one lives from when it was started; None: until it is removed. For one that is there
+                already its end is put off to that, where it is not later anyway.
 
         Raises:
+            ValueError: a time to live for a pod that is not detached, or one that is no positive number.
             PodStartError: a container cannot be started or keeps crashing.
             PodExistsError: a pod of that name runs, with another spec or another owner.
             PodTimeoutError: it was not started in time.
@@ -235,16 +242,20 @@ class Pod(Handle):
         """
         if self._sync is not None:
             raise PodExistsError(f"cannot start pod '{self._full}': it was started already", pod=self._full)
+        _check_ttl(ttl, detach=detach)
         engine = self.engine
         connecting.sweep_once(engine)
         if self._objects:
             storing.apply(*self._objects, engine=engine)
         same = existing.find_same(engine, self._spec, detach=detach)
+        if same is not None and detach and not expiring.renew(same, ttl):
+            existing.finish(same)  # it came to its end at this moment
+            same = None
         if same is not None:
             self._take(same, wait=wait, timeout=timeout, detach=detach)
             return self
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
-        identity = PodIdentity(key, current_owner(), leased=not detach)
+        identity = PodIdentity(key, current_owner(), leased=not detach, ttl=ttl)
         sync = self._sync = PodSync(engine, Desired(self._spec, identity), reach=self._reach, making=True)
         self._leased, self._pid = not detach, os.getpid()
         if self._leased:
@@ -257,7 +268,7 @@ class Pod(Handle):
                 starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
             elif detach:
                 starting.begin(sync, timeout=timeout)
-            self._hand_over(sync)
+            self._hand_over(sync, ttl)
         except BaseException as error:
             self._undo(error)
             raise
@@ -291,15 +302,40 @@ class Pod(Handle):
         )
         return self
 
-    def _hand_over(self, sync: PodSync) -> None:
+    def _hand_over(self, sync: PodSync, ttl: float | None) -> None:
         if self._leased:
             supervisor_of(sync.engine).add(sync)
         else:
             supervisor_of(sync.engine).remove(self.uid)
             sync.release()
+            if ttl is not None:
+                now = engine_time(sync.engine)
+                sync.channel.write(KeptUntil(now, now + ttl))
             sync.channel.write(HandedOver(sync.clock.now()))
             sync.channel.close()
         background.ensure_running(sync.engine)
+
+    def renew(self, ttl: float | None) -> float | None:
+        """Put the end of a detached pod off. One that stays anyway stays, and one that has longer keeps that.
+
+        Args:
+            ttl: seconds for which it lives from now on; None: until it is removed.
+
+        Returns:
+            `expires_at`, as it is now.
+
+        Raises:
+            ValueError: ``ttl`` is no positive number.
+            PodNotRunningError: it is not detached, is not there any more, or is just being removed.
+            EngineError: the engine failed.
+        """
+        _check_ttl(ttl, detach=True)
+        sync = self._started()
+        self.refresh()
+        if sync.desired.identity.leased or not expiring.renew(sync, ttl):
+            words = "it ends with its process" if sync.desired.identity.leased else "it is being removed"
+            raise PodNotRunningError(f"cannot put off the end of pod '{self._full}': {words}", pod=self._full)
+        return self.expires_at
 
     def _undo(self, error: BaseException) -> None:
         """Remove what a failed start made. Its own error wins."""
@@ -356,6 +392,16 @@ class Pod(Handle):
             EngineError: the engine could not be read.
         """
         return self._sync.plan() if self._sync is not None else existing.dry_run(self.engine, self._spec)
+
+
+def _check_ttl(ttl: float | None, *, detach: bool) -> None:
+    if ttl is None:
+        return
+    if not detach:
+        words = "a pod that is not detached ends with its process; detach=True is expected beside it"
+        raise ValueError(f"cannot take ttl={ttl!r}: {words}")
+    if not (math.isfinite(ttl) and ttl > 0):
+        raise ValueError(f"cannot take ttl={ttl!r}: a number of seconds above 0 is expected")
 
 
 def _check_extras(spec: PodSpec) -> None:
