@@ -145,6 +145,24 @@ class Pod(Handle):
         pod._objects = tuple(objects)
         return pod
 
+    def like(
+        self, spec: PodSpec, *, objects: Iterable[Object] | None = None, engine: Engine | None = None
+    ) -> Pod:
+        """Another pod, not started, that is as this one but for its spec: it is reached and started in the same way.
+
+        Args:
+            spec: what it is.
+            objects: what is applied before it is started; None: what is for this one.
+            engine: where to run, where this one was given no engine.
+
+        Raises:
+            SpecError: the spec is wrong.
+        """
+        given = self._objects if objects is None else objects
+        pod = Pod.from_spec(spec, objects=given, engine=self._given_engine or engine)
+        pod._reach, pod._min_ready_seconds = self._reach, self._min_ready_seconds
+        return pod
+
     @classmethod
     def from_manifest(
         cls, source: str | bytes | Path, *, engine: Engine | None = None, validate: str = "strict"

@@ -30,7 +30,7 @@ LAYERS = [
     "handle",
     "pod",
     "finding",
-    "cli",
+    "cli pytest",
     "__main__",
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
@@ -42,7 +42,7 @@ HOMES = {
     "docker": {"pypod.engine.docker_sdk"},
     "yaml": {"pypod.model.text.yaml_text", "pypod.model.text.writer"},
 }
-FOLDERS = {"rich": "pypod.cli", "tenacity": "pypod.engine", "argparse": "pypod.cli"}
+FOLDERS = {"rich": "pypod.cli", "tenacity": "pypod.engine", "argparse": "pypod.cli", "pytest": "pypod.pytest"}
 IMPURE = {
     "time",
     "threading",
@@ -133,6 +133,16 @@ def test_nothing_imports_the_whole_package() -> None:
     assert users == []
 
 
+def test_cli_and_pytest_plugin_stand_beside_each_other() -> None:
+    beside = {"cli": "pypod.pytest", "pytest": "pypod.cli"}
+    mixed = [
+        name
+        for name in library()
+        if part(name) in beside and any(each.startswith(beside[part(name)]) for each in imports(tree(name)))
+    ]
+    assert mixed == []
+
+
 @pytest.mark.parametrize("module", library())
 def test_the_library_does_not_import_its_testing_helpers(module: str) -> None:
     assert not any(name.startswith("pypod.testing") for name in imports(tree(module)))
@@ -145,7 +155,6 @@ def test_what_is_expensive_is_imported_where_it_belongs(module: str) -> None:
     assert [
         name for name, home in FOLDERS.items() if name in names and not f"{module}.".startswith(f"{home}.")
     ] == []
-    assert "pytest" not in names
 
 
 @pytest.mark.parametrize("name", [*HOMES, *FOLDERS])

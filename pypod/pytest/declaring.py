@@ -1,0 +1,127 @@
+"""`pod_fixture`: a pod as a fixture, declared at module level."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import pytest
+
+from pypod.pytest.factory import enter
+from pypod.pytest.wishes import Maker, Source, Wish
+
+if TYPE_CHECKING:
+    from pypod.pod import Pod
+
+Scope: TypeAlias = Literal["session", "package", "module", "class", "function"]
+OWN = ("self", "request")
+"""Arguments of a maker that are no fixtures of the suite's."""
+
+
+def pod_fixture(
+    source: Source | Maker | None = None,
+    *,
+    scope: Scope | Callable[[str, pytest.Config], Scope] = "function",
+    name: str | None = None,
+    timeout: float | None = None,
+    grace: float = 0.0,
+    shared: bool = False,
+    pool: int = 0,
+    reuse: bool | None = None,
+    params: Iterable[object] | None = None,
+    ids: Sequence[object | None] | Callable[[Any], object | None] | None = None,
+    autouse: bool = False,
+) -> Any:
+    """A fixture that is a running pod, ready; it is removed at the end of its scope. It is called what it is assigned to.
+
+        web = pod_fixture("web.yaml", scope="module")
+
+        @pod_fixture(scope="session")
+        def database(tmp_path_factory) -> Pod:        # arguments are fixtures
+            return Pod("database", containers=[...])
+
+    Args:
+        source: a manifest's path, relative to the file with the declaration; its text or document; a `Pod` or `PodSpec`; or a
+            function that makes one of these, with fixtures as arguments. None: with ``params`` each of them is a source; without
+            this is a decorator of such a function.
+        scope, params, ids, autouse: as of ``pytest.fixture``. A function finds the parameter in ``request.param``.
+        name: of the pod, where it is not that of the source. One that is in use gets ``-2``, ``-3`` ...
+        timeout: seconds that it may take to start; None: as ``--pypod-timeout`` says.
+        grace: seconds that its containers have for their end; 0: they are killed, and no preStop hook is run.
+        shared: with pytest-xdist, one for all workers; of session scope only.
+        pool: that many are ready ahead of time, started in the background.
+        reuse: take one of an earlier run that is the same, and let it stay; None: as ``--pypod-reuse`` says, for session scope.
+
+    Raises:
+        TypeError, ValueError: arguments do not fit together.
+    """
+    _check(scope, shared=shared, pool=pool)
+    frame = sys._getframe(1)
+    base = Path(frame.f_code.co_filename).parent
+    wish = Wish("", base, name, timeout, grace, shared=shared, pool=pool, reuse=reuse)
+    mark: Any = pytest.fixture(scope=scope, params=params, ids=ids, autouse=autouse)
+    # In a class pytest binds what it finds to an instance, and warns where that is of no use: from class scope on.
+    is_static = "__qualname__" in frame.f_locals and scope != "function"
+
+    def declare(given: Source | Maker | None) -> Any:
+        function = _function(given, wish, is_static=is_static)
+        return mark(staticmethod(function) if is_static else function)
+
+    return declare if source is None and params is None else declare(source)
+
+
+def _check(scope: object, *, shared: bool, pool: int) -> None:
+    """Raise `ValueError` for what makes no sense together."""
+    if shared and scope != "session":
+        words = "scope='session' is expected"
+        raise ValueError(f"cannot share a pod of scope {scope!r} between workers: {words}")
+    if pool < 0:
+        raise ValueError(f"cannot keep pool={pool} pods ready: a number, 0 or more, is expected")
+
+
+def _function(given: Source | Maker | None, wish: Wish, *, is_static: bool) -> Callable[..., Iterator[Pod]]:
+    """What pytest calls for the fixture: its arguments are those of the maker."""
+    maker = given if callable(given) else None
+    wanted = _arguments(maker) if maker is not None else []
+    if is_static and "self" in wanted:
+        raise TypeError(
+            "cannot make a pod with 'self' in another scope than 'function': request.cls is the class"
+        )
+
+    def pod(*owner: object, request: pytest.FixtureRequest, **fixtures: object) -> Iterator[Pod]:
+        __tracebackhide__ = True
+        engine, namespace = (request.getfixturevalue(each) for each in ("pypod_engine", "pypod_namespace"))
+        source: Any = request.param if given is None else given
+        if maker is not None:
+            known = {**fixtures, "request": request, "self": owner[0] if owner else None}
+            source = maker(**{each: known[each] for each in wanted})
+        with contextlib.ExitStack() as stack:
+            yield enter(stack, request, replace(wish, source=source), engine, namespace)
+
+    pod.__signature__ = inspect.Signature(_parameters(wanted))  # type: ignore[attr-defined]
+    pod.__doc__ = (maker.__doc__ if maker is not None else None) or f"The pod of {_words(given)}, ready."
+    pod.__module__ = getattr(maker, "__module__", pod.__module__)
+    return pod
+
+
+def _arguments(maker: Maker) -> list[str]:
+    """The names of those that it must be given."""
+    return [each.name for each in inspect.signature(maker).parameters.values() if each.default is each.empty]
+
+
+def _parameters(wanted: Sequence[str]) -> list[inspect.Parameter]:
+    """For pytest: fixtures by keyword, and before them whatever a class passes as ``self``."""
+    names = ["request", *(each for each in wanted if each not in OWN)]
+    return [
+        inspect.Parameter("owner", inspect.Parameter.VAR_POSITIONAL),
+        *(inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY) for each in names),
+    ]
+
+
+def _words(given: object) -> str:
+    return given if isinstance(given, str) and "\n" not in given else "its declaration"

@@ -1,0 +1,136 @@
+"""What the plugin's tests share: suites that are written, run by pytest itself, and judged by what they say and leave."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests import images
+from tests.integration.conftest import background_programs
+
+pytest_plugins = ("pytester",)
+
+HERE = Path(__file__).parent
+PATIENCE = 60.0
+"""Seconds that a whole suite may take."""
+POLL = 0.03
+VANISHING = 3.0
+"""Seconds that the background program has for its part of the cleaning."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs an engine (the hook is handed the tests of all folders)."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.docker)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The background program's lock and log are this session's own; at the end of the session it is stopped."""
+    home = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(home))
+        yield home
+        for pid in background_programs(home):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[docker.DockerClient]:
+    """The engine that pypod takes, asked without pypod."""
+    images.require()
+    found = docker.from_env()
+    yield found
+    found.close()
+
+
+RECORDER = """
+import pathlib
+from pypod.pytest import current
+
+def pytest_sessionstart(session):
+    with pathlib.Path(__file__).with_name("runs").open("a") as file:
+        print(session.config.stash[current.RUN_ID], file=file)
+"""
+
+
+class Suite:
+    """A suite in a folder of its own, and what its runs leave on the engine."""
+
+    def __init__(self, pytester: pytest.Pytester, client: docker.DockerClient) -> None:
+        self.pytester = pytester
+        self._client = client
+        self.file("recorder.py", RECORDER)
+
+    @property
+    def folder(self) -> Path:
+        return self.pytester.path
+
+    def file(self, name: str, text: str) -> Path:
+        """Write a file. IMAGE in it is the test image."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).replace("IMAGE", repr(images.BUSYBOX)))
+        return path
+
+    def manifest(self, name: str, command: str = "sleep 1000", file: str = "") -> Path:
+        """Write NAME.yaml: a pod with one container, ``app``, that runs this in a shell."""
+        container = {"name": "app", "image": images.BUSYBOX, "command": ["sh", "-c", command]}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name},
+            "spec": {"containers": [container]},
+        }
+        return self.file(file or f"{name}.yaml", json.dumps(document))
+
+    def run(self, *arguments: str, timeout: float = PATIENCE) -> pytest.RunResult:
+        """Run pytest in a process of its own; a warning that nobody expects is an error."""
+        return self.pytester.runpytest_subprocess(*self.arguments(*arguments), timeout=timeout)
+
+    def arguments(self, *more: str) -> tuple[str, ...]:
+        """What each run is given: it notes its ID where `runs` finds it."""
+        return ("-W", "error", "-p", "no:cacheprovider", "-p", "recorder", *more)
+
+    @property
+    def runs(self) -> set[str]:
+        """The IDs of the runs so far. Whatever they make has its run's in its name."""
+        return set((self.folder / "runs").read_text().split())
+
+    def left(self, timeout: float = VANISHING) -> list[str]:
+        """What the engine has of these runs, in an unfiltered list; what is just going is given some seconds."""
+        runs = self.runs
+        assert runs
+        deadline = time.monotonic() + timeout
+        while True:
+            left = [name for name in names_on(self._client) if any(run in name for run in runs)]
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(POLL)
+
+
+def names_on(client: docker.DockerClient) -> list[str]:
+    """The names of all containers, networks and volumes, read without pypod."""
+    containers = [each["Names"][0].lstrip("/") for each in client.api.containers(all=True) if each["Names"]]
+    networks = [str(each["Name"]) for each in client.api.networks()]
+    volumes = [str(each["Name"]) for each in client.api.volumes()["Volumes"] or ()]
+    return [*containers, *networks, *volumes]
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, client: docker.DockerClient, state_home: Path) -> Iterator[Suite]:
+    """An empty suite; after the test nothing of its runs is on the engine."""
+    made = Suite(pytester, client)
+    yield made
+    assert not (made.folder / "runs").exists() or made.left() == []
