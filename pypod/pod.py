@@ -265,13 +265,24 @@ class Pod(Handle):
         connecting.sweep_once(engine)
         if self._objects:
             storing.apply(*self._objects, engine=engine)
+        if not self._take_up(engine, wait=wait, timeout=timeout, detach=detach, ttl=ttl):
+            self._make(engine, wait=wait, timeout=timeout, detach=detach, ttl=ttl)
+        return self
+
+    def _take_up(
+        self, engine: Engine, *, wait: bool, timeout: float, detach: bool, ttl: float | None
+    ) -> bool:
+        """Whether it is there already."""
         same = existing.find_same(engine, self._spec, detach=detach)
-        if same is not None and detach and not expiring.renew(same, ttl):
-            existing.finish(same)  # it came to its end at this moment
-            same = None
-        if same is not None:
-            self._take(same, wait=wait, timeout=timeout, detach=detach)
-            return self
+        if same is None:
+            return False
+        if detach and not expiring.renew(same, ttl):  # it comes to its end at this moment
+            existing.finish(same)
+            return False
+        self._take(same, wait=wait, timeout=timeout, detach=detach)
+        return True
+
+    def _make(self, engine: Engine, *, wait: bool, timeout: float, detach: bool, ttl: float | None) -> None:
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach, ttl=ttl)
         sync = self._sync = PodSync(engine, Desired(self._spec, identity), reach=self._reach, making=True)
@@ -290,7 +301,6 @@ class Pod(Handle):
         except BaseException as error:
             self._undo(error)
             raise
-        return self
 
     def _take(self, sync: PodSync, *, wait: bool, timeout: float, detach: bool) -> None:
         """The pod is there already, and somebody else's to bring up."""

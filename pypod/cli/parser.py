@@ -95,6 +95,10 @@ def _life(add: Adder) -> None:
     up.add_argument(
         "--timeout", type=seconds, default=60.0, metavar="TIME", help="how long starting may take (60s)"
     )
+    _ends(add)
+
+
+def _ends(add: Adder) -> None:
     down = add("down", "life:down", "stop and remove a pod", "pypod down web --grace 5s")
     down.add_argument("pod", nargs="?", default="", metavar="NAME", help="the pod")
     _file(down, required=False)

@@ -11,6 +11,7 @@ import pytest
 from pypod import Container, Pod, background, connecting, expiring, pod, sweeping
 from pypod.engine import identity, observe
 from pypod.engine.observe import Found
+from pypod.engine.owner import current_owner
 from pypod.errors import ConflictError, EngineUnavailableError, PodNotRunningError
 from pypod.model.life import expiry
 from pypod.model.life.journal import HandedOver, KeptUntil
@@ -113,7 +114,7 @@ def test_what_is_gone_is_forgotten(engine: FakeEngine, there: Loop, monkeypatch:
 
 def test_one_that_is_still_being_started_is_let_alone(engine: FakeEngine) -> None:
     theirs = sync_of(engine, leased=False)
-    identity_here = replace(IDENTITY, leased=False, ttl=TTL, owner=pod.current_owner())
+    identity_here = replace(IDENTITY, leased=False, ttl=TTL, owner=current_owner())
     theirs.desired = replace(theirs.desired, identity=identity_here)
     settle(theirs)
     engine.clock.advance(TTL * 100)
