@@ -200,6 +200,10 @@ def _keep_looking(engine: Engine, idle: float, stop: threading.Event) -> None:
                 log.warning("%s", error)
             trouble = what
         stop.wait(TICK)
+    with contextlib.suppress(
+        EngineError
+    ):  # nobody may look for a long time: of an owner that died between two pods
+        caretaker.sweep_networks()
 
 
 class _Caretaker:
@@ -248,8 +252,16 @@ class _Caretaker:
                 _note_renewal(self._engine, found)
         if now >= self._networks_at:
             self._networks_at = now + NETWORKS_EVERY
-            for name in sweep_networks(self._engine):
-                log.info("removing network %s: no pod is on it", name)
+            self.sweep_networks()
+
+    def sweep_networks(self) -> None:
+        """Remove those that nobody is on.
+
+        Raises:
+            EngineError: the engine could not be read.
+        """
+        for name in sweep_networks(self._engine):
+            log.info("removing network %s: no pod is on it", name)
 
     def _care_for(self, found: Found) -> None:
         uid = found.key.uid

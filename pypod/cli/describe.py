@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pypod
-from pypod.cli import common, tables
-from pypod.cli.describe_container import Known, describe_container
+from pypod.cli import common
+from pypod.describing import pods
 from pypod.errors import NotFoundError
-from pypod.model.rules.downward import PodFacts
-from pypod.model.spec.pod import EmptyDir, HostPath, Medium
 
 if TYPE_CHECKING:
-    from pypod import Pod
     from pypod.engine.api import Engine
-    from pypod.model.life.journal import Event
-    from pypod.model.life.status import Condition
-    from pypod.model.spec.pod import Volume
-
-WIDTH = 18
-"""Of the column of names."""
 
 
 def describe(args: argparse.Namespace) -> int:
@@ -30,7 +20,7 @@ def describe(args: argparse.Namespace) -> int:
     engine = common.engine(args)
     pod = pypod.get(args.pod, args.namespace, engine=engine)
     where = f"{engine.info().name} ({engine.url})"
-    print("\n".join(lines_of(pod, where, time.time(), lambda container: _image_id(engine, container))))
+    print("\n".join(pods.lines_of(pod, where, time.time(), lambda container: _image_id(engine, container))))
     return 0
 
 
@@ -41,147 +31,3 @@ def _image_id(engine: Engine, container: str) -> str:
         return image if image.startswith("sha256:") else engine.image(image).id
     except NotFoundError:
         return ""
-
-
-def lines_of(pod: Pod, where: str, now: float, image_id: Callable[[str], str]) -> list[str]:
-    """The whole description.
-
-    Args:
-        pod: refreshed.
-        where: which engine.
-        now: Unix seconds.
-        image_id: tells the image's ID of a container's ID.
-    """
-    known = Known(pod.history, now, image_id, _facts(pod, where))
-    status = pod.status
-    shown = [*_head(pod, where)]
-    shown += _containers(pod, known)
-    shown += _conditions(status.conditions)
-    shown += _volumes(pod.spec.volumes)
-    shown.append(_line("QoS Class", status.qos_class or "<unknown>"))
-    shown.append(_line("Restart Policy", pod.spec.restart_policy.value))
-    shown.append(_line("Grace Period", f"{pod.spec.termination_grace_period_seconds:g}s"))
-    if pod.spec.active_deadline_seconds is not None:
-        shown.append(_line("Active Deadline", f"{pod.spec.active_deadline_seconds:g}s"))
-    if pod.expires_at is not None:
-        shown.append(_line("Ends", f"{tables.clock(pod.expires_at)} (in {tables.age(pod.expires_at - now)})"))
-    return [*shown, *event_lines(pod.events, now)]
-
-
-def _facts(pod: Pod, where: str) -> PodFacts:
-    """As far as they are known here."""
-    spec, ip = pod.spec, pod.status.pod_ip
-    return PodFacts(
-        pod.name,
-        pod.namespace,
-        pod.uid,
-        spec.labels,
-        spec.annotations,
-        where.partition(" (")[0],
-        spec.service_account_name or "default",
-        (ip,) if ip else (),
-    )
-
-
-def _line(key: str, value: str) -> str:
-    return f"{key + ':':<{WIDTH}}{value}".rstrip()
-
-
-def _head(pod: Pod, where: str) -> list[str]:
-    status, labels = pod.status, [f"{key}={value}" for key, value in sorted(pod.spec.labels.items())]
-    start = "<unknown>" if status.start_time is None else tables.clock(status.start_time)
-    rows = [
-        ("Name", pod.name),
-        ("Namespace", pod.namespace),
-        ("UID", pod.uid),
-        ("Node", where),
-        ("Start Time", start),
-        ("Labels", f"\n{' ' * WIDTH}".join(labels) or "<none>"),
-        ("Status", "Terminating" if status.terminating else status.phase.value),
-        ("Reason", status.reason),
-        ("Message", status.message),
-        ("IP", status.pod_ip or "<none>"),
-        ("Hostname", pod.spec.effective_hostname),
-        ("Network", pod.spec.network),
-    ]
-    return [_line(key, value) for key, value in rows if value]
-
-
-def _containers(pod: Pod, known: Known) -> list[str]:
-    status = pod.status
-    groups = [
-        ("Init Containers:", pod.spec.init_containers, status.init_container_statuses),
-        ("Containers:", pod.spec.containers, status.container_statuses),
-    ]
-    shown: list[str] = []
-    for title, containers, statuses in groups:
-        found = {each.name: each for each in statuses}
-        shown += [title] if containers else []
-        for container in containers:
-            shown += describe_container(container.name, container, found.get(container.name), known)
-    shown += ["Ephemeral Containers:"] if status.ephemeral_container_statuses else []
-    for each in status.ephemeral_container_statuses:  # what else was asked of it stands nowhere
-        shown += describe_container(each.name, None, each, known)
-    return shown
-
-
-def _indented(lines: str) -> list[str]:
-    return [f"  {line}" for line in lines.splitlines()]
-
-
-def _conditions(conditions: Mapping[str, Condition]) -> list[str]:
-    if not conditions:
-        return []
-    rows = [
-        [kind, "True" if condition.status else "False", condition.reason, condition.message]
-        for kind, condition in conditions.items()
-    ]
-    head = ["Type", "Status", "Reason", "Message"]
-    while len(head) > 2 and not any(row[len(head) - 1] for row in rows):
-        head.pop()
-    return ["Conditions:", *_indented(tables.table(head, [row[: len(head)] for row in rows]))]
-
-
-def _volumes(volumes: Sequence[Volume]) -> list[str]:
-    if not volumes:
-        return ["Volumes:          <none>"]
-    shown = ["Volumes:"]
-    for volume in volumes:
-        shown.append(f"  {volume.name}:")
-        source = volume.source
-        if isinstance(source, EmptyDir):
-            size = "<unset>" if source.size_limit is None else tables.size(source.size_limit)
-            rows = [
-                ("Type", "EmptyDir (a temporary directory that shares a pod's lifetime)"),
-                ("Medium", "Memory" if source.medium is Medium.MEMORY else ""),
-                ("SizeLimit", size),
-            ]
-        elif isinstance(source, HostPath):
-            rows = [
-                ("Type", "HostPath (a path of the engine's host)"),
-                ("Path", source.path),
-                ("HostPathType", source.type.value),
-            ]
-        else:
-            rows = [("Type", type(source).__name__)]
-        shown += [f"    {key + ':':<15}{value}".rstrip() for key, value in rows]
-    return shown
-
-
-def event_lines(events: Sequence[Event], now: float) -> list[str]:
-    """The table at the end."""
-    if not events:
-        return ["Events:           <none>"]
-    head = ["Type", "Reason", "Age", "Object", "Message"]
-    rows = [
-        [
-            event.type,
-            event.reason,
-            tables.ago(event.at, event.count, event.first_at, now),
-            f"container/{event.container}" if event.container else "pod",
-            " ".join(event.message.split()),
-        ]
-        for event in events
-    ]
-    dashes = ["-" * len(word) for word in head]
-    return ["Events:", *_indented(tables.table(head, [dashes, *rows], gap=2))]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pypod
-from pypod.cli import common, tables
+from pypod.cli import common
+from pypod.describing import layout
 from pypod.errors import PodNotFoundError
 
 if TYPE_CHECKING:
@@ -94,13 +95,13 @@ def listing(
         rows = [[each.namespace, *row] for each, row in zip(found, rows, strict=True)]
         titles = ["NAMESPACE", *titles] if head else []
         least = (12, *least) if least else ()
-    return tables.table(titles, rows, least=least)
+    return layout.table(titles, rows, least=least)
 
 
 def _row(seen: Seen, now: float) -> list[str]:
     event = seen.event
     return [
-        tables.ago(event.at, event.count, event.first_at, now),
+        layout.ago(event.at, event.count, event.first_at, now),
         event.type,
         event.reason,
         f"pod/{seen.pod}/{event.container}" if event.container else f"pod/{seen.pod}",

@@ -9,7 +9,8 @@ from typing import Any
 
 import pypod
 from pypod import ConfigMap, PersistentVolumeClaim, PypodError, Secret
-from pypod.cli import common, tables
+from pypod.cli import common
+from pypod.describing import layout
 from pypod.model.manifest import manifest
 from pypod.model.spec.objects import Object
 from pypod.model.text.writer import to_yaml
@@ -96,7 +97,7 @@ def _table(found: Sequence[Object], *, namespaces: bool) -> str:
     if namespaces:
         head = ["NAMESPACE", *head]
         rows = [[each.namespace, *row] for each, row in zip(found, rows, strict=True)]
-    return tables.table(head, rows)
+    return layout.table(head, rows)
 
 
 def _columns(found: Sequence[Object]) -> tuple[list[str], list[list[str]]]:
@@ -117,7 +118,7 @@ def _claim(claim: PersistentVolumeClaim) -> list[str]:
     return [
         claim.name,
         claim_volume(claim),
-        tables.size(claim.storage),
+        layout.size(claim.storage),
         modes,
         claim.storage_class_name or "",
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pypod
 from pypod.cli import common, tables
+from pypod.describing import layout
 from pypod.model.spec.pod import RestartPolicy
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def ps(args: argparse.Namespace) -> int:
         print("".join(f"pod/{pod.name}\n" for pod in pods), end="")
     elif pods:
         head, rows = columns(pods, time.time(), namespaces=args.all_namespaces, wide=args.output == "wide")
-        print(tables.table(head, rows))
+        print(layout.table(head, rows))
     else:
         common.say(
             "No pods found." if args.all_namespaces else f"No pods found in namespace {args.namespace}."
@@ -80,7 +81,7 @@ def _row(pod: Pod, now: float) -> list[str]:
         f"{status.ready_count}/{_lasting(pod)}",
         status.summary,
         _restarts(status, now),
-        "<unknown>" if status.start_time is None else tables.age(now - status.start_time),
+        "<unknown>" if status.start_time is None else layout.age(now - status.start_time),
         status.pod_ip or "<none>",
     ]
 
@@ -100,4 +101,4 @@ def _restarts(status: PodStatus, now: float) -> str:
     last = max((at for at in ends if at is not None), default=None)
     if not status.restart_count or last is None:
         return str(status.restart_count)
-    return f"{status.restart_count} ({tables.age(now - last)} ago)"
+    return f"{status.restart_count} ({layout.age(now - last)} ago)"

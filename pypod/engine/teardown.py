@@ -29,9 +29,6 @@ POLL = 0.02
 LONGEST_POLL = 0.1
 SLACK = 30.0
 """Seconds for the engine to carry a removal out, past the grace."""
-LINGERING = 2.0
-"""Seconds for which an isolated network may be in use though no pod is on it: the engine has not let go of the last one yet.
-After that somebody else has a container on it, and it stays."""
 
 
 class Teardown:
@@ -134,7 +131,10 @@ class Teardown:
     def _remove_network(self) -> None:
         """Where it is isolated and this was its last pod. Only now, when nothing of this one is left: whatever became of each
         removal, and whoever did it, of pods that leave at the same time the last one comes here when all others are gone."""
-        pause, lingers_until = POLL, self._clock.now() + LINGERING
+        held = gate.of(self._engine, self._network)
+        if held is not None and held.is_held:
+            return
+        pause, lingers_until = POLL, self._clock.now() + gate.LINGERING
         while plan := stopping.plan_network_removal(self._network, self._networks()):
             if not self._execute(plan):
                 return

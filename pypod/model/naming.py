@@ -241,8 +241,10 @@ def volume_labels(base: Mapping[str, str], volume: str) -> dict[str, str]:
     return {**base, VOLUME: volume}
 
 
-def network_labels(network: str) -> dict[str, str]:
-    return {VERSION: SCHEMA_VERSION, NETWORK: network}
+def network_labels(network: str, owner: Owner | None = None) -> dict[str, str]:
+    """What a network carries; an isolated one also who made it: when that process is gone, and no pod is on it, it is nobody's."""
+    made_by = {OWNER: owner.encode()} if network and owner is not None else {}
+    return {VERSION: SCHEMA_VERSION, NETWORK: network, **made_by}
 
 
 def key_of(labels: Mapping[str, str]) -> PodKey | None:

@@ -11,12 +11,24 @@ from tests.images import engine_http, recipes
 
 BUSYBOX = recipes.BUSYBOX.reference
 NGINX = recipes.NGINX.reference
+POSTGRES = recipes.POSTGRES.reference
+PYTHON = recipes.PYTHON.reference
 REDIS = recipes.REDIS.reference
 TOOLS = recipes.TOOLS.reference
 
-ALL = (BUSYBOX, NGINX, REDIS, TOOLS)
+ALL = (BUSYBOX, NGINX, POSTGRES, PYTHON, REDIS, TOOLS)
 
-__all__ = ["ALL", "BUSYBOX", "NGINX", "REDIS", "TOOLS", "MissingTestImages", "require"]
+__all__ = [
+    "ALL",
+    "BUSYBOX",
+    "NGINX",
+    "POSTGRES",
+    "PYTHON",
+    "REDIS",
+    "TOOLS",
+    "MissingTestImages",
+    "require",
+]
 
 
 class MissingTestImages(RuntimeError):

@@ -29,6 +29,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 if __package__ in (None, ""):  # run as a script: make `tests.images` importable
@@ -64,6 +65,7 @@ ARCHITECTURES = {
     "s390x": "s390x",
 }
 
+INSTALLED = "Package: {}\nStatus: install ok installed\nArchitecture: all\nMulti-Arch: foreign\nVersion: 9999\nMaintainer: none\nDescription: none\n\n"
 APP = ("app", 1000)  # the unprivileged user of every image
 NSSWITCH = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n"
 
@@ -104,13 +106,19 @@ def is_current(engine: Engine, recipe: Recipe) -> bool:
 # --- packages --------------------------------------------------------------------------------------------------------
 
 
-def download(packages: Sequence[str], work: Path) -> list[Path]:
-    """The .deb files of these packages and of everything they depend on, as the host's apt has them."""
+def download(packages: Sequence[str], work: Path, never: Iterable[str] = ()) -> list[Path]:
+    """The .deb files of these packages and of everything they depend on, as the host's apt has them.
+
+    Args:
+        packages: by name.
+        work: a folder for them.
+        never: packages that apt is told are there, in whatever version is asked for.
+    """
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise BuildFailed("the test images are made from Debian packages: apt-get and dpkg-deb are needed")
     archives = work / "archives"
     (archives / "partial").mkdir(parents=True)
-    (work / "status").touch()
+    (work / "status").write_text("".join(INSTALLED.format(name) for name in sorted(never)))
     options: dict[str, Path | str] = {
         "Dir::State::status": work / "status",
         "Dir::State::extended_states": work / "extended_states",
@@ -177,7 +185,8 @@ class RootFs:
             parts = (MERGED[parts[0]], *parts[1:])
         return str(PurePosixPath(*parts))
 
-    def add_package(self, deb: Path, only: Sequence[str] = ()) -> None:
+    def add_package(self, deb: Path, recipe: Recipe) -> None:
+        """What is in a package, but for what no image needs and what the recipe leaves out."""
         unpacked = subprocess.run(
             ["dpkg-deb", "--fsys-tarfile", str(deb)], capture_output=True, check=True
         ).stdout
@@ -185,12 +194,7 @@ class RootFs:
             for member in archive:
                 path = str(PurePosixPath(member.name))
                 place = self._place(path)
-                if (
-                    path == "."
-                    or path in MERGED
-                    or f"{place}/".startswith(STRIPPED)
-                    or (only and place not in only)
-                ):
+                if path == "." or path in MERGED or not _is_wanted(place, recipe):
                     continue
                 source = archive.extractfile(member) if member.isfile() else None
                 if member.islnk():
@@ -214,6 +218,12 @@ class RootFs:
         entry.type, entry.mode, entry.linkname = tarfile.SYMTYPE, 0o777, target
         self._add(path, entry)
 
+    def link_programs(self, folders: str) -> None:
+        """Make commands of what is in folders that a pattern names."""
+        for place in list(self._entries):
+            if PurePosixPath(place).parent.match(folders):
+                self.add_link(f"usr/bin/{PurePosixPath(place).name}", f"/{place}")
+
     def _add(self, path: str, entry: tarfile.TarInfo, data: bytes = b"") -> None:
         place = self._place(path)
         for parent in reversed(PurePosixPath(place).parents[:-1] if "/" in place else []):
@@ -233,6 +243,13 @@ class RootFs:
         return out.getvalue()
 
 
+def _is_wanted(place: str, recipe: Recipe) -> bool:
+    if recipe.only:
+        return place in recipe.only
+    left_out = f"{place}/".startswith(STRIPPED) or any(fnmatchcase(place, each) for each in recipe.skip)
+    return not left_out or place in recipe.keep
+
+
 def assemble(recipe: Recipe, debs: Iterable[Path]) -> bytes:
     """The layer that a recipe describes."""
     root = RootFs()
@@ -245,7 +262,9 @@ def assemble(recipe: Recipe, debs: Iterable[Path]) -> bytes:
         root.add_directory(path, mode, owner)
     for deb in debs:
         if deb.name.split("_")[0] not in recipe.without:
-            root.add_package(deb, recipe.only)
+            root.add_package(deb, recipe)
+    if recipe.linked:
+        root.link_programs(recipe.linked)
     if recipe.busybox:
         _add_busybox(root)
     users = (("root", 0), *recipe.users, APP, ("nobody", 65534))
@@ -257,6 +276,8 @@ def assemble(recipe: Recipe, debs: Iterable[Path]) -> bytes:
         root.add_directory(path, mode)
     for path, content in recipe.files.items():
         root.add_file(path, content)
+    for path, content in recipe.programs.items():
+        root.add_file(path, content, 0o755)
     for path, target in recipe.links.items():
         root.add_link(path, target)
     return root.layer()
@@ -287,7 +308,11 @@ def image_archive(recipe: Recipe, layer: bytes) -> bytes:
         "created": "1970-01-01T00:00:00Z",
         "config": {
             "Cmd": list(recipe.command),
-            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+            "Entrypoint": list(recipe.entrypoint) or None,
+            "Env": [
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                *(f"{name}={value}" for name, value in recipe.env.items()),
+            ],
             "WorkingDir": recipe.workdir,
             "ExposedPorts": {f"{port}/tcp": {} for port in recipe.ports},
             "Labels": {LABEL: fingerprint(recipe)},
@@ -333,7 +358,7 @@ def make_archive(recipe: Recipe, *, force: bool) -> tuple[bytes, str]:
         kept.touch()
         return kept.read_bytes(), "from the cache"
     with tempfile.TemporaryDirectory(prefix="pypod-image-") as work:
-        archive = image_archive(recipe, assemble(recipe, download(recipe.packages, Path(work))))
+        archive = image_archive(recipe, assemble(recipe, download(recipe.packages, Path(work), recipe.never)))
     partial = kept.with_suffix(".partial")
     partial.write_bytes(archive)
     partial.replace(kept)

@@ -23,13 +23,24 @@ class Recipe:
     """When given: take these paths from the packages and nothing else."""
     without: frozenset[str] = frozenset()
     """Packages that are left out although something depends on them."""
+    never: frozenset[str] = frozenset()
+    """Not even downloaded, nor what only they need: to apt they are installed. A name that no package has is nothing."""
+    skip: tuple[str, ...] = ()
+    """Paths that are left out, as patterns; in these a star is any text."""
+    keep: tuple[str, ...] = ()
+    """Paths that are taken although no image has their like."""
     busybox: bool = False
     """Add busybox' applets as commands, where no package brings the command."""
     directories: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     users: tuple[tuple[str, int], ...] = ()
     ports: tuple[int, ...] = ()
+    linked: str = ""
+    """Programs in directories like this one are commands, by links in /usr/bin."""
+    entrypoint: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
     workdir: str = "/"
     stop_signal: str | None = None
 
@@ -139,4 +150,99 @@ TOOLS = Recipe(
     command=("sh",),
 )
 
-RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in (BUSYBOX, NGINX, REDIS, TOOLS)}
+# As the official image's: the variables, the directory of scripts, and the order of things. The database is made without a
+# server where no script needs one, which takes a second off the first start.
+POSTGRES_ENTRYPOINT = """\
+#!/bin/sh
+set -eu
+[ $# -gt 0 ] && [ "${1#-}" = "$1" ] || set -- postgres "$@"
+[ "$1" = postgres ] || exec "$@"
+scripts=/docker-entrypoint-initdb.d
+
+if [ "$(id -u)" = 0 ]; then
+    mkdir -p "$PGDATA"
+    chmod 700 "$PGDATA"
+    chown -R postgres:postgres "$PGDATA" /var/run/postgresql
+    exec su -s /bin/sh -- postgres -c 'exec "$0" "$@"' "$0" "$@"
+fi
+
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    user=${POSTGRES_USER:-postgres}
+    database=${POSTGRES_DB:-$user}
+    method=${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}
+    if [ -z "${POSTGRES_PASSWORD:-}" ] && [ "$method" != trust ]; then
+        echo "Error: set POSTGRES_PASSWORD, or POSTGRES_HOST_AUTH_METHOD=trust" >&2
+        exit 1
+    fi
+    secret=$(mktemp)
+    printf '%s\n' "${POSTGRES_PASSWORD:-unused}" >"$secret"
+    # Split into words on purpose, as in POSTGRES_INITDB_ARGS=--no-sync
+    initdb --username "$user" --pwfile "$secret" --auth-local trust ${POSTGRES_INITDB_ARGS:-}
+    rm "$secret"
+    echo "host all all all $method" >>"$PGDATA/pg_hba.conf"
+    echo "listen_addresses = '*'" >>"$PGDATA/postgresql.conf"
+    if [ "$database" != postgres ]; then
+        echo "CREATE DATABASE \\"$database\\"" | postgres --single -D "$PGDATA" postgres >/dev/null
+    fi
+    if [ -n "$(find "$scripts" ! -type d | head -n 1)" ]; then
+        pg_ctl start --wait --options "-c listen_addresses=''"
+        for script in "$scripts"/*; do
+            case $script in
+                *.sh) sh "$script" ;;
+                *.sql) psql -v ON_ERROR_STOP=1 -U "$user" -d "$database" -f "$script" ;;
+            esac
+        done
+        pg_ctl stop --wait --mode fast
+    fi
+fi
+exec "$@"
+"""
+
+POSTGRES = Recipe(
+    name="postgres",
+    packages=("postgresql", "busybox-static", "libc-bin", "usr-is-merged"),
+    without=INSTALL_TIME_ONLY,
+    never=frozenset(
+        {
+            "adduser",
+            "debconf",
+            "locales",
+            "postgresql-client-common",
+            "postgresql-common",
+            "sensible-utils",
+            "ssl-cert",
+            # The just-in-time compiler: a server that does not find its module does without.
+            *(f"libllvm{version}{suffix}" for version in range(14, 22) for suffix in ("", "t64")),
+        }
+    ),
+    skip=("*/lib/bitcode/*", "*/lib/llvmjit*"),
+    keep=("usr/share/zoneinfo/Etc/UTC", "usr/share/zoneinfo/UTC"),
+    busybox=True,
+    linked="usr/lib/postgresql/*/bin",
+    entrypoint=("docker-entrypoint.sh",),
+    command=("postgres",),
+    directories={
+        "docker-entrypoint-initdb.d": 0o755,
+        "var/lib/postgresql": 0o777,
+        "run/postgresql": 0o1777,
+    },
+    links={"var/run": "/run"},
+    programs={"usr/local/bin/docker-entrypoint.sh": POSTGRES_ENTRYPOINT},
+    users=(("postgres", 999),),
+    env={"LANG": "C.UTF-8", "PGDATA": "/var/lib/postgresql/data"},
+    ports=(5432,),
+    stop_signal="SIGINT",
+)
+
+PYTHON = Recipe(
+    name="python",
+    packages=("python3", "python3-psycopg2", "python3-redis", "busybox-static", "usr-is-merged"),
+    without=INSTALL_TIME_ONLY,
+    busybox=True,
+    command=("python3",),
+    env={"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"},
+)
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe for recipe in (BUSYBOX, NGINX, REDIS, TOOLS, POSTGRES, PYTHON)
+}

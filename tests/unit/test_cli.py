@@ -23,6 +23,7 @@ from pypod.cli.parser import build_parser, moment, seconds, split_command
 from pypod.cli.tour import Claim, Evidence, Tour
 from pypod.cli.tour_checks import Life
 from pypod.cli.tour_claims import CLAIMS
+from pypod.describing import layout
 from pypod.engine.api import Frame
 from pypod.errors import PodNotFoundError, PodTimeoutError
 from pypod.model.life.members import Kind
@@ -453,7 +454,7 @@ def test_exit_codes(
     ],
 )  # fmt: skip
 def test_ages_are_kubectls(value: float, text: str) -> None:
-    assert tables.age(value) == text
+    assert layout.age(value) == text
 
 
 def _pod(name: str = "shop", **changes: Any) -> Any:
@@ -483,7 +484,7 @@ def test_the_table_is_kubectls() -> None:
     head, rows = ps.columns(
         [_pod(), _pod("a-longer-name", status=PodStatus(Phase.PENDING))], 1090.0, namespaces=False, wide=False
     )
-    assert tables.table(head, rows).splitlines() == [
+    assert layout.table(head, rows).splitlines() == [
         "NAME            READY   STATUS             RESTARTS      AGE         IP",
         "shop            1/2     CrashLoopBackOff   3 (91s ago)   90s         10.214.0.2",
         "a-longer-name   0/2     Pending            0             <unknown>   <none>",

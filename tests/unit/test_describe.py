@@ -10,8 +10,9 @@ import pytest
 
 import pypod
 from pypod import Container, ContainerPort, Event, Hook, Lifecycle, Probe, Resources, Volume, VolumeMount
-from pypod.cli import describe, events, main, tables
-from pypod.cli.describe_container import probe_words
+from pypod.cli import events, main
+from pypod.describing import layout, pods
+from pypod.describing.containers import probe_words
 from pypod.errors import PodNotFoundError
 from pypod.model.life import history
 from pypod.model.life.journal import Entry, Hooked, Probed, Started
@@ -250,7 +251,7 @@ def image_id(container: str) -> str:
 
 
 def test_the_whole_of_a_pod() -> None:
-    lines = describe.lines_of(pod(), "vm (unix:///docker.sock)", NOW, image_id)
+    lines = pods.lines_of(pod(), "vm (unix:///docker.sock)", NOW, image_id)
     assert "\n".join(lines).splitlines() == EXPECTED.splitlines()
 
 
@@ -260,7 +261,7 @@ def test_a_pod_of_which_nothing_is_there_yet() -> None:
         status=PodStatus(Phase.PENDING, reason="Why", message="because"),
         history=history.History(),
     )
-    lines = describe.lines_of(bare, "vm", NOW, image_id)
+    lines = pods.lines_of(bare, "vm", NOW, image_id)
     assert "Start Time:       <unknown>" in lines
     assert "Labels:           <none>" in lines
     assert "Reason:           Why" in lines
@@ -297,12 +298,12 @@ def test_probes_are_kubectls_lines(probe: Probe, words: str) -> None:
     ("count", "text"), [(0, "0"), (1 << 20, "1Mi"), (1536, "1536"), (3 << 30, "3Gi"), (2048, "2Ki")]
 )
 def test_sizes(count: int, text: str) -> None:
-    assert tables.size(count) == text
+    assert layout.size(count) == text
 
 
 @pytest.mark.parametrize(("milli", "text"), [(250, "250m"), (2000, "2"), (1500, "1500m"), (0, "0")])
 def test_cores(milli: int, text: str) -> None:
-    assert tables.cores(milli) == text
+    assert layout.cores(milli) == text
 
 
 def test_describe_asks_the_engine_for_images_and_survives_their_absence(

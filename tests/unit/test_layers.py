@@ -29,7 +29,7 @@ LAYERS = [
     "archives background connecting copying debugging existing expiring inside lifetime loading starting supervisor storing sweeping waiting",
     "handle",
     "pod",
-    "finding",
+    "finding describing",
     "cli pytest",
     "__main__",
 ]

@@ -12,17 +12,20 @@ from pypod.engine.sync import PodSync
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError
 from pypod.model import naming
 from pypod.model.life import abandoned
+from pypod.model.naming import Owner
 from pypod.model.wiring.requests import NetworkRequest
 from pypod.model.wiring.state import NetworkInfo
 from pypod.testing import FakeClock, FakeEngine
 from tests.unit.rig import SPEC, pause_of, settle, sync_of
 
 NOW = 10_000.0
+ALIVE, DEAD, ELSEWHERE = (Owner("boot", 1, pid, 100) for pid in (10, 11, 12))
+LIVES = {ALIVE: True, DEAD: False}
 OLD = NOW - abandoned.NEVER_STARTED_AGE - 1
 
 
-def network(labels: str | None, created_at: float = OLD) -> NetworkInfo:
-    found = {} if labels is None else naming.network_labels(labels)
+def network(labels: str | None, created_at: float = OLD, owner: Owner | None = None) -> NetworkInfo:
+    found = {} if labels is None else naming.network_labels(labels, owner)
     return NetworkInfo(f"id-{labels}", f"name-{labels}", "bridge", (), found, created_at)
 
 
@@ -33,13 +36,20 @@ def network(labels: str | None, created_at: float = OLD) -> NetworkInfo:
         ("a pod is on it", network("ci"), {"ci"}, False),
         ("a pod is on another one", network("ci"), {"other"}, True),
         ("it is new: its first pod may be coming", network("ci", NOW - 599), set(), False),
+        ("it is new, and who made it is gone", network("ci", NOW - 1, DEAD), set(), True),
+        ("a pod is on it, of whoever made it", network("ci", NOW - 1, DEAD), {"ci"}, False),
+        ("it is new, and who made it lives", network("ci", NOW - 1, ALIVE), set(), False),
+        ("it is new, and who made it cannot be seen", network("ci", NOW - 1, ELSEWHERE), set(), False),
+        ("who made it lives, and it is old", network("ci", OLD, ALIVE), set(), True),
         ("the flat one", network(""), set(), False),
+        ("the flat one, whoever made it", network("", NOW - 1, DEAD), set(), False),
         ("somebody else's", network(None), set(), False),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_which_networks_are_of_nobody(sentence: str, found: NetworkInfo, used: set[str], goes: bool) -> None:
-    assert abandoned.unused_networks([found], used, NOW) == ([found] if goes else []), sentence
+    left = abandoned.unused_networks([found], used, NOW, is_alive=LIVES.get)
+    assert left == ([found] if goes else []), sentence
 
 
 @pytest.fixture

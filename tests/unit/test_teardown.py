@@ -11,7 +11,8 @@ import pytest
 from pypod.engine import observe
 from pypod.engine.executor import ActionResult
 from pypod.engine.sync import PodSync
-from pypod.engine.teardown import LINGERING, SLACK, Teardown
+from pypod.engine.gate import LINGERING
+from pypod.engine.teardown import SLACK, Teardown
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError, NotFoundError, TeardownError
 from pypod.model import naming
 from pypod.model.life.desired import Desired

@@ -56,20 +56,27 @@ def judge(
     return ""
 
 
-def unused_networks(networks: Iterable[NetworkInfo], used: Collection[str], now: float) -> list[NetworkInfo]:
+def unused_networks(
+    networks: Iterable[NetworkInfo], used: Collection[str], now: float, *, is_alive: IsAlive
+) -> list[NetworkInfo]:
     """The isolated networks on which there is no pod, nor will be one that is just being made.
 
     Args:
         networks: of the engine.
         used: the names of those that a pod belongs on, running or not.
         now: Unix seconds.
+        is_alive: whether an owner lives; None where that cannot be known from here.
     """
+
+    def is_left(network: NetworkInfo) -> bool:
+        owner = naming.owner_of(network.labels)
+        is_orphan = owner is not None and is_alive(owner) is False
+        return is_orphan or now > network.created_at + NEVER_STARTED_AGE
+
     return [
         network
         for network in networks
-        if (name := naming.network_of(network.labels))
-        and name not in used
-        and now > network.created_at + NEVER_STARTED_AGE
+        if (name := naming.network_of(network.labels)) and name not in used and is_left(network)
     ]
 
 

@@ -255,7 +255,8 @@ class _Sync:
         return True
 
     def _network(self) -> list[int]:
-        request = network_request(self.spec.network, self.observed.taken_subnets)
+        owner = self.desired.identity.owner
+        request = network_request(self.spec.network, self.observed.taken_subnets, owner)
         if request is not None:
             return [self.builder.add(CreateNetwork(request, "the engine has not got the pod network"))]
         self.waiting.append("no subnet is free for the pod network")

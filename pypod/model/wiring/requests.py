@@ -130,7 +130,9 @@ class ContainerRequest:
     stop_signal: str = ""
 
 
-def network_request(network: str, taken: tuple[str, ...]) -> NetworkRequest | None:
+def network_request(
+    network: str, taken: tuple[str, ...], owner: naming.Owner | None = None
+) -> NetworkRequest | None:
     """The first of a network's own subnets that nothing on the engine overlaps; None when all are taken.
 
     Deterministic, so that parallel creators ask for the same one and the engine picks the winner.
@@ -138,7 +140,8 @@ def network_request(network: str, taken: tuple[str, ...]) -> NetworkRequest | No
     others = [ipaddress.ip_network(subnet, strict=False) for subnet in taken]
     for subnet in _candidates(network):
         if not any(subnet.overlaps(other) for other in others if isinstance(other, ipaddress.IPv4Network)):
-            return NetworkRequest(naming.network_name(network), str(subnet), naming.network_labels(network))
+            labels = naming.network_labels(network, owner)
+            return NetworkRequest(naming.network_name(network), str(subnet), labels)
     return None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pypod.cli.describe_variables import describe_variables
+from pypod.describing.variables import describe_variables
 from pypod.model.rules.downward import PodFacts
 from pypod.model.spec.pod import (
     ConfigMapEnvSource,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pypod.cli import tables
-from pypod.cli.describe_variables import describe_variables
+from pypod.describing import layout
+from pypod.describing.variables import describe_variables
 from pypod.model.life.history import Record
 from pypod.model.life.status import Running, Terminated, Waiting
 from pypod.model.spec.handlers import ExecAction, GRPCAction, HTTPGetAction, SleepAction
@@ -57,7 +57,7 @@ def describe_container(
     if container is not None:
         shown += [*_ports(container), *_words("Command", container.command), *_words("Args", container.args)]
     if status is not None:
-        shown += _status(status, known.now)
+        shown += status_lines(status, known.now)
     if container is not None:
         shown += _asked(container, _record(name, status, known.history), known.now)
         shown += [*describe_variables(container, known.facts), *_mounts(container)]
@@ -98,7 +98,13 @@ def _words(key: str, words: Sequence[str]) -> list[str]:
     return [f"    {key}:", *(f"      {line}" for line in lines)] if words else []
 
 
-def _status(status: ContainerStatus, now: float) -> list[str]:
+def status_lines(status: ContainerStatus, now: float) -> list[str]:
+    """Its state, and the one before; whether it is ready, and how often it was restarted.
+
+    Args:
+        status: of it.
+        now: Unix seconds.
+    """
     shown = _state("State", status.state, now)
     if status.last_state is not None:
         shown += _state("Last State", status.last_state, now)
@@ -108,17 +114,17 @@ def _status(status: ContainerStatus, now: float) -> list[str]:
 def _state(key: str, state: Waiting | Running | Terminated, now: float) -> list[str]:
     match state:
         case Running():
-            rows = [("Started", tables.clock(state.started_at))]
+            rows = [("Started", layout.clock(state.started_at))]
         case Terminated():
             rows = [("Reason", state.reason), ("Message", " ".join(state.message.split()))]
             rows.append(("Exit Code", str(state.exit_code)))
             times = (("Started", state.started_at), ("Finished", state.finished_at))
-            rows += [(word, tables.clock(at)) for word, at in times if at is not None]
+            rows += [(word, layout.clock(at)) for word, at in times if at is not None]
         case _:
             rows = [("Reason", state.reason), ("Message", " ".join(state.message.split()))]
             if state.until is not None and state.until > now:
                 rows.append(
-                    ("Until", f"{tables.clock(state.until)} (in {tables.age(state.until - now + 0.999)})")
+                    ("Until", f"{layout.clock(state.until)} (in {layout.age(state.until - now + 0.999)})")
                 )
     return [_line(key, type(state).__name__), *(_line(word, text, 6) for word, text in rows if text)]
 
@@ -131,6 +137,25 @@ def _record(name: str, status: ContainerStatus | None, history: History) -> Reco
 def _asked(container: Container, record: Record, now: float) -> list[str]:
     shown = _amounts("Limits", container.resources.limits)
     shown += _amounts("Requests", container.resources.effective_requests)
+    return [*shown, *_checks(container, record, now)]
+
+
+def check_lines(
+    container: Container, status: ContainerStatus | None, history: History, now: float
+) -> list[str]:
+    """Its probes and hooks, and what each of them said last.
+
+    Args:
+        container: as the spec has it.
+        status: None where nothing is known of it.
+        history: of the pod.
+        now: Unix seconds.
+    """
+    return _checks(container, _record(container.name, status, history), now)
+
+
+def _checks(container: Container, record: Record, now: float) -> list[str]:
+    shown = []
     probes = (container.liveness_probe, container.readiness_probe, container.startup_probe)
     for (key, name), probe in zip(PROBES, probes, strict=True):
         if probe is not None:
@@ -148,9 +173,9 @@ def _asked(container: Container, record: Record, now: float) -> list[str]:
 def _amounts(key: str, amounts: ResourceList) -> list[str]:
     rows = []
     if amounts.cpu is not None:
-        rows.append(_line("cpu", tables.cores(amounts.cpu), 6))
+        rows.append(_line("cpu", layout.cores(amounts.cpu), 6))
     if amounts.memory is not None:
-        rows.append(_line("memory", tables.size(amounts.memory), 6))
+        rows.append(_line("memory", layout.size(amounts.memory), 6))
     return [f"    {key}:", *rows] if rows else []
 
 
@@ -187,7 +212,7 @@ def _probe_result(name: str, record: Record, now: float) -> list[str]:
     last = record.probes.get(name)
     if last is None:
         return []
-    words = f"{'Success' if last.passed else 'Failure'} for {tables.age(now - last.at)}"
+    words = f"{'Success' if last.passed else 'Failure'} for {layout.age(now - last.at)}"
     message = (
         "" if last.passed else " ".join(last.message.split())
     )  # of a success: whatever the server answered
