@@ -33,8 +33,8 @@ def sweep(engine: Engine | None = None, *, overdue: bool = True) -> list[Swept]:
 
     The evidence is the engine's: the pause says that its lease was lost; or the owner is dead on this very boot and in this
     very PID namespace; or the pod was never started and is older than ten minutes; or its deletion was begun and not
-    finished; or its journal says until when it was to stay. A pod of which none can be shown is left alone. An isolated network that no pod is on goes when the process that made it
-    is gone, or ten minutes after it was made.
+    finished; or its journal says until when it was to stay. A pod of which none can be shown is left alone. An isolated
+    network that no pod is on goes when the process that made it is gone, or ten minutes after it was made.
 
     What broken-off writes of a ConfigMap or Secret left goes as well, and is not told of. The objects themselves stay, whoever
     made them.

@@ -61,7 +61,7 @@ def columns(
     if any(pod.expires_at is not None for pod in pods):
         head.append("TTL")
         for row, pod in zip(rows, pods, strict=True):
-            row.append("<none>" if pod.expires_at is None else tables.age(pod.expires_at - now))
+            row.append("<none>" if pod.expires_at is None else layout.age(pod.expires_at - now))
     if wide:
         head += ["CONTAINERS", "IMAGES", "UID"]
         for row, pod in zip(rows, pods, strict=True):

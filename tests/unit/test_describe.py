@@ -275,7 +275,7 @@ def test_a_pod_of_which_nothing_is_there_yet() -> None:
 
 
 def test_when_a_pod_with_a_time_to_live_ends() -> None:
-    lines = describe.lines_of(pod(expires_at=NOW + 1740), "vm", NOW, image_id)
+    lines = pods.lines_of(pod(expires_at=NOW + 1740), "vm", NOW, image_id)
     assert "Ends:             Mon, 12 Jan 1970 14:17:20 +0000 (in 29m)" in lines
 
 
