@@ -7,7 +7,7 @@ import os
 import secrets
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -234,7 +234,13 @@ class Pod(Handle):
             error.add_note(str(left))
 
     def start(
-        self, *, wait: bool = True, timeout: float = 60.0, detach: bool = False, ttl: float | None = None
+        self,
+        *,
+        wait: bool = True,
+        timeout: float = 60.0,
+        detach: bool = False,
+        ttl: float | None = None,
+        on_failure: Callable[[Exception], bool] | None = None,
     ) -> Self:
         """Start it, and return when every container has been started.
 
@@ -248,6 +254,8 @@ class Pod(Handle):
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
             ttl: seconds for which a detached one lives from when it was started; None: until it is removed. For one that is there
                 already its end is put off to that, where it is not later anyway.
+            on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
+                True, a detached one stays, and the background program goes on with it.
 
         Raises:
             ValueError: a time to live for a pod that is not detached, or one that is no positive number.
@@ -265,24 +273,26 @@ class Pod(Handle):
         connecting.sweep_once(engine)
         if self._objects:
             storing.apply(*self._objects, engine=engine)
-        if not self._take_up(engine, wait=wait, timeout=timeout, detach=detach, ttl=ttl):
-            self._make(engine, wait=wait, timeout=timeout, detach=detach, ttl=ttl)
+        same = existing.find_same(engine, self._spec, detach=detach)
+        if same is not None and detach and not expiring.renew(same, ttl):
+            existing.finish(same)  # it came to its end at this moment
+            same = None
+        if same is not None:
+            self._take(same, wait=wait, timeout=timeout, detach=detach)
+        else:
+            self._make(engine, wait, timeout, ttl, on_failure, detach=detach)
         return self
 
-    def _take_up(
-        self, engine: Engine, *, wait: bool, timeout: float, detach: bool, ttl: float | None
-    ) -> bool:
-        """Whether it is there already."""
-        same = existing.find_same(engine, self._spec, detach=detach)
-        if same is None:
-            return False
-        if detach and not expiring.renew(same, ttl):  # it comes to its end at this moment
-            existing.finish(same)
-            return False
-        self._take(same, wait=wait, timeout=timeout, detach=detach)
-        return True
-
-    def _make(self, engine: Engine, *, wait: bool, timeout: float, detach: bool, ttl: float | None) -> None:
+    def _make(
+        self,
+        engine: Engine,
+        wait: bool,
+        timeout: float,
+        ttl: float | None,
+        on_failure: Callable[[Exception], bool] | None,
+        *,
+        detach: bool,
+    ) -> None:
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach, ttl=ttl)
         sync = self._sync = PodSync(engine, Desired(self._spec, identity), reach=self._reach, making=True)
@@ -299,7 +309,14 @@ class Pod(Handle):
                 starting.begin(sync, timeout=timeout)
             self._hand_over(sync, ttl)
         except BaseException as error:
-            self._undo(error)
+            stays = False
+            try:
+                stays = on_failure is not None and isinstance(error, Exception) and on_failure(error)
+            finally:
+                if stays and detach:
+                    self._hand_over(sync, ttl)
+                else:
+                    self._undo(error)
             raise
 
     def _take(self, sync: PodSync, *, wait: bool, timeout: float, detach: bool) -> None:

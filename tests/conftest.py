@@ -6,6 +6,8 @@ import pathlib
 import signal
 import sys
 
+pytest_plugins = ("pytester",)  # of the tests of pypod's own plugin
+
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 
 # Ignored where a shell's background job runs the tests, and so in their children, which are to be interrupted.

@@ -65,6 +65,11 @@ def _line(key: str, value: str) -> str:
 
 
 def _head(pod: Handle, where: str) -> list[str]:
+    return [_line(key, value) for key, value in _rows(pod, where)]
+
+
+def _rows(pod: Handle, where: str = "") -> list[tuple[str, str]]:
+    """What stands above the containers."""
     status, labels = pod.status, [f"{key}={value}" for key, value in sorted(pod.spec.labels.items())]
     start = "<unknown>" if status.start_time is None else layout.clock(status.start_time)
     rows = [
@@ -81,7 +86,13 @@ def _head(pod: Handle, where: str) -> list[str]:
         ("Hostname", pod.spec.effective_hostname),
         ("Network", pod.spec.network),
     ]
-    return [_line(key, value) for key, value in rows if value]
+    return [(key, value) for key, value in rows if value]
+
+
+def state_lines(pod: Handle) -> list[str]:
+    """Which pod, and how it is doing as a whole; refreshed."""
+    told = ("Name", "Namespace", "Status", "Reason", "Message", "IP")
+    return [_line(key, value) for key, value in _rows(pod) if key in told]
 
 
 def _containers(pod: Handle, known: Known) -> list[str]:

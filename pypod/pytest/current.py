@@ -12,14 +12,18 @@ from pypod.pytest.options import Settings, read
 from pypod.pytest.uses import SETUPS, Setups
 
 if TYPE_CHECKING:
+    from pypod.pytest.outcome import Outcome
     from pypod.pytest.session import Run
 
 SETTINGS = pytest.StashKey[Settings]()
 RUN_ID = pytest.StashKey[str]()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
+OUTCOME: pytest.StashKey[Outcome] = pytest.StashKey()
 
 WORKER_INPUT = "pypod_run"
 """Under which the controller of pytest-xdist tells its workers the run's ID."""
+WORKER_OUTPUT = "pypod_outcome"
+"""Under which a worker hands over how its part ended."""
 ALONE = "main"
 """Stands for the worker's name where there is only one process."""
 
@@ -62,3 +66,70 @@ def run_of(config: pytest.Config) -> Run:
 def peek(config: pytest.Config) -> Run | None:
     """The run, where a pod was asked for."""
     return config.stash.get(RUN, None)
+
+
+def finish(session: pytest.Session) -> None:
+    """The tests are over, and their fixtures: remove what is still there, and judge what is left.
+
+    A worker of pytest-xdist hands its part over to the controller, which judges the whole.
+    """
+    config = session.config
+    run = peek(config)
+    if run is not None:
+        outcome = run.close()
+        if worker_input(config):
+            config.workeroutput[WORKER_OUTPUT] = outcome.encode()  # type: ignore[attr-defined]
+        else:
+            _outcome(config).add(outcome.encode())
+    if OUTCOME in config.stash and not worker_input(config):
+        _judge(session, config.stash[OUTCOME])
+
+
+def failed(item: pytest.Item) -> list[tuple[str, str]]:
+    """What the report of a failed test tells of its pods, a title and a text each. Never raises."""
+    run = peek(item.config)
+    try:
+        return run.failed(item) if run is not None else []
+    except Exception as error:  # the test's own failure is what the report is about
+        return [("pods", f"cannot tell of the pods of this test: {type(error).__name__}: {error}")]
+
+
+def collect(config: pytest.Config, output: dict[str, Any] | None) -> None:
+    """What a worker has handed over; None: it crashed, and nobody knows what it had."""
+    if output is None:
+        _outcome(config)
+    elif WORKER_OUTPUT in output:
+        _outcome(config).add(output[WORKER_OUTPUT])
+
+
+def _outcome(config: pytest.Config) -> Outcome:
+    from pypod.pytest.outcome import Outcome  # noqa: PLC0415 (as above)
+
+    return config.stash.setdefault(OUTCOME, Outcome())
+
+
+def _judge(session: pytest.Session, outcome: Outcome) -> None:
+    from pypod.pytest import leaks  # noqa: PLC0415 (as above)
+
+    settings = session.config.stash[SETTINGS]
+    if settings.leaks == "off":
+        return
+    left = leaks.check(session.config.stash[RUN_ID], outcome, settings.engine)
+    outcome.problems += left
+    if settings.leaks == "fail" and outcome.problems and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def summary(config: pytest.Config, write: pytest.TerminalReporter) -> None:
+    """What the end of the run says: which pods stay, and what was left."""
+    outcome = config.stash.get(OUTCOME, None)
+    if outcome is None:
+        return
+    if outcome.kept:
+        write.section("pods that were kept")
+        for line in outcome.kept_lines():
+            write.line(line)
+    if outcome.problems and config.stash[SETTINGS].leaks != "off":
+        write.section("left on the engine", yellow=True)
+        for line in outcome.problems:
+            write.line(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
     """Which fixtures are being set up: a pod that is started meanwhile is theirs."""
+    __tracebackhide__ = True
     names = request.config.stash[SETUPS].names
     names.append(fixturedef.argname)
     try:
@@ -39,10 +41,37 @@ def pytest_fixture_setup(
         names.pop()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test tells of its pods while they are still there."""
+    report = yield
+    if report.failed:
+        report.sections += current.failed(item)
+    run = current.peek(item.config)
+    if run is not None and call.when == "teardown":
+        run.over(item)
+    return report
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fixtures are over: whatever is still there goes."""
-    run = current.peek(session.config)
-    if run is not None:
-        for problem in run.close():
-            session.config.issue_config_time_warning(pytest.PytestWarning(problem), 2)
+    current.finish(session)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Of pytest-xdist: all workers are of one run."""
+    node.workerinput[current.WORKER_INPUT] = node.config.stash[current.RUN_ID]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Of pytest-xdist: a worker has ended; one that crashed has handed nothing over."""
+    current.collect(node.config, getattr(node, "workeroutput", None))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    current.summary(config, terminalreporter)

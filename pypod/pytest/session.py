@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pypod import connecting, storing
+from pypod.engine import gate
 from pypod.engine.api import Engine
-from pypod.errors import EngineUnavailableError, ObjectError, PypodError
-from pypod.model.spec.objects import Object
+from pypod.errors import EngineUnavailableError, ObjectInUseError, ObjectNotFoundError, PypodError
+from pypod.model.spec.objects import Object, ObjectKey
 from pypod.pod import Pod
-from pypod.pytest import sources
+from pypod.pytest import report, sources
 from pypod.pytest.options import Settings
+from pypod.pytest.outcome import Kept, Outcome
 from pypod.pytest.uses import Use
 from pypod.pytest.wishes import Place, Wish
 
@@ -31,12 +34,14 @@ class Alive:
         use: which tests it is for.
         grace: seconds that its end may take.
         has_failed: a test that used it has failed.
+        is_broken: it could not be started, and is there to be looked at.
     """
 
     pod: Pod
     use: Use
     grace: float = 0.0
     has_failed: bool = False
+    is_broken: bool = False
 
 
 class Run:
@@ -51,6 +56,7 @@ class Run:
     Attributes:
         namespace: where its pods are: of this process alone.
         network: the isolated network that all pods of the run are on.
+        outcome: what is told at its end.
     """
 
     def __init__(self, settings: Settings, run_id: str, worker: str, *, root: Path) -> None:
@@ -62,9 +68,13 @@ class Run:
         self.network = f"pytest-{run_id}"
         self._engine: Engine | None = None
         self._no_engine = ""
+        self.outcome = Outcome()
         self._alive: dict[str, Alive] = {}
+        self._failed_starts: list[tuple[Use, report.Section]] = []
+        self._held: dict[str, Engine] = {}
+        self._stuck: dict[ObjectKey, Engine] = {}
         self._names: set[tuple[str, str]] = set()
-        self._brought: Counter[tuple[str, str, str]] = Counter()
+        self._brought: Counter[ObjectKey] = Counter()
         self._lock = threading.Lock()
 
     # where
@@ -106,15 +116,48 @@ class Run:
             OSError, TypeError: as `pypod.pytest.sources.read`.
         """
         pod = self.prepare(wish, place)
-        timeout = self.settings.timeout if wish.timeout is None else wish.timeout
+        self._hold_network(pod.engine, pod.spec.network)
+        alive = Alive(pod, place.use, wish.grace)
         try:
-            pod.start(timeout=timeout)
+            pod.start(
+                timeout=self.settings.timeout if wish.timeout is None else wish.timeout,
+                detach=self.keeps,
+                on_failure=lambda error: self._note_failed_start(alive, error),
+            )
         except BaseException:
-            self._forget(pod)
+            if not alive.is_broken:
+                self._forget(pod)
             raise
-        with self._lock:
-            self._alive[pod.uid] = Alive(pod, place.use, wish.grace)
+        self._add(alive)
         return pod
+
+    @property
+    def keeps(self) -> bool:
+        """Pods may be kept. So they must be detached from their start: whose end a lease is can be given to nobody else."""
+        return self.settings.keep != "no"
+
+    def _add(self, alive: Alive) -> None:
+        with self._lock:
+            self._alive[alive.pod.uid] = alive
+            self.outcome.engine = alive.pod.engine.url
+            self.outcome.uids.append(alive.pod.uid)
+
+    def _note_failed_start(self, alive: Alive, error: Exception) -> bool:
+        """What is told of it is read now, before it is removed; whether it may be kept. Never raises."""
+        plan = getattr(error, "plan", None)
+        told = report.sections([alive.pod], self.settings.logs, plan=str(plan) if plan else "")
+        self._failed_starts += [(alive.use, section) for section in told]
+        alive.is_broken = self.keeps
+        if alive.is_broken:
+            self._add(alive)
+        return alive.is_broken
+
+    def _hold_network(self, engine: Engine, network: str) -> None:
+        """It stays between two pods of the run."""
+        held = gate.of(engine, network)
+        if held is not None:
+            held.is_held = True
+            self._held[network] = engine
 
     def prepare(self, wish: Wish, place: Place) -> Pod:
         """The pod that is wished for, with its place in this run; not started. Its name is taken until it is forgotten."""
@@ -149,38 +192,84 @@ class Run:
         """
         with self._lock:
             alive = self._alive.pop(pod.uid, None)
-        if alive is None:
+        if alive is None or self._keep(alive):
             return
         try:
             pod.stop(grace=alive.grace)
         finally:
             self._forget(pod)
 
+    def _keep(self, alive: Alive) -> bool:
+        """Let it stay, where that is wanted and it is still there. Its name is not free again."""
+        if not self.keeps or (self.settings.keep == "failed" and not alive.has_failed):
+            return False
+        pod = alive.pod
+        if pod.refresh().reason == "NotFound":
+            return False
+        reason = "a test that used it failed" if alive.has_failed else "--pypod-keep=all"
+        names = tuple(each.name for each in pod.spec.containers)
+        objects = tuple(f"{each.kind.lower()}/{each.name}" for each in pod.objects)
+        is_default = pod.engine is self._engine and not self.settings.engine
+        engine = "" if is_default else pod.engine.url
+        self.outcome.kept.append(Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason))
+        return True
+
     def _forget(self, pod: Pod) -> None:
         """Its name is free again; ConfigMaps, Secrets and claims that came with it, and with no pod that is left, go."""
+        keys = [_key(each) for each in pod.objects]
         with self._lock:
             self._names.discard((pod.namespace, pod.name))
-            keys = [_key(each) for each in pod.objects]
             self._brought.subtract(keys)
             last = [key for key in keys if self._brought[key] <= 0]
-        for kind, namespace, name in last:
-            with contextlib.suppress(ObjectError):
-                storing.delete_object(kind, name, namespace, engine=pod.engine)
+        for key in last:
+            self._delete(key, pod.engine)
 
-    def close(self) -> list[str]:
-        """Remove what is still there, the newest first.
+    def _delete(self, key: ObjectKey, engine: Engine) -> None:
+        """A claim that is still mounted is tried again at the end."""
+        try:
+            storing.delete_object(key.kind, key.name, key.namespace, engine=engine)
+        except ObjectNotFoundError:
+            pass
+        except ObjectInUseError:
+            self._stuck[key] = engine
 
-        Returns:
-            What went wrong.
-        """
-        problems = []
+    # tests
+
+    def failed(self, item: pytest.Item) -> list[report.Section]:
+        """A test has failed: what its report tells of the pods that it used, and of those that could not be started for it."""
+        used = [alive for alive in list(self._alive.values()) if alive.use.is_by(item)]
+        for alive in used:
+            alive.has_failed = True
+        told = [section for use, section in self._failed_starts if use.is_by(item)]
+        whole = [alive.pod for alive in used if not alive.is_broken]
+        return [*told, *report.sections(whole, self.settings.logs)]
+
+    def over(self, item: pytest.Item) -> None:
+        """A test is over, with all that it alone had: pods that could not be started for it go, or are kept."""
+        self._failed_starts = [each for each in self._failed_starts if each[0].node is not item]
+        for alive in list(self._alive.values()):
+            if alive.is_broken and alive.use.node is item:
+                self._trying(partial(self.stop, alive.pod))
+
+    # the end
+
+    def close(self) -> Outcome:
+        """Remove what is still there, the newest first, and what all pods had in common."""
         for alive in reversed(list(self._alive.values())):
-            try:
-                self.stop(alive.pod)
-            except PypodError as error:
-                problems.append(str(error))
-        return problems
+            self._trying(partial(self.stop, alive.pod))
+        for key, engine in self._stuck.items():
+            self._trying(partial(storing.delete_object, key.kind, key.name, key.namespace, engine=engine))
+        for network, engine in self._held.items():
+            self._trying(partial(gate.let_go, engine, network))
+        return self.outcome
+
+    def _trying(self, step: Callable[[], object]) -> None:
+        """One that fails must not keep the others from their end."""
+        try:
+            step()
+        except PypodError as error:
+            self.outcome.problems.append(str(error))
 
 
-def _key(each: Object) -> tuple[str, str, str]:
-    return each.kind, each.namespace, each.name
+def _key(each: Object) -> ObjectKey:
+    return ObjectKey(each.kind, each.namespace, each.name)

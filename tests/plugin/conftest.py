@@ -17,8 +17,6 @@ import pytest
 from tests import images
 from tests.integration.conftest import background_programs
 
-pytest_plugins = ("pytester",)
-
 HERE = Path(__file__).parent
 PATIENCE = 60.0
 """Seconds that a whole suite may take."""

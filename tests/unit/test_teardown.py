@@ -10,8 +10,8 @@ import pytest
 
 from pypod.engine import observe
 from pypod.engine.executor import ActionResult
-from pypod.engine.sync import PodSync
 from pypod.engine.gate import LINGERING
+from pypod.engine.sync import PodSync
 from pypod.engine.teardown import SLACK, Teardown
 from pypod.errors import ConflictError, EngineError, EngineUnavailableError, NotFoundError, TeardownError
 from pypod.model import naming
