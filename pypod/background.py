@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from pypod.engine import hooks, identity, observe, owner
 from pypod.engine.api import Engine
@@ -27,6 +26,7 @@ from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import EngineError, EngineUnavailableError, NotFoundError, PypodError
 from pypod.expiring import Ends
+from pypod.locks import state_directory, try_lock
 from pypod.model import naming
 from pypod.model.document import codec
 from pypod.model.life.desired import Desired
@@ -35,9 +35,6 @@ from pypod.model.naming import PodIdentity
 from pypod.model.wiring.state import ContainerState
 from pypod.supervisor import supervisor_of
 from pypod.sweeping import graceful, sweep_networks, why_left
-
-if sys.platform != "win32":
-    import fcntl
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +60,6 @@ SWITCH = "PYPOD_BACKGROUND"
 """Set to 0 in the environment, the program is never started: then the next use of pypod removes what is left."""
 
 
-def state_directory() -> Path:
-    """Where lock and log are: ``$XDG_STATE_HOME/pypod``, made when missing."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    path = Path(base) / "pypod"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def _lock_path(engine_id: str) -> Path:
     safe = "".join(c if c.isalnum() else "-" for c in engine_id)
     return state_directory() / f"supervise-{safe}.lock"
@@ -80,17 +69,7 @@ def _lock_path(engine_id: str) -> Path:
 def _elected(engine_id: str) -> Iterator[bool]:
     """Whether this process is the one; the lock goes with the process, however it ends."""
     with _lock_path(engine_id).open("a") as file:
-        yield _try_lock(file)
-
-
-def _try_lock(file: IO[str]) -> bool:
-    if sys.platform == "win32":  # leases alone end pods there
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        yield try_lock(file)  # on Windows leases alone end pods
 
 
 def is_running(engine: Engine) -> bool:

@@ -15,6 +15,7 @@ from pypod.errors import NotFoundError, PodExistsError
 from pypod.expiring import Ends
 from pypod.model import naming
 from pypod.model.document import codec
+from pypod.model.life import reuse
 from pypod.model.life.desired import Desired
 from pypod.model.life.plan import Plan
 from pypod.model.naming import PodIdentity, PodKey
@@ -54,6 +55,22 @@ def look_up(engine: Engine, spec: PodSpec) -> There | None:
             same = pause.labels.get(naming.SPEC_HASH) == wanted
             return There(pod, same, naming.is_leased(pause.labels))
     return None
+
+
+def why_replaced(there: There) -> str:
+    """Why a pod that is there is not what a start would make now, in words; empty: it is. No registry is asked.
+
+    Raises:
+        EngineError: the engine could not be read.
+    """
+    if not there.same:
+        return "its description has changed"
+    pod, spec = there.pod, there.pod.desired.spec
+    read_journal(pod)
+    status = pod.refresh()
+    assert pod.observed is not None, "a refresh observes"
+    images = {name: observe.image_or_none(pod.engine, name) for name in reuse.images_of(spec)}
+    return reuse.why_replaced(spec, pod.observed, status, images)
 
 
 def find_same(engine: Engine, spec: PodSpec, *, detach: bool) -> PodSync | None:

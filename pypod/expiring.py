@@ -27,6 +27,17 @@ POLL = 0.002
 LONGEST_POLL = 0.1
 
 
+def check(ttl: float | None, *, detach: bool) -> None:
+    """Raise `ValueError` for a time to live that is none, or of a pod that cannot have one."""
+    if ttl is None:
+        return
+    if not detach:
+        words = "a pod that is not detached ends with its process; detach=True is expected beside it"
+        raise ValueError(f"cannot take ttl={ttl!r}: {words}")
+    if not (math.isfinite(ttl) and ttl > 0):
+        raise ValueError(f"cannot take ttl={ttl!r}: a number of seconds above 0 is expected")
+
+
 class Ends:
     """Which pods of an engine are past their end. What it has read it remembers, so that pods that others put off cost no call
     more until their new end.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 import uuid
@@ -20,7 +19,7 @@ from pypod.engine.identity import engine_time
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
-from pypod.errors import PodExistsError, PodNotRunningError, Problem, PypodError, SpecError, spec_error
+from pypod.errors import PodExistsError, Problem, PypodError, SpecError, spec_error
 from pypod.handle import Handle
 from pypod.model import naming
 from pypod.model.life.desired import Desired
@@ -268,7 +267,7 @@ class Pod(Handle):
         """
         if self._sync is not None:
             raise PodExistsError(f"cannot start pod '{self._full}': it was started already", pod=self._full)
-        _check_ttl(ttl, detach=detach)
+        expiring.check(ttl, detach=detach)
         engine = self.engine
         connecting.sweep_once(engine)
         if self._objects:
@@ -360,28 +359,6 @@ class Pod(Handle):
             sync.channel.close()
         background.ensure_running(sync.engine)
 
-    def renew(self, ttl: float | None) -> float | None:
-        """Put the end of a detached pod off. One that stays anyway stays, and one that has longer keeps that.
-
-        Args:
-            ttl: seconds for which it lives from now on; None: until it is removed.
-
-        Returns:
-            `expires_at`, as it is now.
-
-        Raises:
-            ValueError: ``ttl`` is no positive number.
-            PodNotRunningError: it is not detached, is not there any more, or is just being removed.
-            EngineError: the engine failed.
-        """
-        _check_ttl(ttl, detach=True)
-        sync = self._started()
-        self.refresh()
-        if sync.desired.identity.leased or not expiring.renew(sync, ttl):
-            words = "it ends with its process" if sync.desired.identity.leased else "it is being removed"
-            raise PodNotRunningError(f"cannot put off the end of pod '{self._full}': {words}", pod=self._full)
-        return self.expires_at
-
     def _undo(self, error: BaseException) -> None:
         """Remove what a failed start made. Its own error wins."""
         try:
@@ -437,16 +414,6 @@ class Pod(Handle):
             EngineError: the engine could not be read.
         """
         return self._sync.plan() if self._sync is not None else existing.dry_run(self.engine, self._spec)
-
-
-def _check_ttl(ttl: float | None, *, detach: bool) -> None:
-    if ttl is None:
-        return
-    if not detach:
-        words = "a pod that is not detached ends with its process; detach=True is expected beside it"
-        raise ValueError(f"cannot take ttl={ttl!r}: {words}")
-    if not (math.isfinite(ttl) and ttl > 0):
-        raise ValueError(f"cannot take ttl={ttl!r}: a number of seconds above 0 is expected")
 
 
 def _check_extras(spec: PodSpec) -> None:

@@ -55,12 +55,13 @@ def pod_fixture(
         grace: seconds that its containers have for their end; 0: they are killed, and no preStop hook is run.
         shared: with pytest-xdist, one for all workers; of session scope only.
         pool: that many are ready ahead of time, started in the background.
-        reuse: take one of an earlier run that is the same, and let it stay; None: as ``--pypod-reuse`` says, for session scope.
+        reuse: with ``--pypod-reuse``: take one of an earlier run that is the same, and let it stay for the next; None: where the scope
+            is the session. Without the option nothing stays.
 
     Raises:
         TypeError, ValueError: arguments do not fit together.
     """
-    _check(scope, shared=shared, pool=pool)
+    _check(scope, shared=shared, pool=pool, reuse=reuse)
     frame = sys._getframe(1)
     base = Path(frame.f_code.co_filename).parent
     wish = Wish("", base, name, timeout, grace, shared=shared, pool=pool, reuse=reuse)
@@ -75,13 +76,16 @@ def pod_fixture(
     return declare if source is None and params is None else declare(source)
 
 
-def _check(scope: object, *, shared: bool, pool: int) -> None:
+def _check(scope: object, *, shared: bool, pool: int, reuse: bool | None) -> None:
     """Raise `ValueError` for what makes no sense together."""
     if shared and scope != "session":
         words = "scope='session' is expected"
         raise ValueError(f"cannot share a pod of scope {scope!r} between workers: {words}")
     if pool < 0:
         raise ValueError(f"cannot keep pool={pool} pods ready: a number, 0 or more, is expected")
+    if reuse and (scope == "function" or pool):
+        words = "of a pool: each pod of it is new" if pool else "of scope 'function': each test has a new one"
+        raise ValueError(f"cannot reuse a pod {words}")
 
 
 def _function(given: Source | Maker | None, wish: Wish, *, is_static: bool) -> Callable[..., Iterator[Pod]]:

@@ -97,6 +97,14 @@ OPTIONS = (
         is_flag=True,
     ),
     Option(
+        "reuse-ttl",
+        3600.0,
+        "seconds after which a pod that stays for the next run is removed, if none takes it up",
+        (),
+        "SECONDS",
+        _seconds,
+    ),
+    Option(
         "logs", 20, "last lines of each container's log in the report of a failed test", (), "LINES", _count
     ),
     Option("timeout", 60.0, "seconds that a pod may take to start", (), "SECONDS", _seconds),
@@ -134,6 +142,7 @@ class Settings:
 
     keep: str = "no"
     reuse: bool = False
+    reuse_ttl: float = 3600.0
     logs: int = 20
     timeout: float = 60.0
     engine: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from pypod.engine.api import Engine
 from pypod.errors import EngineUnavailableError, ObjectInUseError, ObjectNotFoundError, PypodError
 from pypod.model.spec.objects import Object, ObjectKey
 from pypod.pod import Pod
-from pypod.pytest import report, sources
+from pypod.pytest import report, reusing, sources
 from pypod.pytest.options import Settings
 from pypod.pytest.outcome import Kept, Outcome
 from pypod.pytest.uses import Use
@@ -35,6 +35,8 @@ class Alive:
         grace: seconds that its end may take.
         has_failed: a test that used it has failed.
         is_broken: it could not be started, and is there to be looked at.
+        stays: it is not removed at its end, but left to the next run.
+        replaced: why another one was removed for it.
     """
 
     pod: Pod
@@ -42,6 +44,8 @@ class Alive:
     grace: float = 0.0
     has_failed: bool = False
     is_broken: bool = False
+    stays: bool = False
+    replaced: str = ""
 
 
 class Run:
@@ -76,6 +80,8 @@ class Run:
         self._names: set[tuple[str, str]] = set()
         self._brought: Counter[ObjectKey] = Counter()
         self._lock = threading.Lock()
+        self._renewing = reusing.Renewing(settings.reuse_ttl)
+        self._staying: dict[str, set[str]] = {}
 
     # where
 
@@ -117,19 +123,27 @@ class Run:
         """
         pod = self.prepare(wish, place)
         self._hold_network(pod.engine, pod.spec.network)
-        alive = Alive(pod, place.use, wish.grace)
+        alive = Alive(pod, place.use, wish.grace, stays=reusing.is_wished(wish, place, self.settings))
         try:
-            pod.start(
-                timeout=self.settings.timeout if wish.timeout is None else wish.timeout,
-                detach=self.keeps,
-                on_failure=lambda error: self._note_failed_start(alive, error),
-            )
+            self._start(alive, self.settings.timeout if wish.timeout is None else wish.timeout)
         except BaseException:
             if not alive.is_broken:
                 self._forget(pod)
             raise
         self._add(alive)
         return pod
+
+    def _start(self, alive: Alive, timeout: float) -> None:
+        def note(error: Exception) -> bool:
+            return self._note_failed_start(alive, error)
+
+        pod = alive.pod
+        if not alive.stays:
+            pod.start(timeout=timeout, detach=self.keeps, on_failure=note)
+            return
+        ttl, grace = self.settings.reuse_ttl, alive.grace
+        alive.replaced = reusing.start(pod, ttl=ttl, timeout=timeout, grace=grace, on_failure=note)
+        self._renewing.add(pod)
 
     @property
     def keeps(self) -> bool:
@@ -162,7 +176,9 @@ class Run:
     def prepare(self, wish: Wish, place: Place) -> Pod:
         """The pod that is wished for, with its place in this run; not started. Its name is taken until it is forgotten."""
         described = sources.read(wish.source, wish.base)
-        name = self._free_name(wish.name or described.name, place.namespace)
+        stays = reusing.is_wished(wish, place, self.settings)
+        taken = self._names_of_staying(place)
+        name = self._free_name(wish.name or described.name, place.namespace, () if stays else taken)
         spec = sources.placed(
             described.spec,
             name=name,
@@ -171,14 +187,26 @@ class Run:
             pull=self.settings.pull,
         )
         objects = [replace(each, namespace=place.namespace) for each in described.objects]
+        if stays:
+            spec = reusing.pinned(place.engine, spec, objects)
         with self._lock:
             self._brought.update(_key(each) for each in objects)
         return described.like(spec, objects=objects, engine=place.engine)
 
-    def _free_name(self, wanted: str, namespace: str) -> str:
+    def _names_of_staying(self, place: Place) -> set[str]:
+        """Names of a namespace that pods of earlier runs have, whether this run takes them up or not. With the first look at the
+        run's own namespace what pods have left there that are gone by now is removed."""
+        if not self.settings.reuse:
+            return set()
+        if place.namespace not in self._staying:
+            is_own = place.namespace == self.namespace
+            self._staying[place.namespace] = reusing.staying(place.engine, place.namespace, tidy=is_own)
+        return self._staying[place.namespace]
+
+    def _free_name(self, wanted: str, namespace: str, taken: Collection[str] = ()) -> str:
         with self._lock:
             name, number = wanted, 1
-            while (namespace, name) in self._names:
+            while (namespace, name) in self._names or name in taken:
                 number += 1
                 name = sources.numbered(wanted, number)
             self._names.add((namespace, name))
@@ -192,12 +220,26 @@ class Run:
         """
         with self._lock:
             alive = self._alive.pop(pod.uid, None)
-        if alive is None or self._keep(alive):
+        if alive is None or self._let_stay(alive) or self._keep(alive):
             return
         try:
             pod.stop(grace=alive.grace)
         finally:
             self._forget(pod)
+
+    def _let_stay(self, alive: Alive) -> bool:
+        """Leave it to the next run, where it is still there. Its name is free again for a fixture that takes it up once more."""
+        pod = alive.pod
+        if not alive.stays or alive.is_broken:
+            return False
+        end = self._renewing.remove(pod)
+        if end is None:
+            return False
+        self._keep_as(pod, alive.replaced, end)
+        with self._lock:
+            self._names.discard((pod.namespace, pod.name))
+        self._staying.setdefault(pod.namespace, set()).add(pod.name)
+        return True
 
     def _keep(self, alive: Alive) -> bool:
         """Let it stay, where that is wanted and it is still there. Its name is not free again."""
@@ -206,13 +248,18 @@ class Run:
         pod = alive.pod
         if pod.refresh().reason == "NotFound":
             return False
-        reason = "a test that used it failed" if alive.has_failed else "--pypod-keep=all"
+        if alive.stays:  # it could not be started, and has a time to live
+            pod.renew(None)
+        self._keep_as(pod, "a test that used it failed" if alive.has_failed else "--pypod-keep=all")
+        return True
+
+    def _keep_as(self, pod: Pod, reason: str, until: float = 0.0) -> None:
         names = tuple(each.name for each in pod.spec.containers)
         objects = tuple(f"{each.kind.lower()}/{each.name}" for each in pod.objects)
         is_default = pod.engine is self._engine and not self.settings.engine
         engine = "" if is_default else pod.engine.url
-        self.outcome.kept.append(Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason))
-        return True
+        kept = Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason, until)
+        self.outcome.kept = [*(each for each in self.outcome.kept if each.uid != pod.uid), kept]
 
     def _forget(self, pod: Pod) -> None:
         """Its name is free again; ConfigMaps, Secrets and claims that came with it, and with no pod that is left, go."""
@@ -257,6 +304,7 @@ class Run:
         """Remove what is still there, the newest first, and what all pods had in common."""
         for alive in reversed(list(self._alive.values())):
             self._trying(partial(self.stop, alive.pod))
+        self._renewing.close()
         for key, engine in self._stuck.items():
             self._trying(partial(storing.delete_object, key.kind, key.name, key.namespace, engine=engine))
         for network, engine in self._held.items():
