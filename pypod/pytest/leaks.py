@@ -12,7 +12,7 @@ from pypod.model import naming
 from pypod.pytest import reusing
 from pypod.pytest.outcome import Outcome
 
-VANISHING = 5.0
+VANISHING = 3.0
 """Seconds for what is just going: the engine lists a container for a while that is being removed, and the background program
 takes up to 2 s for the pods of a worker that was killed."""
 POLL = 0.05
