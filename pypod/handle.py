@@ -105,7 +105,6 @@ class Handle:
         """
         expiring.check(ttl, detach=True)
         sync = self._started()
-        self.refresh()
         if sync.desired.identity.leased or not expiring.renew(sync, ttl):
             words = "it ends with its process" if sync.desired.identity.leased else "it is being removed"
             raise PodNotRunningError(f"cannot put off the end of pod '{self._full}': {words}", pod=self._full)

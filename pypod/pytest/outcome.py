@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -40,16 +40,20 @@ class Kept:
             f"{self._program} describe {where}",
             *(f"{self._program} logs {where} -c {each}" for each in self.containers),
             f"{self._program} exec {where} -c {first} -- sh",
-            *self.removal(),
+            self.removal,
+            *self.deletions,
         ]
 
-    def removal(self) -> list[str]:
-        """What to type to remove it, with what came with it."""
-        program = self._program
-        return [
-            f"{program} down {self.name} -n {self.namespace} --grace 0",
-            *(f"{program} delete {' '.join(each.split('/'))} -n {self.namespace}" for each in self.objects),
-        ]
+    @property
+    def removal(self) -> str:
+        """What to type to remove it."""
+        return f"{self._program} down {self.name} -n {self.namespace} --grace 0"
+
+    @property
+    def deletions(self) -> list[str]:
+        """What to type to delete what came with it, once no other pod needs it."""
+        words = (each.replace("/", " ", 1) for each in self.objects)
+        return [f"{self._program} delete {each} -n {self.namespace}" for each in words]
 
     @property
     def _program(self) -> str:
@@ -108,7 +112,7 @@ def _kept_lines(kept: Iterable[Kept]) -> list[str]:
     return lines
 
 
-def _staying_lines(staying: Iterable[Kept], now: float) -> list[str]:
+def _staying_lines(staying: Sequence[Kept], now: float) -> list[str]:
     """Each with its end and what removes it before: nobody wants to look into them, as into those that failed."""
     lines = []
     for each in staying:
@@ -116,5 +120,6 @@ def _staying_lines(staying: Iterable[Kept], now: float) -> list[str]:
         at = time.strftime("%H:%M:%S", time.localtime(each.until))
         anew = f"; started anew: {each.reason}" if each.reason else ""
         lines.append(f"{each.namespace}/{each.name}: until {at}, for {left // 60}m{left % 60:02}s{anew}")
-        lines += [f"  {command}" for command in each.removal()]
-    return lines
+        lines.append(f"  {each.removal}")
+    deletions = dict.fromkeys(command for each in staying for command in each.deletions)
+    return [*lines, *(["what came with them:"] if deletions else []), *(f"  {each}" for each in deletions)]

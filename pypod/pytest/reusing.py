@@ -187,11 +187,14 @@ class Renewing:
         self._over.set()
 
     def _run(self) -> None:
+        handles: dict[str, Pod] = {}  # of its own: a test uses the others at the same time
         while not self._over.wait(max(self._ttl * SHARE, SHORTEST)):
             with self._lock:
-                used = list(self._used.values())
-            for pod in used:
-                try:  # on a handle of its own: a test uses the other one at the same time
-                    finding.get(pod.name, pod.namespace, engine=pod.engine).renew(self._ttl)
+                used = dict(self._used)
+            for uid, pod in used.items():
+                try:
+                    if uid not in handles:
+                        handles[uid] = finding.get(pod.name, pod.namespace, engine=pod.engine)
+                    handles[uid].renew(self._ttl)
                 except PypodError as error:
                     log.debug("%s", error)

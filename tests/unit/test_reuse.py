@@ -388,6 +388,7 @@ def test_the_end_of_a_run_tells_until_when_and_how_to_remove_them() -> None:
     assert second == [
         f"pytest-reuse-1-main/db: until {until}, for 59m59s; started anew: its description has changed",
         "  pypod down db -n pytest-reuse-1-main --grace 0",
+        "what came with them:",
         "  pypod delete configmap settings -n pytest-reuse-1-main",
     ]
     assert outcome.Outcome().sections(0.0) == []
