@@ -204,7 +204,7 @@ def test_two_runs_at_once_have_each_their_own(reusing: Reusing) -> None:
 
 def test_in_use_it_stays_and_after_that_its_time_goes_by(reusing: Reusing) -> None:
     suite = reusing.suite
-    suite.manifest("database")
+    suite.manifest("database", "trap 'exit 0' TERM; while :; do sleep 0.05; done")
     suite.file("test_it.py", WAITING)
     with begun(suite, "--pypod-reuse-ttl=4") as run:
         name = f"pytest-reuse-{slots.project_id(suite.folder)}-main"
