@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pypod.connecting import connect
     from pypod.engine.api import Engine
     from pypod.engine.objects import Applied
+    from pypod.engine.tracing import Trace
     from pypod.errors import (
         CommandError,
         ConflictError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         PodNotRunningError,
         PodStartError,
         PodTimeoutError,
+        PoolError,
         PortConflictError,
         PypodError,
         SpecError,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
     from pypod.loading import load
     from pypod.model.life.journal import Event
+    from pypod.model.life.spans import Span
     from pypod.model.life.status import ContainerStatus, Phase, PodStatus
     from pypod.model.results import ExecResult
     from pypod.model.schema.references import Template
@@ -110,6 +113,7 @@ if TYPE_CHECKING:
     )
     from pypod.model.spec.resources import Resources
     from pypod.pod import Pod
+    from pypod.podpool import PodPool
     from pypod.storing import apply, delete_object, get_object, list_objects
     from pypod.sweeping import Swept, sweep
 
@@ -184,11 +188,13 @@ __all__ = [
     "PodExistsError",
     "PodNotFoundError",
     "PodNotRunningError",
+    "PodPool",
     "PodSecurityContext",
     "PodSpec",
     "PodStartError",
     "PodStatus",
     "PodTimeoutError",
+    "PoolError",
     "PortConflictError",
     "Probe",
     "ProcMount",
@@ -210,12 +216,14 @@ __all__ = [
     "SecretProjection",
     "SecretSource",
     "SecurityContext",
+    "Span",
     "SpecError",
     "SubnetInUseError",
     "SupplementalGroupsPolicy",
     "Swept",
     "TeardownError",
     "Template",
+    "Trace",
     "UnknownVolumeError",
     "Volume",
     "VolumeMount",
@@ -234,6 +242,7 @@ _HOMES = {
     "pypod.connecting": ("connect",),
     "pypod.engine.api": ("Engine",),
     "pypod.engine.objects": ("Applied",),
+    "pypod.engine.tracing": ("Trace",),
     "pypod.errors": (
         "CommandError",
         "ConflictError",
@@ -258,6 +267,7 @@ _HOMES = {
         "PodNotRunningError",
         "PodStartError",
         "PodTimeoutError",
+        "PoolError",
         "PortConflictError",
         "PypodError",
         "SpecError",
@@ -276,6 +286,7 @@ _HOMES = {
         "Probe",
     ),
     "pypod.model.life.journal": ("Event",),
+    "pypod.model.life.spans": ("Span",),
     "pypod.model.spec.objects": (
         "ConfigMap",
         "PersistentVolumeClaim",
@@ -349,6 +360,7 @@ _HOMES = {
         "PodStatus",
     ),
     "pypod.pod": ("Pod",),
+    "pypod.podpool": ("PodPool",),
     "pypod.storing": (
         "apply",
         "delete_object",

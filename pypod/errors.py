@@ -29,6 +29,7 @@
     ├── ObjectError               one ConfigMap, Secret or claim is the subject
     │   ├── ObjectNotFoundError
     │   └── ObjectInUseError      a claim that pods have mounted
+    ├── PoolError                 a pool is closed, or another process'; or what is given back is not its own
     └── TeardownError             something is still on the engine
 
 `ManifestWarning` is none of them: it is warned of, not raised.
@@ -326,6 +327,10 @@ class ObjectInUseError(ObjectError):
     def __init__(self, message: str, *, kind: str, namespace: str, name: str, users: Sequence[str]) -> None:
         self.users = tuple(users)
         super().__init__(message, kind=kind, namespace=namespace, name=name)
+
+
+class PoolError(PypodError):
+    """A `pypod.PodPool` cannot be used so: it is closed, or another process'; or what is given back was not taken from it."""
 
 
 class TeardownError(PypodError):

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, overload
 
 from pypod import debugging, existing, expiring, lifetime, waiting
+from pypod.engine import output
 from pypod.engine.sync import PodSync
+from pypod.engine.tracing import Trace, Untraced
 from pypod.errors import PodNotRunningError
 from pypod.inside import Inside
-from pypod.model.life import expiry
+from pypod.model.life import expiry, hindsight
 from pypod.model.life.history import History
 from pypod.model.life.journal import Event
 from pypod.model.life.status import Phase, PodStatus
 from pypod.model.results import ExecResult
 from pypod.model.spec.env import Env
 from pypod.model.spec.pod import Container, PodSpec, PullPolicy, VolumeMount
+from pypod.waiting import Wanted
 
 
 class Handle:
@@ -26,6 +29,7 @@ class Handle:
     _spec: PodSpec
     _reach: str
     _door: Inside | None
+    _tracer: Untraced
 
     # what it is
 
@@ -82,6 +86,26 @@ class Handle:
         for a pod of another process."""
         return self._sync.channel.history if self._sync is not None else History()
 
+    def trace(self) -> Trace:
+        """What took how long, so far.
+
+        Of a pod that this process started with ``trace=True`` it is what was recorded, with the cause of each step; also when
+        the start has failed, and after `stop`, which is recorded too. Of any other it is found out from the engine's times and the
+        pod's journal: when containers were made, started and ready, and no more. Look at its ``source``.
+
+        Raises:
+            PodNotRunningError: it was not started.
+            EngineError: the engine could not be read.
+        """
+        recorded = self._tracer.trace()
+        if recorded is not None:
+            return recorded
+        self.refresh()
+        sync = self._started()
+        assert sync.observed is not None
+        spans = hindsight.spans_of(sync.observed, self.history)
+        return Trace(self._full, spans, "journal")
+
     @property
     def expires_at(self) -> float | None:
         """When the time of a detached pod is over, Unix seconds by the engine's clock; None: it stays until it is removed, or ends
@@ -121,12 +145,13 @@ class Handle:
             )
         return self.status.pod_ip
 
-    def wait(self, condition: str = "Ready", timeout: float = 60.0) -> PodStatus:
+    def wait(self, condition: Wanted = "Ready", timeout: float = 60.0) -> PodStatus:
         """Wait until it is where you want it.
 
         Args:
             condition: ``Started``, ``Ready``, ``Running``, ``Succeeded``, ``Failed``, ``Completed`` (one of the two) or
-                ``Deleted``.
+                ``Deleted``; or a function that is given a status and says whether it is as wanted, such as
+                ``lambda status: status.restart_count > 0``. What it raises is passed on.
             timeout: seconds.
 
         Returns:
@@ -248,6 +273,36 @@ class Handle:
             timestamps=timestamps,
             previous=previous,
         )
+
+    def log_blocks(
+        self,
+        container: str | None = None,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+        previous: bool = False,
+    ) -> Iterator[list[str]]:
+        """What a member wrote, whole lines as they come, as many at once as there are: for logs that need not fit into memory,
+        and for whoever does something for each line that is cheaper for many.
+
+        Args:
+            container, follow, tail, since, timestamps, previous: as of `logs`. Without ``follow`` it ends with what is there now.
+
+        Raises:
+            PodNotRunningError, PodNotFoundError: as `logs`, at once.
+        """
+        inside = self._inside()
+        stream = inside.log_stream(
+            inside.member(container),
+            follow=follow,
+            tail=tail,
+            since=since,
+            timestamps=timestamps,
+            previous=previous,
+        )
+        return output.blocks(stream)
 
     def copy_to(self, source: str | os.PathLike[str], destination: str, container: str | None = None) -> None:
         """Copy a file or directory of this machine into a container, running or not, as ``docker cp`` does.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pypod import starting
 from pypod.copying import Copying
 from pypod.engine import dial, execute, output
+from pypod.engine.api import FrameStream
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     ConflictError,
@@ -157,9 +158,24 @@ class Inside:
         previous: bool,
     ) -> str | Iterator[str]:
         """See `pypod.Pod.logs`."""
-        info = self._previous(name) if previous else self._written(name)
-        stream = self._sync.engine.logs(info.id, follow=follow, tail=tail, since=since, timestamps=timestamps)
+        stream = self.log_stream(
+            name, follow=follow, tail=tail, since=since, timestamps=timestamps, previous=previous
+        )
         return output.lines(stream) if follow else output.text(stream)
+
+    def log_stream(
+        self,
+        name: str,
+        *,
+        follow: bool,
+        tail: int | None,
+        since: float | None,
+        timestamps: bool,
+        previous: bool,
+    ) -> FrameStream:
+        """What a container wrote, as the engine sends it."""
+        info = self._previous(name) if previous else self._written(name)
+        return self._sync.engine.logs(info.id, follow=follow, tail=tail, since=since, timestamps=timestamps)
 
     def _written(self, name: str) -> ContainerInfo:
         """The newest instance that ran: while its next one is waited for, a container's log is that of its last."""

@@ -19,6 +19,7 @@ from pypod.engine.identity import engine_time
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
+from pypod.engine.tracing import UNTRACED, Tracer, Untraced
 from pypod.errors import PodExistsError, Problem, PypodError, SpecError, spec_error
 from pypod.handle import Handle
 from pypod.model import naming
@@ -32,6 +33,8 @@ from pypod.model.spec.pod import BackoffProfile, Container, PodSpec, RestartPoli
 from pypod.model.text.strictness import Strictness
 from pypod.model.validation import validating as validation
 from pypod.supervisor import supervisor_of
+
+OnFailure = Callable[[Exception], bool]
 
 
 class Pod(Handle):
@@ -56,9 +59,12 @@ class Pod(Handle):
         restart_backoff: how fast containers that keep ending are started again: ``fast`` (1 s, doubling to 60 s) or
             ``classic`` (10 s, doubling to 300 s).
         network: an isolated network of that name; empty: the flat one that all pods share.
+        extra_networks: names of Docker networks of others (``shop_default`` of a compose project) that it joins beside its own,
+            under its own names. They must be there, and stay when it ends.
         engine: where to run; the default engine (`pypod.connect`) where it is None.
         reach: how `address`, probes and hooks reach a port: ``auto``, ``direct`` or ``relay``.
         min_ready_seconds: how long a container must stay up to count as started.
+        trace: record what takes how long, for `trace`.
         more: every other field of a Kubernetes Pod, in snake_case: ``annotations``, ``generate_name``, ``security_context``,
             ``resources``, ``image_pull_secrets``, ``host_aliases``, ``dns_policy``, ``dns_config``, ``subdomain``, ``host_network`` ...;
             `pypod.model.spec.arguments.PodOptions` has them all, with their types.
@@ -86,35 +92,48 @@ class Pod(Handle):
         active_deadline_seconds: float | None = None,
         restart_backoff: str | BackoffProfile = BackoffProfile.FAST,
         network: str = "",
+        extra_networks: Iterable[str] = (),
         engine: Engine | None = None,
         reach: Literal["auto", "direct", "relay"] = "auto",
         min_ready_seconds: float = 0.1,
+        trace: bool = False,
         **more: Unpack[PodOptions],
     ) -> None:
         self._sync: PodSync | None = None  # these first: __del__ runs also after an error below
         self._leased = False
         made_up = "" if more.get("generate_name") else f"pod-{uuid.uuid4().hex[:8]}"
+        inside = {"containers": containers, "init_containers": init_containers, "volumes": volumes}
+        shared = {
+            "share_process_namespace": share_process_namespace,
+            "hostname": hostname,
+            "network": network,
+            "extra_networks": extra_networks,
+        }
         spec = spec_of(
             {
                 "name": made_up if name is None else name,
-                "containers": containers,
-                "init_containers": init_containers,
-                "volumes": volumes,
                 "labels": labels,
                 "namespace": namespace,
                 "restart_policy": restart_policy,
-                "share_process_namespace": share_process_namespace,
-                "hostname": hostname,
                 "termination_grace_period_seconds": termination_grace_period_seconds,
                 "active_deadline_seconds": active_deadline_seconds,
                 "restart_backoff": restart_backoff,
-                "network": network,
+                **inside,
+                **shared,
                 **more,
             }
         )
-        self._init(spec, engine, reach, min_ready_seconds)
+        self._init(spec, engine, reach, min_ready_seconds, trace=trace)
 
-    def _init(self, spec: PodSpec, engine: Engine | None, reach: str, min_ready_seconds: float) -> None:
+    def _init(
+        self,
+        spec: PodSpec,
+        engine: Engine | None,
+        reach: str = "auto",
+        min_ready_seconds: float = 0.1,
+        *,
+        trace: bool = False,
+    ) -> None:
         validation.validate(spec)
         _check_extras(spec)
         if not spec.name:
@@ -125,22 +144,32 @@ class Pod(Handle):
         self._given_engine = engine
         self._reach = reach
         self._min_ready_seconds = min_ready_seconds
+        self._traced = trace
+        self._tracer = UNTRACED
         self._objects = ()
         self._pid = os.getpid()
         self._door = None
 
     @classmethod
-    def from_spec(cls, spec: PodSpec, *, objects: Iterable[Object] = (), engine: Engine | None = None) -> Pod:
+    def from_spec(
+        cls,
+        spec: PodSpec,
+        *,
+        objects: Iterable[Object] = (),
+        engine: Engine | None = None,
+        trace: bool = False,
+    ) -> Pod:
         """A pod of a `PodSpec` that was made elsewhere. Raises as the constructor does.
 
         Args:
             spec: what it is.
             objects: ConfigMaps, Secrets and claims that are applied before it is started.
             engine: where to run.
+            trace: as of the constructor.
         """
         pod = cls.__new__(cls)
         pod._sync, pod._leased = None, False
-        pod._init(spec, engine, "auto", 0.1)
+        pod._init(spec, engine, trace=trace)
         pod._objects = tuple(objects)
         return pod
 
@@ -164,7 +193,12 @@ class Pod(Handle):
 
     @classmethod
     def from_manifest(
-        cls, source: str | bytes | Path, *, engine: Engine | None = None, validate: str = "strict"
+        cls,
+        source: str | bytes | Path,
+        *,
+        engine: Engine | None = None,
+        validate: str = "strict",
+        trace: bool = False,
     ) -> Pod:
         """The pod of a Kubernetes manifest.
 
@@ -177,6 +211,7 @@ class Pod(Handle):
             engine: where to run.
             validate: about what Kubernetes does not have (unknown fields and kinds, fields that are there twice): ``strict``,
                 ``warn`` or ``ignore``.
+            trace: as of the constructor.
 
         Raises:
             ManifestError: it cannot be read; every problem with its line and field.
@@ -187,7 +222,24 @@ class Pod(Handle):
             ManifestWarning: of what has no effect on one engine.
         """
         found = loading.load_pod(source, Strictness(validate), stacklevel=2)
-        return cls.from_spec(found.spec, objects=found.objects, engine=engine)
+        return cls.from_spec(found.spec, objects=found.objects, engine=engine, trace=trace)
+
+    def another(self, *, engine: Engine | None = None) -> Pod:
+        """One more of the same description, which is not started. Its name is made of ``generate_name``, or else of this one's name:
+        ``shop-x7k2p``.
+
+        Args:
+            engine: where to run; None: where this one does.
+        """
+        pod = Pod.__new__(Pod)
+        pod._sync, pod._leased = None, False
+        base = self._spec.generate_name or f"{self._spec.name}-"
+        spec = replace(self._spec, name="", generate_name=base)
+        pod._init(
+            spec, engine or self._given_engine, self._reach, self._min_ready_seconds, trace=self._traced
+        )
+        pod._objects = self._objects
+        return pod
 
     @property
     def objects(self) -> tuple[Object, ...]:
@@ -204,7 +256,7 @@ class Pod(Handle):
     def of(cls, sync: PodSync) -> Pod:
         """A handle on a pod that is on its engine already."""
         pod = cls.from_spec(sync.desired.spec, engine=sync.engine)
-        pod._sync = sync
+        pod._sync, pod._tracer = sync, sync.tracer
         return pod
 
     @property
@@ -239,7 +291,8 @@ class Pod(Handle):
         timeout: float = 60.0,
         detach: bool = False,
         ttl: float | None = None,
-        on_failure: Callable[[Exception], bool] | None = None,
+        trace: bool = False,
+        on_failure: OnFailure | None = None,
     ) -> Self:
         """Start it, and return when every container has been started.
 
@@ -253,6 +306,7 @@ class Pod(Handle):
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
             ttl: seconds for which a detached one lives from when it was started; None: until it is removed. For one that is there
                 already its end is put off to that, where it is not later anyway.
+            trace: record what takes how long, for `trace`; so does the constructor's.
             on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
                 True, a detached one stays, and the background program goes on with it.
 
@@ -268,33 +322,49 @@ class Pod(Handle):
         if self._sync is not None:
             raise PodExistsError(f"cannot start pod '{self._full}': it was started already", pod=self._full)
         expiring.check(ttl, detach=detach)
-        engine = self.engine
-        connecting.sweep_once(engine)
+        # One that the background program brings up is not recorded here.
+        traced = (trace or self._traced) and (wait or not detach)
+        tracer = self._tracer = Tracer(self._full) if traced else UNTRACED
+        with tracer.timed("start", detail=False):
+            same = self._prepare(tracer, ttl, detach=detach)
+            if same is not None:
+                self._take(same, wait=wait, timeout=timeout, detach=detach)
+            else:
+                self._make(tracer, on_failure, ttl, wait=wait, timeout=timeout, detach=detach)
+        return self
+
+    def _prepare(self, tracer: Untraced, ttl: float | None, *, detach: bool) -> PodSync | None:
+        """What comes before anything is made; the same pod, where it is there already."""
+        with tracer.timed("connect"):
+            engine = self.engine
+        with tracer.timed("sweep"):
+            connecting.sweep_once(engine)
         if self._objects:
-            storing.apply(*self._objects, engine=engine)
-        same = existing.find_same(engine, self._spec, detach=detach)
+            with tracer.timed("apply objects"):
+                storing.apply(*self._objects, engine=engine)
+        with tracer.timed("look for the name"):
+            same = existing.find_same(engine, self._spec, detach=detach)
         if same is not None and detach and not expiring.renew(same, ttl):
             existing.finish(same)  # it came to its end at this moment
-            same = None
-        if same is not None:
-            self._take(same, wait=wait, timeout=timeout, detach=detach)
-        else:
-            self._make(engine, wait, timeout, ttl, on_failure, detach=detach)
-        return self
+            return None
+        return same
 
     def _make(
         self,
-        engine: Engine,
+        tracer: Untraced,
+        on_failure: OnFailure | None,
+        ttl: float | None,
+        *,
         wait: bool,
         timeout: float,
-        ttl: float | None,
-        on_failure: Callable[[Exception], bool] | None,
-        *,
         detach: bool,
     ) -> None:
+        engine = self.engine
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
         identity = PodIdentity(key, current_owner(), leased=not detach, ttl=ttl)
-        sync = self._sync = PodSync(engine, Desired(self._spec, identity), reach=self._reach, making=True)
+        sync = self._sync = PodSync(
+            engine, Desired(self._spec, identity), reach=self._reach, making=True, tracer=tracer
+        )
         self._leased, self._pid = not detach, os.getpid()
         if self._leased:
             lifetime.own(sync)
@@ -378,9 +448,11 @@ class Pod(Handle):
             TeardownError: something is still on the engine.
             EngineUnavailableError: no engine answers.
         """
-        sync = self._sync
-        if sync is None:
-            return
+        if self._sync is not None:
+            with self._tracer.timed("stop", detail=False):
+                self._stop(self._sync, grace)
+
+    def _stop(self, sync: PodSync, grace: float | None) -> None:
         gone = supervisor_of(sync.engine).remove(self.uid)
         if gone is not None and gone is not sync:  # the background program's, where it runs in this process
             gone.channel.close()
@@ -394,13 +466,19 @@ class Pod(Handle):
         key = sync.desired.identity.key
         try:
             Teardown(
-                sync.engine, key, grace=seconds, spec=self._spec, channel=sync.channel, reach=self._reach
+                sync.engine,
+                key,
+                grace=seconds,
+                spec=self._spec,
+                channel=sync.channel,
+                tracer=self._tracer,
+                reach=self._reach,
             ).run()
         finally:
             sync.channel.close()
             lifetime.disown(self.uid)
             self._leased = False
-        sync.refresh()
+        sync.note_removed()
 
     def __del__(self) -> None:
         if self._leased and self._pid == os.getpid() and lifetime.owned(self.uid) is self._sync:

@@ -17,6 +17,7 @@ from pypod.errors import (
     PodStartError,
     PodTimeoutError,
 )
+from pypod.model.life import joining
 from pypod.model.life.history import History
 from pypod.model.life.members import Kind
 from pypod.model.life.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
@@ -90,6 +91,7 @@ def _bring_up(pod: PodSync, timeout: float, min_ready_seconds: float) -> None:
     while True:
         pod.changed.clear()
         plan = pod.run_once(check_failure, deadline=deadline)
+        _check_released(pod)
         left = seconds_to_go(pod, min_ready_seconds)
         if not plan and left is not None and left <= 0:
             return
@@ -102,8 +104,9 @@ def _bring_up(pod: PodSync, timeout: float, min_ready_seconds: float) -> None:
         due = [deadline - now, poll if left is None else left]
         if plan.due is not None:
             due.append(plan.due - now)
-        if clock.wait(pod.changed, max(min(due), SHORTEST_POLL)):
-            poll = POLL
+        with pod.tracer.timed("wait", plan.waiting):
+            if clock.wait(pod.changed, max(min(due), SHORTEST_POLL)):
+                poll = POLL
         poll = min(poll * POLL_GROWTH, LONGEST_POLL)
 
 
@@ -183,6 +186,7 @@ def check_failure(pod: PodSync) -> None:
         PodStartError: with the container's name, exit code and last log lines.
         PodExistsError: the name is taken.
     """
+    _check_networks(pod)
     _check_sandbox(pod)
     _check_volumes(pod)
     finished, seen = pod.channel.history.finished, pod.observed
@@ -212,6 +216,19 @@ def _pod_failure(pod: PodSync, reason: str, words: str) -> PodStartError:
     full_name = pod.desired.identity.key.full_name
     message = f"cannot start pod '{full_name}': {reason}: {words}"
     return PodStartError(message, pod=full_name, reason=reason, plan=pod.last_plan)
+
+
+def _check_released(pod: PodSync) -> None:
+    """Another thread stopped it meanwhile: it would be waited for in vain."""
+    if pod.is_released:
+        raise _pod_failure(pod, "Stopped", "it was stopped meanwhile")
+
+
+def _check_networks(pod: PodSync) -> None:
+    if pod.observed is None:
+        return
+    if words := joining.obstacle(pod.desired.spec, pod.observed, pod.channel.history):
+        raise _pod_failure(pod, "NetworkNotFound", f"{words} (extra_networks)")
 
 
 def _check_sandbox(pod: PodSync) -> None:
@@ -425,6 +442,7 @@ def begin(pod: PodSync, *, timeout: float) -> None:
     with _pulls_given_up(pod):
         while pod.observed is None or pod.observed.sandbox is None:
             plan = pod.run_once(check_failure, deadline=deadline)
+            _check_released(pod)
             if pod.clock.now() > deadline:
                 raise _timeout(pod, timeout, plan.waiting)
             if not plan:

@@ -16,37 +16,47 @@ _DECIDED = {"PodCompleted": Phase.SUCCEEDED, "PodFailed": Phase.FAILED}
 """What the reason for which a pod is not ready says of its end, also while something of it still runs."""
 
 
-def wait_for(full_name: str, refresh: Callable[[], PodStatus], condition: str, timeout: float) -> PodStatus:
+Wanted = str | Callable[[PodStatus], object]
+"""A condition by its name, or a question to the status that has a true answer once it is as wanted."""
+
+
+def wait_for(
+    full_name: str, refresh: Callable[[], PodStatus], condition: Wanted, timeout: float
+) -> PodStatus:
     """Look until the condition is met; see `pypod.Pod.wait`."""
-    if condition not in CONDITIONS:
-        raise ValueError(f"cannot wait for {condition!r}: one of {', '.join(CONDITIONS)} is expected")
+    name = condition if isinstance(condition, str) else ""
+    if isinstance(condition, str) and name not in CONDITIONS:
+        raise ValueError(
+            f"cannot wait for {name!r}: one of {', '.join(CONDITIONS)}, or a function of the status, is expected"
+        )
+    aim = name or "as wanted"
     deadline = time.monotonic() + timeout
     while True:
         status = refresh()
-        if is_met(condition, status):
+        if is_met(condition, status) if isinstance(condition, str) else condition(status):
             return status
         words = starting.describe_unready(status)
-        if why := _why_never(condition, status):
+        if why := _why_never(name, status):
             raise PodNotRunningError(
-                f"cannot wait for pod '{full_name}' to be {condition}: {why}: {words}", pod=full_name
+                f"cannot wait for pod '{full_name}' to be {aim}: {why}: {words}", pod=full_name
             )
         if time.monotonic() > deadline:
             raise PodTimeoutError(
-                f"cannot wait longer than {timeout:g} s for pod '{full_name}' to be {condition}: {words}",
+                f"cannot wait longer than {timeout:g} s for pod '{full_name}' to be {aim}: {words}",
                 pod=full_name,
             )
         time.sleep(POLL)
 
 
 def _why_never(condition: str, status: PodStatus) -> str:
-    """Why what is not met never will be; empty: it may be."""
+    """Why what is not met never will be; empty: it may be. A question without a name may be till the end."""
     if condition == "Deleted":
         return ""
     if status.phase.is_final or status.phase is Phase.UNKNOWN:
         return f"it is {status.summary}"
     ready = status.conditions.get("Ready")
     end = _DECIDED.get(ready.reason) if ready is not None else None
-    if end is None or condition in ("Completed", end.value):
+    if not condition or end is None or condition in ("Completed", end.value):
         return ""
     return f"it has {end.value.lower()}, and is being stopped"
 

@@ -6,7 +6,6 @@ python examples/05-probes-and-hooks/example.py [IMAGE]
 from __future__ import annotations
 
 import sys
-import time
 
 from pypod import Container, Hook, Lifecycle, Pod, Probe
 
@@ -30,8 +29,7 @@ with Pod("probes-and-hooks", containers=[server], termination_grace_period_secon
     print(f"with returned, and the server answers: {answer.stdout.strip()}")
 
     pod.exec(["touch", "/www/broken"], check=True)
-    while pod.refresh().restart_count == 0:
-        time.sleep(0.05)
+    pod.wait(lambda status: status.restart_count > 0, timeout=10)
     pod.wait("Ready", timeout=10)
     print(f"its liveness probe failed; restarts: {pod.status.restart_count}, and it is ready again")
     print(

@@ -45,14 +45,14 @@ def _print_logs(pod: Pod, names: list[str], printer: Printer, args: argparse.Nam
     missing: list[PodNotRunningError] = []
     for name in names:
         try:
-            text = pod.logs(
+            found = pod.log_blocks(
                 name, since=args.since, tail=args.tail, timestamps=args.timestamps, previous=args.previous
             )
         except PodNotRunningError as error:
             missing.append(error)
             continue
-        for line in text.splitlines():
-            printer.line(name, line)
+        for block in found:
+            printer.lines(name, block)
     if len(missing) == len(names):
         raise missing[0]
 

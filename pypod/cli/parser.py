@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(handler=handler)
         return command
 
+    _up(add)
     _life(add)
     _manifests(add)
     _objects(add)
@@ -69,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
 Adder = Callable[[str, str, str, str], argparse.ArgumentParser]
 
 
-def _life(add: Adder) -> None:
+def _up(add: Adder) -> None:
     up = add(
         "up",
         "up:up",
@@ -95,10 +96,15 @@ def _life(add: Adder) -> None:
     up.add_argument(
         "--timeout", type=seconds, default=60.0, metavar="TIME", help="how long starting may take (60s)"
     )
-    _ends(add)
+    up.add_argument(
+        "--trace",
+        default="",
+        metavar="FILE",
+        help="say what took how long, and write it to FILE for chrome://tracing or ui.perfetto.dev",
+    )
 
 
-def _ends(add: Adder) -> None:
+def _life(add: Adder) -> None:
     down = add("down", "life:down", "stop and remove a pod", "pypod down web --grace 5s")
     down.add_argument("pod", nargs="?", default="", metavar="NAME", help="the pod")
     _file(down, required=False)
@@ -190,6 +196,21 @@ def _look(add: Adder) -> None:
     describe = add("describe", "describe:describe", "tell all about a pod", "pypod describe web")
     describe.add_argument("pod", metavar="POD")
     _namespace(describe)
+    trace = add(
+        "trace",
+        "trace:trace",
+        "tell how long the steps of a running pod's start took",
+        "pypod trace web -o web.json",
+    )
+    trace.add_argument("pod", metavar="POD")
+    _namespace(trace)
+    trace.add_argument(
+        "-o",
+        "--output",
+        default="",
+        metavar="FILE",
+        help="write it there too, for chrome://tracing or ui.perfetto.dev",
+    )
     events = add("events", "events:events", "list what happened to a pod, or to all", "pypod events web -w")
     events.add_argument("pod", nargs="?", default="", metavar="POD", help="of this pod only")
     _namespace(events)

@@ -23,10 +23,12 @@ class Printer:
         self._prefix = prefix
         self._lock = threading.Lock()
 
-    def line(self, name: str, text: str) -> None:
+    def lines(self, name: str, lines: list[str]) -> None:
+        """All at once: with a write for each line, a long log takes several times as long."""
         head = f"{name:<{self._width}} | " if self._prefix else ""
+        text = f"\n{head}".join(lines)
         with self._lock:
-            sys.stdout.write(f"{head}{text.rstrip(chr(10))}\n")
+            sys.stdout.write(f"{head}{text}\n")
             sys.stdout.flush()
 
 
@@ -53,8 +55,9 @@ def follow(
             ran = not isinstance(status.state, Waiting) or status.last_state is not None
             if ran and status.restart_count > done:
                 done = status.restart_count
-                for line in pod.logs(name, follow=True, tail=tail, since=since, timestamps=timestamps):
-                    printer.line(f"{before}{name}", line)
+                found = pod.log_blocks(name, follow=True, tail=tail, since=since, timestamps=timestamps)
+                for block in found:
+                    printer.lines(f"{before}{name}", block)
                 tail = since = None
             elif last:
                 return

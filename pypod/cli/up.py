@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import pypod
 from pypod import Pod, background, existing
-from pypod.cli import common, comparing, files
+from pypod.cli import common, comparing, files, trace
 from pypod.cli.files import Item, Items
 from pypod.cli.streams import Printer, follow
 from pypod.engine.api import Engine
+from pypod.engine.tracing import Trace
 from pypod.errors import PodNotFoundError
 from pypod.model.life.status import Phase
 
@@ -45,16 +46,32 @@ def up(args: argparse.Namespace) -> int:
     if args.ttl is not None and args.ttl <= 0:
         raise common.UsageError("--ttl takes a time above 0")
     items = files.read(args)
+    if args.trace:  # where it cannot be written, this says so before anything is made
+        trace.write([], args.trace)
     engine = common.engine(args)
-    described = _pods(items, engine)
+    described = _pods(items, engine, trace=bool(args.trace))
     for line in _apply_objects(items, engine):
         common.say(line)
     if not described:
         return 0
+    begun: list[Begun] = []
+    try:
+        return _up(described, begun, engine, args)
+    finally:
+        if args.trace:  # anew, with all that came after the start
+            trace.write(_traces(described, begun), args.trace)
+
+
+def _up(
+    described: Sequence[tuple[Item, Pod]], begun: list[Begun], engine: Engine, args: argparse.Namespace
+) -> int:
     with common.terminable():
-        begun: list[Begun] = []
         try:
-            _start(described, begun, engine, args)
+            try:
+                _start(described, begun, engine, args)
+            finally:
+                if args.trace:
+                    _tell_traces(_traces(described, begun), args.trace)
             if args.detach:
                 return 0
             common.say(f"following {_their(begun)} logs; Ctrl-C {_after(begun)}")
@@ -86,10 +103,23 @@ def apply(args: argparse.Namespace) -> int:
     return 0
 
 
-def _pods(items: Items, engine: Engine) -> list[tuple[Item, Pod]]:
+def _traces(described: Sequence[tuple[Item, Pod]], begun: Sequence[Begun]) -> list[Trace]:
+    """Of the pods that were begun, and of those that could not be started."""
+    failed = [pod for item, pod in described[len(begun) :] if pod.uid]
+    return [pod.trace() for pod in [*(each.pod for each in begun), *failed]]
+
+
+def _tell_traces(traces: Sequence[Trace], path: str) -> None:
+    trace.write(traces, path)
+    for each in traces:
+        common.say(str(each))
+    common.say(f"written to {path}: {trace.VIEWERS}")
+
+
+def _pods(items: Items, engine: Engine, *, trace: bool = False) -> list[tuple[Item, Pod]]:
     """Each is checked for what it needs here before anything is touched."""
     return [
-        (item, Pod.from_spec(item.found, engine=engine))
+        (item, Pod.from_spec(item.found, engine=engine, trace=trace))
         for item in items.every
         if isinstance(item.found, pypod.PodSpec)
     ]

@@ -85,6 +85,7 @@ def _rows(pod: Handle, where: str = "") -> list[tuple[str, str]]:
         ("IP", status.pod_ip or "<none>"),
         ("Hostname", pod.spec.effective_hostname),
         ("Network", pod.spec.network),
+        ("Extra Networks", f"\n{' ' * WIDTH}".join(_joined(pod))),
     ]
     return [(key, value) for key, value in rows if value]
 
@@ -93,6 +94,11 @@ def state_lines(pod: Handle) -> list[str]:
     """Which pod, and how it is doing as a whole; refreshed."""
     told = ("Name", "Namespace", "Status", "Reason", "Message", "IP")
     return [_line(key, value) for key, value in _rows(pod) if key in told]
+
+
+def _joined(pod: Handle) -> list[str]:
+    addresses = pod.status.extra_ips
+    return [f"{name} {addresses.get(name, '<none>')}" for name in pod.spec.extra_networks]
 
 
 def _containers(pod: Handle, known: Known) -> list[str]:

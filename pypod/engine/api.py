@@ -158,6 +158,13 @@ class Engine(Protocol):
     def create_network(self, request: NetworkRequest) -> str:
         """The ID. Raises `SubnetInUseError` when another network overlaps it."""
 
+    def connect_network(self, network: str, container: str, aliases: Sequence[str] = ()) -> None:
+        """Put a container, running or not, on one more network, under these names too. One that is on it stays as it is.
+
+        Raises:
+            NotFoundError: there is no such network, or no such container.
+        """
+
     def remove_network(self, network: str) -> None:
         """Raises `NotFoundError`; `ConflictError` while a container is on it."""
 

@@ -70,7 +70,13 @@ def container_config(request: ContainerRequest, *, podman: bool = False) -> dict
         ExposedPorts={_port_key(port): {} for port in request.ports},
     )
     address = {"IPv4Address": request.ipv4_address} if request.ipv4_address else {}
-    if endpoint := _filled(Aliases=list(request.network_aliases), IPAMConfig=address):
+    if (
+        endpoint := _filled(
+            Aliases=list(request.network_aliases),
+            IPAMConfig=address,
+            GwPriority=request.gateway_priority,  # API 1.48; older engines pass it over, and go by the networks' names
+        )
+    ):
         config["NetworkingConfig"] = {"EndpointsConfig": {request.network_mode: endpoint}}
     return config
 

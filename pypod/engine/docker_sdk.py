@@ -24,20 +24,20 @@ from docker.errors import APIError, DockerException
 from docker.tls import TLSConfig
 from docker.transport import UnixHTTPAdapter
 from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
-from docker.types import IPAMConfig, IPAMPool
 from docker.utils import kwargs_from_env, parse_host, parse_repository_tag
 
 from pypod.engine import docker_requests as wire_json
 from pypod.engine.api import Closable, Progress
 from pypod.engine.docker_errors import last_cause, refusal, retrying
+from pypod.engine.docker_networks import NetworkVerbs
 from pypod.engine.docker_pull import login_header, pull
 from pypod.engine.docker_stream_verbs import StreamVerbs
 from pypod.engine.docker_streams import Reply, Wire
 from pypod.engine.docker_transport import CONNECT_TIMEOUT, TIMEOUT, Transport, knock, local_socket
 from pypod.errors import EngineError, EngineUnavailableError, ImagePullError, NotFoundError
 from pypod.model.wiring.credentials import Login
-from pypod.model.wiring.requests import ContainerRequest, NetworkRequest, VolumeRequest
-from pypod.model.wiring.state import ContainerInfo, EngineInfo, ImageInfo, NetworkInfo, VolumeInfo
+from pypod.model.wiring.requests import ContainerRequest, VolumeRequest
+from pypod.model.wiring.state import ContainerInfo, EngineInfo, ImageInfo, VolumeInfo
 
 T = TypeVar("T")
 
@@ -171,7 +171,7 @@ class _OnePool(UnixHTTPAdapter):
             return pool
 
 
-class DockerEngine(StreamVerbs):
+class DockerEngine(NetworkVerbs, StreamVerbs):
     """`pypod.engine.api.Engine`, of a Docker Engine or of what talks like one."""
 
     def __init__(self, address: Address | str, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -265,29 +265,6 @@ class DockerEngine(StreamVerbs):
             progress=progress,
             register=register,
         )
-
-    # networks
-
-    def networks(self) -> list[NetworkInfo]:
-        return [
-            wire_json.network_info(entry)
-            for entry in self._read("list networks", "", lambda api: api.networks())
-        ]
-
-    def create_network(self, request: NetworkRequest) -> str:
-        ipam = IPAMConfig(driver="default", pool_configs=[IPAMPool(subnet=request.subnet)])
-        with self._call("create network", request.name) as api:
-            made = api.create_network(request.name, driver="bridge", ipam=ipam, labels=dict(request.labels))
-        return str(made["Id"])
-
-    def remove_network(self, network: str) -> None:
-        if self._is_podman():
-            # Told the ID, it removes also one that running containers are on (5.4); not so by name, which is unique there.
-            network = str(
-                self._read("remove network", network, lambda api: api.inspect_network(network))["Name"]
-            )
-        with self._call("remove network", network) as api:
-            api.remove_network(network)
 
     # volumes
 
@@ -420,6 +397,8 @@ def _make_client(address: Address) -> APIClient:
     client.timeout = TIMEOUT
     adapter = client.get_adapter(client.base_url)
     if type(adapter) is UnixHTTPAdapter:
+        # requests would look for a proxy and a ~/.netrc for the host "localhost", in each call: 40 % of a call's CPU time.
+        client.trust_env = False
         adapter.close()
         client.mount("http+docker://", _OnePool(adapter.socket_path, TIMEOUT, max_pool_size=_POOL_SIZE))
     return client

@@ -143,7 +143,7 @@ class Reply:
             key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)
         }
         self.complete = False
-        self._raw = bytearray(rest)
+        self._raw = rest
         self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
         length = self.headers.get("content-length")
         self._endless = self.status == 101 or (length is None and not self._chunked)
@@ -169,7 +169,7 @@ class Reply:
                 self.complete = self._endless
                 self.wire.close()
                 return b""
-            self._raw += data
+            self._raw = self._raw + data if self._raw else data
 
     def read_all(self, deadline: float | None = None) -> bytes:
         return b"".join(iter(lambda: self.receive(deadline), b""))
@@ -182,36 +182,41 @@ class Reply:
         return text or f"HTTP status {self.status}"
 
     def _take(self) -> bytes:
+        """All of the body that has been received. A log comes as a chunk a line, so this is where its time goes: nothing is
+        moved within the buffer, and each byte is copied once."""
+        raw = self._raw
         if self._endless:
-            found = bytes(self._raw)
-            self._raw.clear()
-            return found
-        out = bytearray()
+            self._raw = b""
+            return raw
+        found: list[bytes] = []
+        at = 0
         while not self.complete:
-            piece = self._raw[: self._left]
-            del self._raw[: len(piece)]
-            self._left -= len(piece)
-            out += piece
-            if self._left or not self._next_chunk():
+            if self._left:
+                piece = raw[at : at + self._left]
+                found.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                if self._left:
+                    break
+            elif not self._chunked:
+                self.complete = True
+            elif (end := raw.find(b"\r\n", at)) < 0:
                 break
-        return bytes(out)
+            else:
+                line, at = raw[at:end], end + 2
+                if line and not self._begin_chunk(line):  # an empty one ends the chunk before
+                    break
+        self._raw = raw[at:]
+        return found[0] if len(found) == 1 else b"".join(found)
 
-    def _next_chunk(self) -> bool:
-        if not self._chunked:
-            self.complete = True
+    def _begin_chunk(self, line: bytes) -> bool:
+        try:
+            self._left = int(line.partition(b";")[0], 16)
+        except ValueError:
+            self.wire.close()  # not HTTP any more: the connection is of no use
             return False
-        while (end := self._raw.find(b"\r\n")) >= 0:
-            line = bytes(self._raw[:end])
-            del self._raw[: end + 2]
-            if line:  # an empty one ends the chunk before
-                try:
-                    self._left = int(line.split(b";")[0], 16)
-                except ValueError:
-                    self.wire.close()  # not HTTP any more: the connection is of no use
-                    return False
-                self.complete = self._left == 0
-                return True
-        return False
+        self.complete = self._left == 0
+        return True
 
 
 def read_reply(wire: Wire, deadline: float | None) -> Reply:
@@ -236,7 +241,7 @@ class Frames:
     def __init__(self, reply: Reply, *, multiplexed: bool = True) -> None:
         self._reply = reply
         self._multiplexed = multiplexed
-        self._buffer = bytearray()
+        self._buffer = b""
         self._stream = STDOUT
         self._left = 0  # of the current frame
 
@@ -248,23 +253,39 @@ class Frames:
             data = self._reply.receive(deadline)
             if not data:
                 return None
-            self._buffer += data
+            self._buffer = self._buffer + data if self._buffer else data
 
     def close(self) -> None:
         self._reply.wire.close()
 
     def _next(self) -> Frame | None:
-        """A frame, or the part of it that is there: a big one need not be held in memory."""
+        """The frames that are there, as far as they are of one stream, and the part that is there of the last: a log has a
+        frame a line, and a big one need not be held in memory."""
+        buffer = self._buffer
         if not self._multiplexed:
-            self._left = len(self._buffer)
-        while self._left == 0 and len(self._buffer) >= _FRAME_HEADER.size and self._multiplexed:
-            number, self._left = _FRAME_HEADER.unpack_from(self._buffer)
-            self._stream = _STREAMS.get(number, STDOUT)
-            del self._buffer[: _FRAME_HEADER.size]
-        data = bytes(self._buffer[: self._left])
-        del self._buffer[: len(data)]
-        self._left -= len(data)
-        return Frame(self._stream, data) if data else None
+            self._buffer = b""
+            return Frame(self._stream, buffer) if buffer else None
+        found: list[bytes] = []
+        at, size, header = 0, len(buffer), _FRAME_HEADER
+        stream, left = self._stream, self._left
+        while True:
+            if left:
+                data = buffer[at : at + left]
+                if not data:
+                    break
+                found.append(data)
+                at += len(data)
+                left -= len(data)
+            if left or size - at < header.size:
+                break
+            number, length = header.unpack_from(buffer, at)
+            following = _STREAMS.get(number, STDOUT)
+            if found and following != stream:
+                break
+            stream, left = following, length
+            at += header.size
+        self._buffer, self._stream, self._left = buffer[at:], stream, left
+        return Frame(stream, b"".join(found)) if found else None
 
 
 class ExecState(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from pypod.engine import pause, volumes
+from pypod.engine import gate, pause, volumes
 from pypod.engine.api import Engine
 from pypod.engine.gate import Gate
 from pypod.engine.identity import engine_architecture
@@ -20,6 +20,7 @@ from pypod.model.life.plan import (
     Action,
     AttachChannel,
     CheckHostPath,
+    ConnectNetwork,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
@@ -45,11 +46,17 @@ from pypod.model.life.plan import (
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What became of an action: done, failed with `error`, or `skipped` because what it waits for failed."""
+    """What became of an action: done, failed with `error`, or `skipped` because what it waits for failed.
+
+    Attributes:
+        began, ended: by the clock that the `Execution` was given; 0 where it was given none.
+    """
 
     action: Action
     error: PypodError | None = None
     skipped: bool = False
+    began: float = 0.0
+    ended: float = 0.0
 
 
 Handlers = Mapping[type[Action], Callable[[Any], None]]
@@ -66,6 +73,7 @@ class Execution:
             a pull. Where one is missing, its action is an error.
         on_result: hears of each action as it ends.
         sandboxes: through which sandboxes start.
+        now: by which actions are timed; None: they are not.
     """
 
     def __init__(
@@ -77,8 +85,10 @@ class Execution:
         handlers: Handlers | None = None,
         on_result: Callable[[ActionResult], None] | None = None,
         sandboxes: Gate | None = None,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._engine = engine
+        self._now = now
         self._plan = plan
         self._pool = pool
         self._handlers: Handlers = handlers or {}
@@ -138,6 +148,8 @@ class Execution:
                 self._pool.submit(task)
 
     def _is_gated(self, action: Action) -> bool:
+        if isinstance(action, ConnectNetwork):
+            return True
         return self._sandboxes is not None and isinstance(action, StartContainer) and not action.container
 
     def _is_ready(self, index: int) -> bool:
@@ -145,9 +157,13 @@ class Execution:
         return index not in self._begun and all(before in self._results for before in after)
 
     def _start(self, action: StartContainer) -> None:
-        gate = self._sandboxes if self._is_gated(action) else None
-        with gate.alone() if gate is not None else contextlib.nullcontext():
+        own = self._sandboxes if self._is_gated(action) else None
+        with own.alone() if own is not None else contextlib.nullcontext():
             self._engine.start_container(action.name)
+
+    def _connect(self, action: ConnectNetwork) -> None:
+        with gate.alone(self._engine, [action.id]):
+            self._engine.connect_network(action.id, action.name, action.aliases)
 
     def _task(self, index: int) -> None:
         self._perform(index)
@@ -157,22 +173,32 @@ class Execution:
         step = self._plan.steps[index]
         result = ActionResult(step.action, skipped=True)
         if all(self._succeeded(before) for before in step.after):
-            result = ActionResult(step.action)
-            try:
-                self._call(step.action)
-            except PypodError as error:
-                result = ActionResult(step.action, error)
-            except (
-                BaseException
-            ) as error:  # a bug of ours: reported like an engine's refusal, never lost in a thread
-                failure = PypodError(f"cannot {step.action}: {type(error).__name__}: {error}")
-                failure.__cause__ = error
-                result = ActionResult(step.action, failure)
+            now = self._now
+            if now is None:
+                result = ActionResult(step.action, self._try(step.action))
+            else:
+                began = now()
+                error = self._try(step.action)
+                result = ActionResult(step.action, error, began=began, ended=now())
         if self._on_result is not None and not result.skipped:
             self._on_result(result)
         with self._changed:
             self._results[index] = result
             self._changed.notify_all()
+
+    def _try(self, action: Action) -> PypodError | None:
+        """Do it; why it could not be done."""
+        try:
+            self._call(action)
+        except PypodError as error:
+            return error
+        except (
+            BaseException
+        ) as error:  # a bug of ours: reported like an engine's refusal, never lost in a thread
+            failure = PypodError(f"cannot {action}: {type(error).__name__}: {error}")
+            failure.__cause__ = error
+            return failure
+        return None
 
     def _succeeded(self, index: int) -> bool:
         result = self._results[index]
@@ -207,6 +233,8 @@ class Execution:
                 volumes.make_sub_path(engine, action)
             case StartContainer():
                 self._start(action)
+            case ConnectNetwork():
+                self._connect(action)
             case KillContainer():
                 engine.kill_container(action.id, action.signal)
             case RenameContainer():

@@ -1,4 +1,5 @@
-"""One sandbox at a time comes to an isolated network, or leaves it; and who wants one to stay between two pods, says so.
+"""One sandbox at a time comes to a network that may be removed, an isolated one or one of others, or leaves it; and who wants an
+isolated one to stay between two pods, says so.
 
 The engine counts a network's endpoints, and removes none while the count is not 0. On 20.10 (and later ones: moby issue 42119,
 open) three that come or go at the same moment can make it count wrong: then the network, empty, "has active endpoints" until the
@@ -13,7 +14,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pypod.engine.api import Engine
 from pypod.errors import ConflictError, NotFoundError
@@ -57,11 +58,21 @@ _gates_lock = threading.Lock()
 
 
 def of(engine: Engine, network: str) -> Gate | None:
-    """The gate of an isolated network; None for the flat one, which is never removed."""
+    """The gate of an isolated network, by its name, or of another's, by its ID; None for the flat one, which is never removed."""
     if not network:
         return None
     with _gates_lock:
         return _gates.setdefault(engine, {}).setdefault(network, Gate())
+
+
+@contextlib.contextmanager
+def alone(engine: Engine, networks: Iterable[str]) -> Iterator[None]:
+    """Wait until no other thread is in such a block of any of these networks."""
+    with contextlib.ExitStack() as entered:
+        for network in sorted(set(networks)):  # in one order, so that nobody waits in a circle
+            if (found := of(engine, network)) is not None:
+                entered.enter_context(found.alone())
+        yield
 
 
 def let_go(engine: Engine, network: str) -> None:

@@ -22,7 +22,6 @@ from pypod.model.life.history import History
 from pypod.model.naming import PodKey
 from pypod.model.rules import env_files
 from pypod.model.rules.mounts import slot_of
-from pypod.model.spec.object_references import Objects
 from pypod.model.spec.objects import PersistentVolumeClaim
 from pypod.model.spec.pod import ClaimSource, Container, PodSpec, RestartPolicy
 from pypod.model.wiring.environment import hidden_words, surroundings_of, takes_secrets
@@ -37,23 +36,24 @@ from pypod.model.wiring.state import (
 
 
 def observe(
-    engine: Engine, key: PodKey, spec: PodSpec | None = None, *, clock: Clock = SYSTEM
+    engine: Engine, key: PodKey, spec: PodSpec | None = None, *, clock: Clock = SYSTEM, brief: bool = False
 ) -> PodObservation:
     """All that the engine has of a pod, by its uid.
 
     Args:
         engine: where to look.
         key: which pod.
-        spec: with it, also what a plan needs to know: network, volumes, images and objects. Not asked for again once every
-            container runs.
+        spec: with it, also what a plan needs to know: network, images and objects. Not asked for again once every container
+            runs. Without it, what a removal needs to know.
         clock: says when.
+        brief: containers as they are listed: without times, exit codes and stop signals, and perhaps with one that the engine
+            has no more (see `inspect`). That saves a call for each.
 
     Raises:
         EngineError: the engine could not be read.
     """
     at = clock.now()
-    listed = engine.containers({naming.UID: key.uid})
-    infos = [info for short in listed if (info := inspect(engine, short)) is not None]
+    infos = engine.containers({naming.UID: key.uid}) if brief else _containers(engine, key)
     pauses = _newest_first(info for info in infos if naming.is_pause(info.labels))
     members: dict[str, tuple[ContainerInfo, ...]] = {}
     for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
@@ -72,15 +72,17 @@ def observe(
         api_version=node.api_version,
     )
     if spec is not None and _is_whole(found, spec):
-        network = _network_of(engine, found, spec)
-        if network is not None or not pauses[0].host_network:
+        networked = _with_network(engine, found, spec)
+        if networked.network is not None or not pauses[0].host_network:
             objects = store_of(engine).read(spec.namespace, objects_of_files(spec))
-            found = replace(found, network=network, is_whole=True, objects=objects)
-            return _without_secrets(engine, found, spec)
-    found = _with_surroundings(engine, found, spec)
+            whole = replace(networked, is_whole=True, objects=objects)
+            return _without_secrets(engine, whole, spec)
     if spec is None:
-        return found
-    idle = [each for each in spec.all_containers if not ((info := found.newest(each.name)) and info.is_live)]
+        return _with_remains(engine, found)
+    found = _with_surroundings(engine, found, spec)
+    idle = [
+        each for each in spec.all_containers if not ((newest := found.newest(each.name)) and newest.is_live)
+    ]
     found = replace(found, env_files=read_env_files(engine, found, spec, idle))
     return _without_secrets(engine, found, spec)
 
@@ -123,6 +125,17 @@ def _without_secrets(engine: Engine, found: PodObservation, spec: PodSpec) -> Po
     return replace(found, members=members)
 
 
+def _containers(engine: Engine, key: PodKey) -> list[ContainerInfo]:
+    """Where one went between the list and the look at it, another may have come that the list has not (a restart makes the next
+    instance, then removes the oldest): so they are listed once more. Only once, since an engine may list for long what it has not."""
+    infos: list[ContainerInfo | None] = []
+    for _ in range(2):
+        infos = [inspect(engine, listed) for listed in engine.containers({naming.UID: key.uid})]
+        if None not in infos:
+            break
+    return [info for info in infos if info is not None]
+
+
 def inspect(engine: Engine, listed: ContainerInfo) -> ContainerInfo | None:
     """All about a container that was listed; None: it is not there."""
     try:
@@ -146,41 +159,67 @@ def _is_whole(found: PodObservation, spec: PodSpec) -> bool:
     return all(info is not None and info.is_live for info in lasting)
 
 
-def _network_of(engine: Engine, found: PodObservation, spec: PodSpec) -> NetworkInfo | None:
+def _with_network(engine: Engine, found: PodObservation, spec: PodSpec) -> PodObservation:
+    """Of a pod that runs: the networks of the engine are asked for only where its addresses alone do not tell."""
     pause = found.pauses[0]
-    if pause.host_network:  # it is not attached to the network that its address is of
-        return _pod_network(engine.networks(), found, spec)
+    if pause.host_network or spec.extra_networks:
+        return _with_networks(engine.networks(), found, spec)
     network_ids = list(pause.addresses)
-    return NetworkInfo(network_ids[0], "", "", ()) if network_ids else None
+    return replace(found, network=NetworkInfo(network_ids[0], "", "", ()) if network_ids else None)
 
 
-def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec | None) -> PodObservation:
-    networks = engine.networks()
-    reference = pause.reference(engine_architecture(engine))
+def _with_networks(
+    networks: list[NetworkInfo], found: PodObservation, spec: PodSpec | None
+) -> PodObservation:
+    others = _others(networks) if spec is not None and spec.extra_networks else ()
+    return replace(found, network=_pod_network(networks, found, spec), others_networks=others)
+
+
+def _with_remains(engine: Engine, found: PodObservation) -> PodObservation:
+    """With what else is removed with a pod; and with the network by which hooks reach one on the network of the host."""
+    on_host = found.pause is not None and found.pause.host_network
     return replace(
         found,
         volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
+        network=_pod_network(engine.networks(), found, None) if on_host else None,
+    )
+
+
+def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec) -> PodObservation:
+    networks = engine.networks()
+    reference = pause.reference(engine_architecture(engine))
+    return replace(
+        _with_networks(networks, found, spec),
+        volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
         claims=_claims(engine, spec),
-        network=_pod_network(networks, found, spec),
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
         images={name: image_or_none(engine, name) for name in _images(spec)},
-        objects=store_of(engine).read(spec.namespace, references_of(spec)) if spec is not None else Objects(),
-        profiles=read_profiles(spec) if spec is not None else {},
+        objects=store_of(engine).read(spec.namespace, references_of(spec)),
+        profiles=read_profiles(spec),
         pause_image=reference,
         pause_image_present=image_or_none(engine, reference) is not None,
     )
 
 
-def _claims(engine: Engine, spec: PodSpec | None) -> tuple[VolumeInfo, ...]:
+def _claims(engine: Engine, spec: PodSpec) -> tuple[VolumeInfo, ...]:
     """The volumes with the files of the namespace's claims, where the pod has any."""
-    if spec is None or not any(isinstance(volume.source, ClaimSource) for volume in spec.volumes):
+    if not any(isinstance(volume.source, ClaimSource) for volume in spec.volumes):
         return ()
     labels = {naming.CONTENT: PersistentVolumeClaim.kind, naming.NAMESPACE: spec.namespace}
     return tuple(engine.volumes(labels))
 
 
-def _images(spec: PodSpec | None) -> list[str]:
-    return sorted({container.image for container in spec.all_containers}) if spec is not None else []
+def _images(spec: PodSpec) -> list[str]:
+    return sorted({container.image for container in spec.all_containers})
+
+
+def _others(networks: list[NetworkInfo]) -> tuple[NetworkInfo, ...]:
+    """Those that a pod can join beside its own."""
+    return tuple(
+        each
+        for each in networks
+        if naming.network_of(each.labels) is None and each.name not in naming.NOT_JOINED
+    )
 
 
 def _pod_network(
@@ -190,8 +229,9 @@ def _pod_network(
     wanted = spec.network if spec is not None else None
     if found.pause is not None:
         on = [network for network in networks if network.id in found.pause.addresses]
-        if on:
-            return on[0]
+        own = [network for network in on if naming.network_of(network.labels) is not None]
+        if own or (on and not (spec is not None and spec.extra_networks)):
+            return (own or on)[0]
         wanted = naming.network_of(found.pause.labels)  # a pause that has ended has no address any more
     ours = [n for n in networks if wanted is not None and naming.network_of(n.labels) == wanted]
     return min(ours, key=lambda network: (network.subnets, network.id), default=None)

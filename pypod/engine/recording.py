@@ -14,6 +14,7 @@ from pypod.model.life import journal
 from pypod.model.life.journal import Entry, Event
 from pypod.model.life.plan import (
     CheckHostPath,
+    ConnectNetwork,
     CreateContainer,
     FillVolume,
     KillContainer,
@@ -38,6 +39,8 @@ NO_IMAGE_NAME = ("invalid reference format", "invalid repository name", "reposit
 """An engine's words for a name that no image can have (docker/distribution reference: ErrReferenceInvalidFormat and others)."""
 PULL_EVERY = 1.0
 """Seconds between two lines of a pull's progress."""
+FAILED_SANDBOX = "FailedCreatePodSandBox"
+"""A kubelet's reason where a pod has no network yet."""
 CANNOT_RUN = ("executable file not found", "no such file or directory", "permission denied")
 
 
@@ -137,6 +140,9 @@ class Recorder:
             case StartContainer(container="") as action:
                 self.sandbox_error = error
                 return self._sandbox_entries(action, error, now)
+            case ConnectNetwork():
+                self.sandbox_error = error
+                return [] if error is None else [Event(now, "Warning", FAILED_SANDBOX, str(error))]
             case StartContainer() as action:
                 return _start_entries(action, error, now)
             case FillVolume() | CheckHostPath() | OwnVolume() as action:
@@ -224,4 +230,4 @@ def is_fatal(result: ActionResult) -> bool:
         return False
     if isinstance(action, StartContainer) and action.container:
         return any(words in str(error) for words in CANNOT_RUN)
-    return isinstance(action, CreateContainer | StartContainer)
+    return isinstance(action, CreateContainer | StartContainer | ConnectNetwork)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pypod.engine import checks, gate, messages, observe, recording
+from pypod.engine import checks, gate, hooks, messages, observe, recording
 from pypod.engine.api import Engine
 from pypod.engine.channel import Channel
 from pypod.engine.checks import CheckResult, Verdict
@@ -20,10 +20,11 @@ from pypod.engine.hooks import HookRunner, target_of
 from pypod.engine.pool import ACTIONS, FAST_PROBES, PROBES, Pool, Spawn, WorkerPool, on_thread
 from pypod.engine.prober import Prober
 from pypod.engine.pulls import PullRunner, pull_thread
-from pypod.engine.recording import Recorder
+from pypod.engine.recording import FAILED_SANDBOX, Recorder
+from pypod.engine.tracing import UNTRACED, Untraced
 from pypod.errors import EngineError, EngineUnavailableError, PypodError
 from pypod.model.hidden import without
-from pypod.model.life import journal, planner, probes, starting_members, status
+from pypod.model.life import joining, journal, planner, probes, starting_members, status
 from pypod.model.life.desired import Desired
 from pypod.model.life.history import History
 from pypod.model.life.plan import (
@@ -73,6 +74,7 @@ class PodSync:
         making: it is a new pod: while nothing of it is on the engine yet, it is Pending, not gone.
         spawn: gives a hook a thread.
         spawn_pull: gives a pull one.
+        tracer: records what takes how long.
 
     Attributes:
         desired: what it should be.
@@ -98,8 +100,10 @@ class PodSync:
         making: bool = False,
         spawn: Spawn = on_thread,
         spawn_pull: Spawn = pull_thread,
+        tracer: Untraced = UNTRACED,
     ) -> None:
         self.engine = engine
+        self.tracer = tracer
         self.desired = desired
         self.clock = clock
         self.channel = Channel()
@@ -110,19 +114,18 @@ class PodSync:
         self.changed = threading.Event()
         self.on_wake: Callable[[], None] = lambda: None
         self.recorder = Recorder(desired.spec, self.channel, clock)
+        run, spec = tracer.hooks(hooks.call), desired.spec
         self.hooks = HookRunner(
-            engine, desired.spec, self.channel, clock, self.wake, reach=reach, spawn=spawn
+            engine, spec, self.channel, clock, self.wake, reach=reach, spawn=spawn, run=run
         )
-        self.pulls = PullRunner(
-            engine, clock, self.recorder.pulling, self._pulled, self.wake, spawn=spawn_pull
-        )
+        self.pulls = PullRunner(engine, clock, self._pulling, self._pulled, self.wake, spawn=spawn_pull)
         self._reach = reach
         self._making = making
         self._actions = actions
         self._prober = Prober(
             clock,
             probe_pool or PROBES,
-            self._try_probe,
+            tracer.tries(self._try_probe),
             self._probed,
             self._note,
             fast_pool=probe_pool or FAST_PROBES,
@@ -154,10 +157,17 @@ class PodSync:
         pulling = self.pulls.running
         history = self.channel.history
         seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock)
+        self._note_seen(seen, history)
+        return Look(pulling, history, seen)
+
+    def _note_seen(self, seen: PodObservation, history: History) -> None:
         self.observed = seen
         is_new = self._making and not self._seen_pause
         self.status = status.derive(self.desired, seen, history, self.clock.now(), is_new=is_new)
-        return Look(pulling, history, seen)
+
+    def note_removed(self) -> None:
+        """Whoever removed it has just seen that nothing of it is left: no need to look again."""
+        self._note_seen(PodObservation(self.desired.identity.key, self.clock.now()), self.channel.history)
 
     def plan(self) -> Plan:
         """What a pass would do, from a fresh look."""
@@ -198,14 +208,18 @@ class PodSync:
         with self._pass:
             if self._released:
                 return Plan(waiting="released")
-            look = self._look()
-            plan = self._plan(look)
-            self._follow(look.seen)
+            starting = check is not None
+            tracer = self.tracer if starting else UNTRACED
+            with tracer.timed("look"):
+                look = self._look()
+                plan = self._plan(look)
+                self._follow(look.seen)
             if check is not None:
                 check(self)
             if plan:
                 self.last_plan = plan
-                self._carry_out(plan, starting=check is not None, deadline=deadline)
+                with tracer.timed("act"):
+                    self._carry_out(plan, starting=starting, deadline=deadline)
             else:
                 self.refusals = 0
             return plan
@@ -221,6 +235,8 @@ class PodSync:
             self.channel.write(journal.Address(self.clock.now(), seen.ip))
         self._note_backoffs()
         terminating = seen.deletion_deadline is not None
+        if not terminating and history.finished is None:
+            self._note_networks(seen, history)
         self._prober.update(probes.wanted(self.desired.spec, seen, history, terminating=terminating))
         if terminating or history.finished is not None or (self._seen_pause and seen.is_empty):
             self.pulls.give_up()
@@ -240,6 +256,11 @@ class PodSync:
             words = f"Back-off restarting failed container {each.name} in pod {key.name}_{key.namespace}({key.uid})"
             self.channel.write(journal.Event(self.clock.now(), "Warning", "BackOff", words, each.name))
 
+    def _note_networks(self, seen: PodObservation, history: History) -> None:
+        """That its sandbox waits for a network of others is an event."""
+        if words := joining.obstacle(self.desired.spec, seen, history):
+            self.recorder.repeated(journal.Event(self.clock.now(), "Warning", FAILED_SANDBOX, words))
+
     def _attach_again(self, seen: PodObservation) -> None:
         """The pause outlived its stdin, as it does an engine with live-restore. A lease that was lost so is lost."""
         pause = seen.sandbox
@@ -256,6 +277,7 @@ class PodSync:
             handlers=self._handlers(),
             on_result=lambda result: self._record(result, execution, starting=starting),
             sandboxes=gate.of(self.engine, self.desired.spec.network),
+            now=self.tracer.now,
         )
         timer = self.clock.call_at(deadline, execution.cancel) if deadline is not None else None
         self._execution = execution
@@ -274,7 +296,9 @@ class PodSync:
 
     def _handlers(self) -> Handlers:
         found: Mapping[type[Any], Callable[[Any], None]] = {
-            AttachChannel: lambda action: self.channel.attach(action.name, self.engine.attach_stdin),
+            AttachChannel: lambda action: self.channel.attach(
+                action.name, self.tracer.journal(self.engine.attach_stdin)
+            ),
             Write: lambda action: self.channel.write(*action.entries),
             RunHook: self._begin_hook,
             PullImage: self._begin_pull,
@@ -318,6 +342,7 @@ class PodSync:
 
     def _record(self, result: ActionResult, execution: Execution, *, starting: bool) -> None:
         result = self._shown(result)
+        self.tracer.action(result)
         self.recorder.record(result)
         if (
             isinstance(result.action, CreateContainer)
@@ -341,8 +366,13 @@ class PodSync:
         words = hidden_words(spec.container(action.container), surroundings_of(spec, self.observed))
         return replace(result, error=error.saying(without(error.detail, words))) if words else result
 
+    def _pulling(self, reference: str, line: str) -> None:
+        self.tracer.pulling(reference, line)
+        self.recorder.pulling(reference, line)
+
     def _pulled(self, reference: str, error: PypodError | None) -> None:
         """It concerns the containers that would have it pulled now. One that runs has its image, whatever it is of."""
+        self.tracer.pulled(reference, error)
         seen, history = self.observed, self.channel.history
         users = [] if seen is None else starting_members.waiting_for(reference, self.desired, seen, history)
         self.recorder.pulled(reference, error, users)
@@ -361,6 +391,7 @@ class PodSync:
         entry = journal.Probed(
             self.clock.now(), key.container, key.attempt, key.kind.value, passed, message[:1024]
         )
+        self.tracer.probed(key, passed)
         self.channel.write(entry)
         self.wake()
 
@@ -370,10 +401,16 @@ class PodSync:
             journal.Event(self.clock.now(), "Warning", reason, message[:1024], key.container)
         )
 
+    @property
+    def is_released(self) -> bool:
+        """Nothing more is done for it here."""
+        return self._released
+
     def release(self, *, wait: bool = True) -> None:
         """Do nothing for this pod any more; what a pass has not begun yet is left, pulls are given up, and the rest is waited
         for, unless told not to."""
         self._released = True
+        self.changed.set()
         self._prober.stop()
         self.pulls.close()
         execution = self._execution

@@ -14,8 +14,9 @@ from pypod.engine.api import Engine
 from pypod.engine.channel import Channel
 from pypod.engine.clock import SYSTEM, Clock
 from pypod.engine.executor import ActionResult, Execution, Handlers
-from pypod.engine.hooks import HookRunner
+from pypod.engine.hooks import HookRunner, call
 from pypod.engine.pool import ACTIONS, Spawn, WorkerPool, on_thread
+from pypod.engine.tracing import UNTRACED, Untraced
 from pypod.errors import ConflictError, EngineUnavailableError, NotFoundError, PypodError, TeardownError
 from pypod.model import naming
 from pypod.model.life import journal, stopping
@@ -43,6 +44,7 @@ class Teardown:
         pool: None: everything on the calling thread.
         clock: by which the grace counts.
         on_result: hears of each action.
+        tracer: records what takes how long.
         reach: how hooks come to a port of the pod.
         spawn: gives a hook a thread.
     """
@@ -58,6 +60,7 @@ class Teardown:
         pool: WorkerPool | None = ACTIONS,
         clock: Clock = SYSTEM,
         on_result: Callable[[ActionResult], None] | None = None,
+        tracer: Untraced = UNTRACED,
         reach: str = "auto",
         spawn: Spawn = on_thread,
     ) -> None:
@@ -68,9 +71,17 @@ class Teardown:
         self._pool = pool
         self._clock = clock
         self._on_result = on_result
+        self._tracer = tracer
         self._changed = threading.Event()
         self._hooks = HookRunner(
-            engine, spec, self._channel, clock, self._changed.set, reach=reach, spawn=spawn
+            engine,
+            spec,
+            self._channel,
+            clock,
+            self._changed.set,
+            reach=reach,
+            spawn=spawn,
+            run=tracer.hooks(call),
         )
         self._deadline = clock.now() + grace
         # Its own, whatever the mark says: another process may have begun, and died, long ago.
@@ -108,8 +119,10 @@ class Teardown:
 
     def _finish(self) -> None:
         pause = POLL
-        while not (seen := observe.observe(self._engine, self._key, clock=self._clock)).is_empty:
-            self._seen = seen
+        # Without grace nothing is decided by what an inspection tells; the looks after it are closer, at what is left.
+        brief = self._seen is None and (self._kill or self._clock.now() >= self._deadline)
+        while not (seen := self._look(brief=brief)).is_empty:
+            self._seen, brief = seen, False
             if seen.pause is not None:
                 self._network = naming.network_of(seen.pause.labels) or ""
             self._changed.clear()
@@ -127,6 +140,9 @@ class Teardown:
             else:
                 pause = POLL
         self._remove_network()
+
+    def _look(self, *, brief: bool) -> PodObservation:
+        return observe.observe(self._engine, self._key, clock=self._clock, brief=brief)
 
     def _remove_network(self) -> None:
         """Where it is isolated and this was its last pod. Only now, when nothing of this one is left: whatever became of each
@@ -171,18 +187,30 @@ class Teardown:
         )
 
     def _execute_alone(self, plan: Plan) -> bool:
-        """Where its sandbox leaves an isolated network, at a time when no other one does."""
-        network = gate.of(self._engine, self._network)
+        """Where its sandbox leaves an isolated network, or one of others, at a time when no other one does."""
         leaves = any(isinstance(step.action, RemoveContainer) for step in plan.steps)
-        with network.alone() if network is not None and leaves else contextlib.nullcontext():
+        with gate.alone(self._engine, self._left()) if leaves else contextlib.nullcontext():
             return self._execute(plan)
+
+    def _left(self) -> list[str]:
+        """The networks that its sandbox leaves, as the gates know them."""
+        seen = self._seen
+        if seen is None or seen.pause is None:
+            return [self._network]
+        own = seen.network.id if seen.network is not None else ""
+        return [self._network, *(network for network in seen.pause.addresses if network != own)]
 
     def _execute(self, plan: Plan) -> bool:
         """Whether an action failed: then the engine is not asked again in a hurry."""
         failed = False
         self._is_in_use = True
         execution = Execution(
-            self._engine, plan, self._pool, handlers=self._handlers(), on_result=self._on_result
+            self._engine,
+            plan,
+            self._pool,
+            handlers=self._handlers(),
+            on_result=self._heard,
+            now=self._tracer.now,
         )
         for result in execution.run():
             action = result.action
@@ -197,6 +225,11 @@ class Teardown:
                 failed = failed or not ended
                 self._is_in_use = self._is_in_use and isinstance(result.error, ConflictError)
         return failed
+
+    def _heard(self, result: ActionResult) -> None:
+        self._tracer.action(result)
+        if self._on_result is not None:
+            self._on_result(result)
 
     def _note_signal(self, action: KillContainer, error: PypodError | None) -> None:
         if action.signal != "SIGKILL" and error is None:

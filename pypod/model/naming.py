@@ -50,6 +50,8 @@ SCHEMA_VERSION = "1"
 
 DELETING_SUFFIX = ".deleting"
 DEFAULT_NETWORK = "pypod"
+NOT_JOINED = ("host", "none")
+"""Docker's networks that nobody is on beside another one."""
 DNS_ROOT = "cluster.local"
 CLUSTER_DOMAIN = f"pod.{DNS_ROOT}"
 
@@ -182,6 +184,11 @@ def volume_name(key: PodKey, volume: str) -> str:
 def network_name(network: str) -> str:
     """The engine's name of a pypod network; the empty name is the flat default one."""
     return f"{DEFAULT_NETWORK}_{network}" if network else DEFAULT_NETWORK
+
+
+def is_own_network(name: str) -> bool:
+    """Whether a network of that name, on an engine, is one that pypod makes and removes."""
+    return name == DEFAULT_NETWORK or name.startswith(f"{DEFAULT_NETWORK}_")
 
 
 def dns_aliases(key: PodKey) -> tuple[str, ...]:

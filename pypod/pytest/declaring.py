@@ -55,9 +55,7 @@ def pod_fixture(
         grace: seconds that its containers have for their end; 0: they are killed, and no preStop hook is run.
         shared: with pytest-xdist, one for all workers; of session scope only.
         pool: that many are ready ahead of time, started in the background.
-        reuse: with ``--pypod-reuse``: take one of an earlier run that is the same, and let it stay for the next; None: where the scope
-            is the session. Without the option nothing stays.
-
+        reuse: with ``--pypod-reuse``: one of an earlier run will do, and it stays; None: where the scope is ``session``.
     Raises:
         TypeError, ValueError: arguments do not fit together.
     """

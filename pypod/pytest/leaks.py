@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from pypod import connecting
 from pypod.engine.api import Engine
@@ -58,7 +59,7 @@ def find(engine: Engine, run_id: str, outcome: Outcome, *, patience: float = VAN
 
 def look(engine: Engine, run_id: str, outcome: Outcome) -> list[str]:
     """As `find`, of this moment."""
-    mark = f"pytest-{run_id}"
+    mark = re.compile(rf"pytest-{run_id}(?![0-9a-z])")
     kept = {each.uid for each in outcome.kept}
     objects = {(each.namespace, name) for each in outcome.kept for name in each.objects}
     containers = engine.containers({})
@@ -83,9 +84,9 @@ def look(engine: Engine, run_id: str, outcome: Outcome) -> list[str]:
     return left
 
 
-def _is_of(mark: str, uids: Collection[str], name: str, labels: Mapping[str, str]) -> bool:
+def _is_of(mark: re.Pattern[str], uids: Collection[str], name: str, labels: Mapping[str, str]) -> bool:
     """Its name or a label names the run, or it is of one of the run's pods (in a namespace that the suite chose)."""
-    return mark in name or _names(mark, labels.values()) or labels.get(naming.UID) in uids
+    return any(mark.search(text) for text in (name, *labels.values())) or labels.get(naming.UID) in uids
 
 
 def _object(labels: Mapping[str, str]) -> tuple[str, str] | None:
@@ -96,7 +97,3 @@ def _object(labels: Mapping[str, str]) -> tuple[str, str] | None:
         if kind
         else None
     )
-
-
-def _names(mark: str, values: Iterable[str]) -> bool:
-    return any(value == mark or value.startswith(f"{mark}-") for value in values)

@@ -159,10 +159,11 @@ class Controls:
         with self._core.condition:
             self._runtime.thaw(self._runtime.running(container, "unpause container"))
 
-    def disconnect_network(self, container: str) -> None:
-        """Take it off its network, as ``docker network disconnect -f``: it runs on, and starts again, without an address."""
+    def disconnect_network(self, container: str, network: str = "") -> None:
+        """Take it off its network, or off one that it joined, as ``docker network disconnect -f``: it runs on, and starts again,
+        without an address there."""
         with self._core.condition:
-            self._runtime.cut_off(self._runtime.get(container, "disconnect"))
+            self._runtime.networks.cut_off(self._runtime.get(container, "disconnect"), network)
 
     def break_streams(self) -> None:
         """End every open stream; containers live on and calls are answered."""

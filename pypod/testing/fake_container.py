@@ -59,6 +59,8 @@ class FakeContainer:
     oom_killed: bool = False
     addresses: dict[str, str] = field(default_factory=dict)
     gateways: dict[str, str] = field(default_factory=dict)
+    more_networks: list[str] = field(default_factory=list)
+    """The IDs of those that it is on beside that of its mode, while it runs."""
     lines: list[Line] = field(default_factory=list)
     runs: int = 0
     removed: bool = False

@@ -163,6 +163,12 @@ class FakeEngine(Controls):
             self._called("create_network", request.name)
             return self._runtime.networks.create(request, self.clock.now())
 
+    def connect_network(self, network: str, container: str, aliases: Sequence[str] = ()) -> None:
+        """Raises `NotFoundError`. Names are not looked up here."""
+        with self._core.condition:
+            self._called("connect_network", container)
+            self._runtime.networks.join(self._runtime.get(container, "connect network"), network)
+
     def remove_network(self, network: str) -> None:
         """Raises `NotFoundError`; `ConflictError` while a running container is on it."""
         with self._core.condition:

@@ -16,7 +16,7 @@ from pypod.errors import ConflictError, EngineError, ImagePullError, NotFoundErr
 from pypod.model.wiring.credentials import Login
 from pypod.model.wiring.requests import NetworkRequest, VolumeRequest
 from pypod.model.wiring.state import ImageInfo, NetworkInfo, VolumeInfo
-from pypod.testing.fake_container import FakeImage
+from pypod.testing.fake_container import FakeContainer, FakeImage
 from pypod.testing.files import ANYBODY_MODE, DIRECTORY_MODE, VOLUMES, Files, Tree, mountpoint
 
 _NAME_MAX = 255
@@ -211,6 +211,43 @@ class Networks:
             detail = f"network {network} is ambiguous ({len(found)} matches found on name)"
             raise EngineError(verb, network, detail, status=400)
         return found[0]
+
+    def attach(self, container: FakeContainer, network: FakeNetwork, wanted: str = "") -> None:
+        """Give it an address there, for as long as it runs."""
+        address = network.connect(container.id, wanted)
+        if address and network.subnet:
+            container.addresses[network.info.id] = address
+            container.gateways[network.info.id] = str(network.subnet[1])
+
+    def join(self, container: FakeContainer, network: str) -> None:
+        """Have it on one more network, now and after each start."""
+        found = self.get(network, "connect to network")
+        if found.info.id in (*container.more_networks, *container.addresses):
+            return
+        if container.is_running:
+            self.attach(container, found)
+        container.more_networks.append(found.info.id)
+
+    def leave(self, container: FakeContainer) -> None:
+        """It has ended: its addresses are free again."""
+        for network in list(container.addresses):
+            self._detach(container, network)
+
+    def cut_off(self, container: FakeContainer, network: str) -> None:
+        """Take it off one network, for this run and those to come; an empty name is that of its mode."""
+        if network:
+            found = self.get(network, "disconnect").info.id
+            container.more_networks.remove(found)
+            self._detach(container, found)
+            return
+        container.modes = {**container.modes, "network": "none"}
+        for each in container.addresses.keys() - set(container.more_networks):
+            self._detach(container, each)
+
+    def _detach(self, container: FakeContainer, network: str) -> None:
+        self.get(network, "disconnect").disconnect(container.id)
+        container.addresses.pop(network, None)
+        container.gateways.pop(network, None)
 
     def remove(self, network: str) -> None:
         """Refused while a running container is on it."""

@@ -275,25 +275,16 @@ class Runtime:
             self.networks.get(
                 network.info.name, "start container"
             )  # 20.10 looks it up by name, also where given its ID
-            address = network.connect(container.id, container.request.ipv4_address)
+            self.networks.attach(container, network, container.request.ipv4_address)
+            for more in container.more_networks:
+                self.networks.attach(container, self.networks.get(more, "start container"))
         except EngineError as error:
+            self.networks.leave(container)
             self._fail(container, error, NEVER_STARTED)
-        container.addresses = {network.info.id: address} if address else {}
-        container.gateways = {network.info.id: str(network.subnet[1])} if address and network.subnet else {}
 
     def _fail(self, container: FakeContainer, error: EngineError, exit_code: int) -> NoReturn:
         container.error, container.exit_code = error.detail, exit_code
         raise error
-
-    def _disconnect(self, container: FakeContainer) -> None:
-        for network in container.addresses:
-            self.networks.get(network, "disconnect").disconnect(container.id)
-        container.addresses, container.gateways = {}, {}
-
-    def cut_off(self, container: FakeContainer) -> None:
-        """Take it off its network, for this run and those to come."""
-        self._disconnect(container)
-        container.modes = {**container.modes, "network": "none"}
 
     def _forget_memory(self, container: FakeContainer) -> None:
         """A volume in memory is unmounted, and empty, when the last container that has it and runs ends."""
@@ -355,7 +346,7 @@ class Runtime:
         now = self._core.clock.now()
         container.state, container.exit_code, container.finished_at = ContainerState.EXITED, code, now
         container.flush(now)
-        self._disconnect(container)
+        self.networks.leave(container)
         commands, container.commands = container.commands, []
         for command in commands:
             command.end(KILLED)

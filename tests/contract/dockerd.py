@@ -26,18 +26,30 @@ def cannot_run() -> str:
     return "" if os.geteuid() == 0 else "a dockerd of its own needs root"
 
 
+BARE = ("--bridge", "none", "--iptables=false", "--ip-forward=false", "--storage-driver", "vfs")
+"""Quick to start and to stop: no default network, no rules, no file system that stays mounted."""
+
+
 class Dockerd:
     """Its sockets' paths are short: the folder's must be.
 
     Args:
         folder: is its own, and goes with it.
         prefix: the words of a command that becomes the daemon, in a network namespace of its own.
+        options: of the daemon, at every start.
     """
 
-    def __init__(self, folder: Path, *, prefix: Sequence[str] = ("unshare", "--net")) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        prefix: Sequence[str] = ("unshare", "--net"),
+        options: Sequence[str] = BARE,
+    ) -> None:
         self.url = f"unix://{folder}/sock"
         self._folder = folder
         self._prefix = prefix
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *extra: str) -> None:
@@ -56,10 +68,10 @@ class Dockerd:
             "--pidfile",
             folder / "pid",
         ]
-        options += ["-H", self.url, "--bridge", "none", "--iptables=false", "--ip-forward=false"]
+        options += ["-H", self.url, *self._options]
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix, "dockerd", *options, "--storage-driver", "vfs", *extra],
+                [*self._prefix, "dockerd", *options, *extra],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

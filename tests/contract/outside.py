@@ -30,8 +30,9 @@ class DockerOutside:
     def unpause(self, container: str) -> None:
         self._client.unpause(container)
 
-    def disconnect_network(self, container: str) -> None:
-        (network,) = self.inspect(container)["NetworkSettings"]["Networks"]
+    def disconnect_network(self, container: str, network: str = "") -> None:
+        if not network:
+            (network,) = self.inspect(container)["NetworkSettings"]["Networks"]
         self._client.disconnect_container_from_network(container, network, force=True)
 
     def oom(self, container: str) -> None:

@@ -209,6 +209,49 @@ class TestNetworks:
             engine.start_container(made)
         engine.remove_network(network)
 
+    @pytest.mark.parametrize("runs", [True, False], ids=["running", "created"])
+    def test_it_joins_another_one(self, contract: Contract, engine: Engine, runs: bool) -> None:
+        network, subnet = contract.network()
+        more, other = contract.network("more", first=128)
+        made = (contract.run_pause if runs else contract.create_pause)(network_mode=network)
+        for _ in range(2):  # the second time it is on it
+            engine.connect_network(more, made, ("one", "two"))
+        engine.start_container(made)
+        engine.connect_network(more, made)
+        seconds = {key: str(ipaddress.ip_network(net)[2]) for key, net in ((network, subnet), (more, other))}
+        assert engine.container(made).addresses == contract.listed()[made].addresses == seconds
+        firsts = {key: str(ipaddress.ip_network(net)[1]) for key, net in ((network, subnet), (more, other))}
+        assert engine.container(made).gateways == firsts
+        with pytest.raises(ConflictError):
+            engine.remove_network(more)
+        contract.outside.disconnect_network(made, more)
+        assert engine.container(made).addresses == {network: seconds[network]}
+        engine.remove_network(more)
+        engine.remove_container(made)
+        assert network in {found.id for found in engine.networks()}
+
+    def test_it_is_on_both_until_its_end(self, contract: Contract, engine: Engine) -> None:
+        network, _ = contract.network()
+        more, _ = contract.network("more", first=128)
+        made = contract.run_pause(network_mode=network)
+        engine.connect_network(more, made)
+        engine.kill_container(made)
+        contract.ended(made)
+        assert engine.container(made).addresses == {}
+        other = contract.run("two", network_mode=more)
+        assert len(engine.container(other).addresses) == 1
+        engine.remove_container(made)
+
+    def test_a_network_or_a_container_that_is_not_there_is_not_joined(
+        self, contract: Contract, engine: Engine
+    ) -> None:
+        network, _ = contract.network()
+        made = contract.run_pause(network_mode=network)
+        with pytest.raises(NotFoundError):
+            engine.connect_network("contract-none", made)
+        with pytest.raises(NotFoundError):
+            engine.connect_network(network, "contract-none")
+
     def test_an_address_is_free_again_at_the_end(self, contract: Contract, engine: Engine) -> None:
         network, _ = contract.network()
         one = contract.run_pause("one", network_mode=network)

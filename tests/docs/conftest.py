@@ -14,7 +14,7 @@ import docker
 import docker.errors
 import pytest
 
-from tests import images
+from tests import compose, images
 from tests.docs import markdown
 
 STANDS_FOR = {"nginx": images.NGINX, "redis": images.REDIS, "busybox": images.BUSYBOX}
@@ -100,8 +100,28 @@ class Shell:
         )
 
 
+COMPOSE = """\
+#!/bin/sh
+[ "$1" = compose ] || exit 127
+shift
+exec "{program}" "$@"
+"""
+
+
+@pytest.fixture(scope="session")
+def docker_command(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a `docker` of which there is `docker compose` alone: an engine comes without it."""
+    folder = tmp_path_factory.mktemp("bin")
+    command = folder / "docker"
+    command.write_text(COMPOSE.format(program=compose.program()))
+    command.chmod(0o755)
+    return folder
+
+
 @pytest.fixture
-def shell(tmp_path: Path, hub_images: None) -> Shell:
+def shell(tmp_path: Path, hub_images: None, docker_command: Path) -> Shell:
     """No background program is started: it would outlive the test by half a minute."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join(
+        [str(docker_command), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
     return Shell(tmp_path, {**os.environ, "PATH": path, "PYPOD_BACKGROUND": "0"})

@@ -3,7 +3,7 @@
 A fenced block says after its language what the tests do with it:
 
 - ``python runnable``: run; a ``text output`` block after it is what it prints.
-- ``yaml file=NAME``: written to NAME in the folder of the page's runnable blocks.
+- ``yaml file=NAME``, ``python file=NAME``: written to NAME in the folder of the page's runnable blocks.
 - ``console runnable``: each ``$ command`` is run, and the lines after it are looked for in what it prints.
 - ``console tour``: lines of `pypod demo`.
 - ``text example``: what the example beside a README prints.
@@ -102,7 +102,7 @@ def shape(line: str) -> str:
     line = re.sub(r"\bdemo-[0-9a-f]+", "demo-<id>", line)
     line = re.sub(r"(Docker) \S+( at) \S+", r"\1 <version>\2 <url>", line)
     line = re.sub(r"\b\d\d [A-Z][a-z]{2} \d{4} [\d:.]+", "<time>", line)
-    line = re.sub(r"\b\d+[smhd]\b|\b\d+\.\d+( s)?\b", "<number>", line)
+    line = re.sub(r"\b\d+(\.\d+)?[smhd]\b|\b\d+\.\d+( s)?\b", "<number>", line)
     return re.sub(r"\s+", " ", line).strip()
 
 

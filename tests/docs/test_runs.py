@@ -62,7 +62,9 @@ def test_console_blocks_show_what_is_printed(page: Path, shell: Shell) -> None:
     for block in markdown.blocks(page):
         for word in block.words:
             if word.startswith("file="):
-                (shell.folder / word.removeprefix("file=")).write_text(block.text)
+                file = shell.folder / word.removeprefix("file=")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(block.text)
     try:
         for block in console_blocks(page):
             for command in markdown.commands(block):

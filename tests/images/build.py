@@ -365,6 +365,13 @@ def make_archive(recipe: Recipe, *, force: bool) -> tuple[bytes, str]:
     return archive, "from packages"
 
 
+def fill_cache(recipes: Iterable[Recipe]) -> None:
+    """Have the archives of these, for an engine to come."""
+    with locked(cache_folder()):
+        for recipe in recipes:
+            make_archive(recipe, force=False)
+
+
 def forget_old_archives() -> None:
     for archive in cache_folder().glob("*.tar"):
         if time.time() - archive.stat().st_mtime > KEEP_ARCHIVES:

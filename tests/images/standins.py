@@ -84,6 +84,13 @@ COPIES: Mapping[str, tuple[str, ...]] = {
 """The test images that are stand-ins as they are, by recipe."""
 
 
+def prepare() -> None:
+    """Put in the cache what `archives` needs of the outside world."""
+    build.fill_cache(recipes.RECIPES[name] for name in COPIES)
+    with build.locked(build.cache_folder()):
+        _base_layer()
+
+
 def archives() -> list[bytes]:
     """What `docker load` takes to have all of them; from the cache where that has them."""
     with build.locked(build.cache_folder()):
@@ -95,7 +102,9 @@ def archives() -> list[bytes]:
 
 
 def _base_layer() -> bytes:
-    recipe = hashlib.sha256(f"{build.fingerprint(BASE)} {BASE}".encode()).hexdigest()[:32]
+    # Not the recipe's own text: the order in a set is another one in each process.
+    words = f"{build.fingerprint(BASE)} {BASE.packages} {sorted(BASE.without)}"
+    recipe = hashlib.sha256(words.encode()).hexdigest()[:32]
     kept = build.cache_folder() / f"{BASE.name}-{recipe}.tar"
     if kept.exists():
         kept.touch()

@@ -21,7 +21,7 @@ import pytest
 
 import pypod
 from pypod.engine.api import Engine
-from tests import images
+from tests import images, own_engine
 from tests.images import engine_http
 
 pytest.register_assert_rewrite(
@@ -128,6 +128,10 @@ def unique(namespace: str) -> Callable[[str], str]:
     return lambda word: f"{namespace}-{word}"
 
 
+_shared: set[str] = set()
+"""The namespaces of pods that several tests use: what they have more is looked for after the last of these."""
+
+
 def everything(raw: docker.APIClient) -> Things:
     """All that is on the engine, unfiltered."""
     things: Things = {}
@@ -150,12 +154,17 @@ def _is_kept(kind: str, name: str) -> bool:
 
 
 def left_over(raw: docker.APIClient, before: Things, namespace: str) -> list[str]:
-    """What is there and was not before: of anybody in CI, where nobody else uses the engine; else with this test's name."""
-    alone = "CI" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ
+    """What is there and was not before: of anybody where nobody else uses the engine; else with this test's name."""
+    alone = own_engine.is_alone()
+    shared = _shared - {namespace}
+
+    def is_anothers(name: str) -> bool:
+        return any(each in name for each in shared) or not (alone or namespace in name)
+
     return [
         f"{kind} {name or identity}"
         for (kind, identity), name in everything(raw).items()
-        if (kind, identity) not in before and not _is_kept(kind, name) and (alone or namespace in name)
+        if (kind, identity) not in before and not _is_kept(kind, name) and not is_anothers(name)
     ]
 
 
@@ -196,8 +205,10 @@ def nothing_left(raw: docker.APIClient, namespace: str) -> Iterator[None]:
 def module_namespace(raw: docker.APIClient) -> Iterator[str]:
     """For pods that the tests of a file share because they only look at them. Also after these nothing is left."""
     namespace = f"it-{secrets.token_hex(4)}"
+    _shared.add(namespace)
     with leaving_nothing(raw, namespace):
         yield namespace
+    _shared.discard(namespace)
 
 
 # --- pods, of either kind --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 import pypod
-from pypod import Container, Pod, Volume
+from pypod import Container, Pod, Probe, Volume
 from tests.images import BUSYBOX
 from tests.integration.processes import Look
 
@@ -188,8 +188,10 @@ def test_an_unreachable_engine_is_not_asked_for_long_by_a_pod(
 
 def test_the_log_of_what_crashes_is_in_the_error(namespace: str, look: Look) -> None:
     words = "echo listening; echo 'no such database: shop' >&2; exit 4"
+    # Without a probe it is ready while it runs, which on a slow machine is seen.
+    never = Probe.tcp_socket(81)
     with pytest.raises(pypod.PodStartError) as caught:
-        _start(namespace, command=["sh", "-c", words])
+        _start(namespace, command=["sh", "-c", words], readiness_probe=never)
     assert (caught.value.container, caught.value.exit_code) == ("bad", 4)
     assert "no such database: shop" in caught.value.log_tail
     assert "bad| no such database: shop" in str(caught.value)

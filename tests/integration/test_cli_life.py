@@ -59,14 +59,6 @@ def row(where: tuple[str, ...]) -> list[str]:
     return run("ps", *where[1:]).stdout.splitlines()[1].split()
 
 
-def last_exit_code(where: tuple[str, ...]) -> int | None:
-    """Of the instance of `crash` before the newest, where there is one."""
-    (item,) = json.loads(run("ps", *where[1:], "-o", "json").stdout)["items"]
-    crash = next(each for each in item["status"]["containerStatuses"] if each["name"] == "crash")
-    code: int | None = crash.get("lastState", {}).get("terminated", {}).get("exitCode")
-    return code
-
-
 def test_a_probes_result_is_seen_from_another_process(where: tuple[str, ...]) -> None:
     done = run("wait", *where, "--for=condition=Ready", "--timeout=0.5s")
     assert done.returncode == 124
@@ -81,8 +73,8 @@ def test_ps_counts_sidecars_and_tells_of_restarts(where: tuple[str, ...]) -> Non
     assert row(where)[1].endswith("/3")
     (item,) = json.loads(run("ps", *where[1:], "-o", "json").stdout)["items"]
     assert [each["name"] for each in item["status"]["initContainerStatuses"]] == ["init", "side"]
-    # Between the removal of the older dead instance and the making of the next one there is only the one that ended.
-    eventually(lambda: last_exit_code(where) == 3, "the end of the instance before is told of")
+    crash = next(each for each in item["status"]["containerStatuses"] if each["name"] == "crash")
+    assert crash["lastState"]["terminated"]["exitCode"] == 3
 
 
 def test_describe_tells_all(where: tuple[str, ...]) -> None:

@@ -78,12 +78,22 @@ class Seen:
     content: str
 
 
+def looks(pod: Pod, container: str, *paths: str) -> list[Seen]:
+    """All in one exec: each costs 50 ms."""
+    script = 'for path; do stat -L -c "%a %u:%g" "$path" && od -An -tx1 -v "$path" && echo .; done'
+    said = pod.exec(["sh", "-ec", script, "sh", *paths], container=container, check=True).stdout
+    found = []
+    for part in said.split(".\n")[:-1]:
+        first, _, rest = part.partition("\n")
+        content = bytes.fromhex("".join(rest.split())).decode(errors="replace")
+        found.append(Seen(*first.split(), content))
+    assert len(found) == len(paths), said
+    return found
+
+
 def look(pod: Pod, path: str, container: str) -> Seen:
-    mode, owner = pod.exec(
-        ["stat", "-L", "-c", "%a %u:%g", path], container=container, check=True
-    ).stdout.split()
-    content = pod.exec(["od", "-An", "-tx1", "-v", path], container=container).stdout
-    return Seen(mode, owner, bytes.fromhex("".join(content.split())).decode(errors="replace"))
+    [found] = looks(pod, container, path)
+    return found
 
 
 def volumes() -> tuple[Volume, ...]:
@@ -142,27 +152,34 @@ def members(*, group: int = 1000) -> tuple[Container, Container]:
 
 
 def test_each_source_as_root_and_as_another_user(objects: None, engine: Engine, namespace: str) -> None:
+    plain = {"/conf/a.conf": "one\n", "/conf/c": "\ufffd\0", "/me/name": "files"}
+    also = {
+        "/me/labels": 'app="shop"\ntier="web"',
+        "/me/notes": 'note="a \\"quoted\\" word"',
+        "/me/one": "shop",
+        "/me/memory": "64",
+        "/me/cpu": "500",
+    }
+    for_all = {"/all/conf/a": "one\n", "/all/who": "ada"}
+    touch = "for each; do touch /$each/x 2>&1 && echo written; done; ls /none"
     with Pod.from_spec(spec_of(namespace, *members()), engine=engine) as pod:
         for name in ("root", "user"):
-            assert look(pod, "/conf/a.conf", name) == Seen("644", "0:0", "one\n")
-            assert look(pod, "/conf/c", name) == Seen("644", "0:0", "\ufffd\0")
-            assert look(pod, "/me/name", name) == Seen("644", "0:0", "files")
-            assert look(pod, "/me/labels", name).content == 'app="shop"\ntier="web"'
-            assert look(pod, "/me/notes", name).content == 'note="a \\"quoted\\" word"'
-            assert [look(pod, f"/me/{each}", name).content for each in ("one", "memory", "cpu")] == [
-                "shop", "64", "500"
-            ]  # fmt: skip
-            assert look(pod, "/all/conf/a", name) == Seen("444", "0:0", "one\n")
-            assert look(pod, "/all/who", name) == Seen("444", "0:0", "ada")
-            assert len(look(pod, "/all/uid", name).content) == 36
-            assert pod.exec(["ls", "/none"], container=name, check=True).stdout == ""
-            for volume in MOUNTS:
-                touched = pod.exec(["touch", f"/{volume}/x"], container=name)
-                assert (touched.exit_code, "Read-only file system" in touched.stderr) == (1, True)
-        assert look(pod, "/keys/password", "root") == Seen("400", "0:0", "hunter2")
-        assert look(pod, "/some/deep/er/b", "root") == Seen("640", "0:0", "two")
-        assert look(pod, "/own/nginx.conf", "root") == Seen("640", "0:0", "server {}\n")
-        assert look(pod, "/own/bin/ary", "root").content == "\ufffd\ufffd"
+            seen = looks(pod, name, *plain, *also, *for_all, "/all/uid")
+            expected = [Seen("644", "0:0", text) for text in (*plain.values(), *also.values())]
+            expected += [Seen("444", "0:0", text) for text in for_all.values()]
+            assert seen[:-1] == expected
+            assert len(seen[-1].content) == 36
+            said = pod.exec(
+                ["sh", "-c", touch, "sh", *MOUNTS], container=name, check=True
+            ).stdout.splitlines()
+            assert len(said) == len(MOUNTS)
+            assert all("Read-only file system" in line for line in said), said
+        assert looks(pod, "root", "/keys/password", "/some/deep/er/b", "/own/nginx.conf", "/own/bin/ary") == [
+            Seen("400", "0:0", "hunter2"),
+            Seen("640", "0:0", "two"),
+            Seen("640", "0:0", "server {}\n"),
+            Seen("640", "0:0", "\ufffd\ufffd"),
+        ]
         assert pod.exec(["cat", "/keys/password"], container="user").exit_code == 1
         listing = pod.exec(["ls", "-A", "/conf"], container="root", check=True).stdout.split()
         home = pod.exec(["readlink", "/conf/..data"], container="root", check=True).stdout.strip()
@@ -177,9 +194,11 @@ def test_with_a_group_another_user_reads_what_is_the_groups(
     spec = spec_of(namespace, *members(group=4321), group=4321)
     with Pod.from_spec(spec, engine=engine) as pod:
         for name in ("root", "user"):
-            assert look(pod, "/keys/password", name) == Seen("440", "0:4321", "hunter2")
-            assert look(pod, "/some/deep/er/b", name) == Seen("640", "0:4321", "two")
-            assert look(pod, "/own/nginx.conf", name) == Seen("640", "0:4321", "server {}\n")
+            assert looks(pod, name, "/keys/password", "/some/deep/er/b", "/own/nginx.conf") == [
+                Seen("440", "0:4321", "hunter2"),
+                Seen("640", "0:4321", "two"),
+                Seen("640", "0:4321", "server {}\n"),
+            ]
             found = pod.exec(["stat", "-c", "%a %g", "/keys"], container=name).stdout
             assert found == "2777 4321\n"
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import textwrap
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests import images
+from tests import compose, images
 from tests.integration.conftest import background_programs
 
 HERE = Path(__file__).parent
@@ -106,9 +107,10 @@ class Suite:
         """The IDs of the runs so far. Whatever they make has its run's in its name."""
         return set((self.folder / "runs").read_text().split())
 
-    def left(self, timeout: float = VANISHING) -> list[str]:
-        """What the engine has of these runs, in an unfiltered list; what is just going is given some seconds."""
-        runs = self.runs
+    def left(self, timeout: float = VANISHING, *, containing: str = "") -> list[str]:
+        """What the engine has of these runs, or of what has this in its name, in an unfiltered list; what is just going is given
+        some seconds."""
+        runs = {containing} if containing else self.runs
         assert runs
         deadline = time.monotonic() + timeout
         while True:
@@ -116,6 +118,16 @@ class Suite:
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(POLL)
+
+    def compose_down(self, project: str) -> None:
+        """Remove what is left of a compose project, where its suite did not come to that."""
+        subprocess.run(
+            [compose.program(), "-p", project, "down", "--volumes", "--timeout", "0"],
+            cwd=self.folder,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=True,
+        )
 
 
 def names_on(client: docker.DockerClient) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pypod.engine import observe
 from pypod.engine.pool import InlinePool, Spawn
 from pypod.engine.sync import Look, PodSync
+from pypod.engine.tracing import UNTRACED, Untraced
 from pypod.errors import EngineUnavailableError
 from pypod.model import naming
 from pypod.model.life.desired import Desired
@@ -48,6 +49,7 @@ def sync_of(
     leased: bool = True,
     hook_takes: float = 0.0,
     pull_takes: float = 0.0,
+    tracer: Untraced = UNTRACED,
 ) -> Loop:
     """A pod all of which happens on the thread that asks. A hook, and a pull, waits for so many seconds before it does
     anything."""
@@ -69,6 +71,7 @@ def sync_of(
         probe_pool=InlinePool(),
         spawn=after(hook_takes),
         spawn_pull=after(pull_takes),
+        tracer=tracer,
     )
 
 

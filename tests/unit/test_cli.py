@@ -32,7 +32,7 @@ from pypod.model.spec.pod import PodSpec
 from pypod.model.wiring.state import EngineInfo
 
 COMMANDS = (
-    "up", "down", "wait", "validate", "plan", "diff", "apply", "export", "get", "delete", "ps", "describe", "events", "logs",
+    "up", "down", "wait", "validate", "plan", "diff", "apply", "export", "get", "delete", "ps", "describe", "trace", "events", "logs",
     "exec", "cp", "debug", "sweep", "doctor", "demo", "supervise",
 )  # fmt: skip
 

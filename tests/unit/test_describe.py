@@ -257,8 +257,10 @@ def test_the_whole_of_a_pod() -> None:
 
 def test_a_pod_of_which_nothing_is_there_yet() -> None:
     bare = pod(
-        spec=PodSpec(name="shop", containers=(Container("web", "nginx:1"),), network="lab"),
-        status=PodStatus(Phase.PENDING, reason="Why", message="because"),
+        spec=PodSpec(
+            name="shop", containers=(Container("web", "nginx:1"),), network="lab", extra_networks=("a", "bb")
+        ),
+        status=PodStatus(Phase.PENDING, reason="Why", message="because", extra_ips={"bb": "10.1.0.2"}),
         history=history.History(),
     )
     lines = pods.lines_of(bare, "vm", NOW, image_id)
@@ -268,6 +270,7 @@ def test_a_pod_of_which_nothing_is_there_yet() -> None:
     assert "Message:          because" in lines
     assert "IP:               <none>" in lines
     assert "Network:          lab" in lines
+    assert "Extra Networks:   a <none>\n                  bb 10.1.0.2" in lines
     assert "    Container ID:" in lines
     assert "Volumes:          <none>" in lines
     assert lines[-1] == "Events:           <none>"

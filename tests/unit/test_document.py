@@ -82,6 +82,9 @@ def refusals(document: Any) -> list[str]:
 
 # --- round trip ------------------------------------------------------------------------------------------------------
 
+docker_names = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,8}", fullmatch=True).filter(
+    lambda name: name not in ("host", "none") and not name.startswith("pypod")
+)
 labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)
 characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 texts = st.text(characters, max_size=12) | st.sampled_from(
@@ -226,6 +229,7 @@ def specs(draw: st.DrawFn) -> PodSpec:
         hostname=draw(st.just("") | labels),
         termination_grace_period_seconds=draw(st.sampled_from([30.0, 2.25, 29.5, 5]) | st.floats(2.25, 1e6)),
         network=draw(st.just("") | labels),
+        extra_networks=tuple(draw(st.lists(docker_names, max_size=3, unique=True))),
         init_containers=members[:inits],
         active_deadline_seconds=draw(st.none() | seconds),
         restart_backoff=draw(st.sampled_from(BackoffProfile)),
@@ -267,6 +271,7 @@ def test_what_kubernetes_lacks_is_in_annotations() -> None:
         "a",
         (Container("c", "i", own_pid=True), Container("d", "i", own_pid=True, user="u")),
         network="n",
+        extra_networks=("shop_default", "bridge"),
         restart_backoff=BackoffProfile.CLASSIC,
     )
     assert to_document(spec)["metadata"] == {
@@ -275,6 +280,7 @@ def test_what_kubernetes_lacks_is_in_annotations() -> None:
         "annotations": {
             "io.pypod/own-pid": "c,d",
             "io.pypod/network": "n",
+            "io.pypod/extra-networks": "shop_default,bridge",
             "io.pypod/users": '{"d": "u"}',
             "io.pypod/no-termination-message": "c,d",
             "io.pypod/restart-backoff": "classic",

@@ -26,10 +26,10 @@ LAYERS = [
     "model",
     "engine",
     # all that is between an engine and a live pod
-    "archives background connecting copying debugging existing expiring inside lifetime loading locks starting supervisor storing sweeping waiting",
+    "archives background connecting copying debugging existing expiring inside lifetime loading locks starting stock supervisor storing sweeping waiting",
     "handle",
     "pod",
-    "finding describing",
+    "finding describing podpool",
     "cli pytest",
     "__main__",
 ]

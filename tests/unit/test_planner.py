@@ -321,7 +321,7 @@ CASES = {
         history=steps(web=(3, 3)),
         spec=lambda spec: replace(spec, restart_backoff=BackoffProfile.CLASSIC),
     ),
-    "a member crashed again, back-off over: all dead instances but the last are removed": Case(
+    "a member crashed again, back-off over: the older dead instance goes when the next one is made": Case(
         seen(
             pause(),
             dead(member("web", 3), code=2, ago=4),
@@ -330,10 +330,15 @@ CASES = {
             member("log"),
         ),
         """\
-#1 remove container web_2: only the last dead instance is kept
-#2 remove container web_1: only the last dead instance is kept
-#3 create container web_4: exited with code 2, restart 4, policy Always
-#4 start container web_4 (after #3): exited with code 2, restart 4, policy Always""",
+#1 remove container web_1: only the last dead instance is kept
+#2 create container web_4: exited with code 2, restart 4, policy Always
+#3 start container web_4 (after #2): exited with code 2, restart 4, policy Always
+#4 remove container web_2 (after #2): only the last dead instance is kept""",
+        history=steps(web=(3, 3)),
+    ),
+    "a removal that did not come about is made up for while the next one runs": Case(
+        seen(pause(), member("web", 3), dead(member("web", 2)), dead(member("web", 1)), member("log")),
+        "#1 remove container web_1: only the last dead instance is kept",
         history=steps(web=(3, 3)),
     ),
     "two back-offs: the earlier one is when to look again": Case(

@@ -18,7 +18,7 @@ from pypod.model.spec.arguments import PodOptions, spec_of
 from pypod.model.spec.pod import PodSpec
 
 WEB = Container("web", "nginx")
-BESIDE = {"self", "engine", "reach", "min_ready_seconds", "more"}
+BESIDE = {"trace", "self", "engine", "reach", "min_ready_seconds", "more"}
 """What is no field of the spec."""
 
 

@@ -491,3 +491,27 @@ def test_which_containers_are_where() -> None:
         "d ended with code 2 (Error)"
     )
     assert starting.describe_unready(PodStatus(Phase.UNKNOWN)) == "nothing of it is on the engine"
+
+
+# --- stopped meanwhile --------------------------------------------------------------------------------------------------
+
+
+def whole(pod: PodSync) -> None:
+    starting.start(pod, timeout=60, min_ready_seconds=0.1)
+
+
+def beginning(pod: PodSync) -> None:
+    starting.begin(pod, timeout=60)
+
+
+@pytest.mark.parametrize("bring_up", [whole, beginning])
+def test_a_start_ends_where_another_thread_stops_the_pod(
+    engine: FakeEngine, bring_up: Callable[[PodSync], None]
+) -> None:
+    pod = sync_of(engine, PodSpec("shop", (Container("web", "app:1"),)))
+    pod.between = lambda: pod.release(wait=False)
+    before = engine.clock.now()
+    with pytest.raises(PodStartError, match="Stopped: it was stopped meanwhile") as caught:
+        bring_up(pod)
+    assert caught.value.reason == "Stopped"
+    assert engine.clock.now() - before < 1

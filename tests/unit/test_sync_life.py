@@ -10,12 +10,21 @@ import pytest
 
 from pypod.engine import observe
 from pypod.engine.sync import MESSAGE_TRIES
-from pypod.errors import EngineError, EngineUnavailableError
+from pypod.errors import EngineError, EngineUnavailableError, NotFoundError
 from pypod.model import naming
 from pypod.model.life.finishing import PATIENCE
-from pypod.model.life.status import ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
+from pypod.model.life.status import (
+    ContainerStatus,
+    Phase,
+    PodStatus,
+    Running,
+    Terminated,
+    Waiting,
+    derive,
+)
 from pypod.model.spec.handlers import Hook, HookHandler, Lifecycle, Probe
 from pypod.model.spec.pod import Container, MessagePolicy, PodSpec, RestartPolicy
+from pypod.model.wiring.requests import ContainerRequest
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import (
     KEY,
@@ -789,3 +798,62 @@ def test_a_journal_goes_on_through_a_stdin_that_broke_under_its_pause(engine: Fa
     assert pause_of(engine).attempt == 0
     assert starts(engine, "web") == 2
     assert observe.read_history(engine, pause_of(engine).id) == pod.channel.history
+
+
+# --- the instance before -------------------------------------------------------------------------------------------------
+
+
+class Watched(FakeEngine):
+    """Looks at a pod before and after each container is made or removed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look: Callable[[], object] = lambda: None
+
+    def create_container(self, request: ContainerRequest) -> str:
+        self.look()
+        made = super().create_container(request)
+        self.look()
+        return made
+
+    def remove_container(self, container: str) -> None:
+        self.look()
+        super().remove_container(container)
+        self.look()
+
+
+def test_however_often_it_is_restarted_the_end_before_is_always_known() -> None:
+    engine = Watched()
+    engine.add_image("app:1")
+    engine.program("crashes", Program(runs_for=1, exit_code=3))
+    pod = sync_of(engine, of(web("crashes")))
+    seen = []
+
+    def note() -> None:
+        found = observe.observe(engine, KEY, pod.desired.spec, clock=engine.clock)
+        now = derive(pod.desired, found, pod.channel.history, engine.clock.now()).container("web")
+        if now.restart_count:
+            seen.append((now.restart_count, now.last_state.exit_code if now.last_state else None))
+
+    live_for(engine, pod, 0.5)
+    engine.look = note
+    live_for(engine, pod, 30)
+    assert {count for count, _ in seen} >= {1, 2, 3}
+    assert {code for _, code in seen} == {3}
+    newest = starts(engine, "web") - 1
+    assert [info.attempt for info in instances(engine, "web")] == [newest, newest - 1]
+
+
+def test_what_comes_and_goes_during_a_look_is_looked_at_again(engine: FakeEngine) -> None:
+    """As the list is answered, the next instance is made and the oldest removed."""
+    engine.program("crashes", Program(runs_for=1, exit_code=3))
+    pod = sync_of(engine, of(web("crashes")))
+    live_for(engine, pod, 2.5)
+    assert [info.attempt for info in instances(engine, "web")] == [1, 0]
+    engine.clock.advance(5)
+    oldest = instances(engine, "web")[1]
+    gone = NotFoundError("inspect container", oldest.id, "No such container", status=404)
+    engine.inject("container", gone, target=oldest.id)
+    calls = len(engine.calls)
+    assert [info.attempt for info in look(engine).members["web"]] == [1, 0]
+    assert [verb for verb, _ in engine.calls[calls:]].count("containers") == 2

@@ -302,6 +302,14 @@ BAD_NETWORKS: list[tuple[dict[str, Any], str]] = [
     ({"image_pull_secrets": ("A",)}, "spec.imagePullSecrets[0].name: 'A' is not valid"),
     ({"annotations": {"a b": ""}}, "metadata.annotations[a b]: the annotation key 'a b' is not valid"),
     ({"annotations": {"io.pypod/network": "a"}}, "metadata.annotations[io.pypod/network]: is made by pypod itself"),
+    ({"extra_networks": ("a b",)}, "metadata.annotations[io.pypod/extra-networks]: 'a b' is no name of a Docker network"),
+    ({"extra_networks": ("-a",)}, "metadata.annotations[io.pypod/extra-networks]: '-a' is no name of a Docker network"),
+    ({"extra_networks": ("host",)}, "metadata.annotations[io.pypod/extra-networks]: 'host' cannot be joined"),
+    ({"extra_networks": ("pypod",)}, "metadata.annotations[io.pypod/extra-networks]: 'pypod' is one of pypod's own networks"),
+    ({"extra_networks": ("pypod_a",)}, "metadata.annotations[io.pypod/extra-networks]: 'pypod_a' is one of pypod's own"),
+    ({"extra_networks": ("a", "b", "a")}, "metadata.annotations[io.pypod/extra-networks]: 'a' is there twice"),
+    ({"extra_networks": ("a",), "host_network": True}, "metadata.annotations[io.pypod/extra-networks]: may not be specified"),
+    ({"extra_networks": (5,)}, "metadata.annotations[io.pypod/extra-networks][0]: a string is expected, not the number 5"),
     ({"annotations": {"a": "x" * 2**18}}, "metadata.annotations: may not be more than 262144 bytes in all, not 262145"),
     ({"node_selector": {"a": "b c"}}, "spec.nodeSelector[a]: the value 'b c' is not valid"),
     ({"host_users": False}, "spec.hostUsers: is refused: an engine has user namespaces for all its containers or for none"),
@@ -317,6 +325,10 @@ def test_bad_pods(fields: dict[str, Any], message: str) -> None:
 
 def test_searches_may_be_absolute_and_have_underscores() -> None:
     assert faults(pod(dns_config=DNSConfig(searches=("a.b.", "_tcp.a", ".")))) == []
+
+
+def test_networks_of_others() -> None:
+    assert faults(pod(extra_networks=("shop_default", "bridge", "a.b-c", "pypodlike"))) == []
 
 
 def test_host_network_has_the_hosts_ports() -> None:

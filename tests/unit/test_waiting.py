@@ -93,3 +93,26 @@ def test_the_time_is_up() -> None:
 def test_there_is_no_such_condition() -> None:
     with pytest.raises(ValueError, match=r"cannot wait for 'Sometime': one of Started, Ready"):
         waiting.wait_for("default/shop", lambda: PODS["it runs"], "Sometime", 1)
+
+
+@pytest.mark.parametrize("pod", PODS)
+def test_a_question_is_asked_until_nothing_can_change(pod: str) -> None:
+    """A pod that has ended but for what is being stopped may still be as wanted; one at its end, or gone, never will."""
+    asked: list[PodStatus] = []
+    with pytest.raises(
+        (PodNotRunningError, PodTimeoutError), match="cannot wait .* to be as wanted: "
+    ) as raised:
+        waiting.wait_for("default/shop", lambda: PODS[pod], asked.append, -1)
+    assert asked == [PODS[pod]]
+    at_its_end = {"it has succeeded", "it has failed", "it is gone"}
+    assert (raised.type is PodNotRunningError) is (pod in at_its_end)
+
+
+def test_a_question_has_a_true_answer() -> None:
+    found = waiting.wait_for("default/shop", lambda: PODS["it runs"], lambda status: status.phase.value, 0)
+    assert found is PODS["it runs"]
+
+
+def test_what_a_question_raises_is_passed_on() -> None:
+    with pytest.raises(KeyError):
+        waiting.wait_for("default/shop", lambda: PODS["it runs"], lambda status: status.container("b"), 0)

@@ -19,6 +19,8 @@ PREFIX = "io.pypod/"
 OWN_PID = f"{PREFIX}own-pid"
 """Names of the containers that stay out of a shared PID space, comma between them."""
 NETWORK = f"{PREFIX}network"
+EXTRA_NETWORKS = f"{PREFIX}extra-networks"
+"""Names of Docker networks that the pod joins beside its own, comma between them."""
 USERS = f"{PREFIX}users"
 """A JSON object, container name to `Container.user`: Kubernetes knows users by number only."""
 EXACT = f"{PREFIX}exact"
@@ -41,6 +43,7 @@ def to_annotations(spec: PodSpec, exact: Mapping[str, float]) -> dict[str, str]:
     found = {
         OWN_PID: ",".join(container.name for container in containers if container.own_pid),
         NETWORK: spec.network,
+        EXTRA_NETWORKS: ",".join(spec.extra_networks),
         USERS: json.dumps(users, ensure_ascii=False) if users else "",
         NO_TERMINATION_MESSAGE: ",".join(
             container.name for container in containers if not container.termination_message_path
@@ -84,8 +87,12 @@ class Annotations:
 
     def _names(self, annotation: str) -> dict[str, None]:
         """A dict for its order."""
+        return dict.fromkeys(self._list(annotation))
+
+    def _list(self, annotation: str) -> tuple[str, ...]:
+        """One that is there twice too: whether it may be is not said here."""
         names = (name.strip() for name in self._values.get(annotation, "").split(","))
-        return dict.fromkeys(name for name in names if name)
+        return tuple(name for name in names if name)
 
     def _read_users(self) -> dict[str, str]:
         given = self._values.get(USERS)
@@ -113,7 +120,12 @@ class Annotations:
 
     def complete(self, values: Mapping[str, Any]) -> PodSpec:
         """The spec of the values that its fields have, with what the annotations say; and what is wrong with those."""
-        spec = PodSpec(**values, network=self._values.get(NETWORK, ""), restart_backoff=self._restart_backoff)
+        spec = PodSpec(
+            **values,
+            network=self._values.get(NETWORK, ""),
+            extra_networks=self._list(EXTRA_NETWORKS),
+            restart_backoff=self._restart_backoff,
+        )
         found = replace(
             spec,
             init_containers=tuple(self._completed(each) for each in spec.init_containers),
@@ -139,7 +151,7 @@ class Annotations:
 
     def _close(self, containers: set[str]) -> None:
         """Refuses what means nothing: annotations of pypod that it does not know, and those about what is not there."""
-        ours = (OWN_PID, NETWORK, USERS, EXACT, NO_TERMINATION_MESSAGE, RESTART_BACKOFF)
+        ours = (OWN_PID, NETWORK, EXTRA_NETWORKS, USERS, EXACT, NO_TERMINATION_MESSAGE, RESTART_BACKOFF)
         for number in self._files.unused:
             self._refuse(f"{FILE}{number}", "no volume has it")
         for name, problem in self._files.problems.items():

@@ -76,6 +76,26 @@ class AttachChannel:
 
 
 @record(frozen=True, slots=True)
+class ConnectNetwork:
+    """Have a pause on one more network, which is not pypod's.
+
+    Attributes:
+        id, network: of the network; its name is not unique.
+        name: of the container.
+        aliases: the names that it has there, beside its hostname.
+    """
+
+    id: str
+    network: str
+    name: str
+    aliases: tuple[str, ...]
+    cause: str
+
+    def __str__(self) -> str:
+        return f"connect container {self.name} to network {self.network}"
+
+
+@record(frozen=True, slots=True)
 class StartContainer:
     name: str
     container: str
@@ -350,6 +370,7 @@ Action = (
     LoadPauseImage
     | PullImage
     | CreateNetwork
+    | ConnectNetwork
     | CreateVolume
     | CreateContainer
     | AttachChannel

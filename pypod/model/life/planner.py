@@ -11,7 +11,7 @@ import ipaddress
 from dataclasses import replace
 
 from pypod.model import naming
-from pypod.model.life import messages
+from pypod.model.life import joining, messages
 from pypod.model.life.desired import Desired
 from pypod.model.life.finishing import finish, serving
 from pypod.model.life.history import History
@@ -29,7 +29,8 @@ from pypod.model.life.plan import (
     StartContainer,
     Write,
 )
-from pypod.model.life.starting_members import FAILURE_RETRY, Place, StartSteps
+from pypod.model.life.preparing import Place
+from pypod.model.life.starting_members import FAILURE_RETRY, StartSteps
 from pypod.model.life.stopping import StopSteps, stops_of
 from pypod.model.life.volume_setup import VolumeSteps, places_of, wait_for_sandbox
 from pypod.model.spec.pod import EmptyDir
@@ -60,7 +61,8 @@ def plan_sync(
     1. A pod that is marked as to go gets nothing.
     2. A pod at its end is written down as such, once, and what still runs of it is ended.
     3. A sandbox that died, lost its network or was started again takes its members with it; only then is a new one made.
-    4. What the sandbox needs: claims, pause image, volumes, network. Then the sandbox, and when it runs, what is in its volumes.
+    4. What the sandbox needs: claims, pause image, volumes, network. Then the sandbox, and when it runs, its other networks, and
+       what is in its volumes.
     5. Init containers and sidecars in their order, then the containers: each that is missing, or is due to be restarted; and
        the end of those whose probes or hooks have failed. An image that one of them waits for is pulled beside all that.
 
@@ -156,7 +158,25 @@ class _Sync:
             volumes.walk(pause)
         volumes.update(pause)
         self._take(volumes)
-        self._start(replace(place, volumes=tuple(volumes.steps), is_ready=volumes.may_start), self.members)
+        obstacle = self._obstacle()
+        joined = None if obstacle else self._join(pause.name, None)
+        is_ready = volumes.may_start and not obstacle
+        self._start(
+            replace(place, started=joined, volumes=tuple(volumes.steps), is_ready=is_ready), self.members
+        )
+
+    def _obstacle(self) -> bool:
+        """Whether a network of others that the sandbox has to join is not to be had."""
+        words = joining.obstacle(self.spec, self.observed, self.history)
+        if words:
+            self.waiting.append(words)
+            self.due.append(self.now + FAILURE_RETRY)
+        return bool(words)
+
+    def _join(self, pause: str, started: int | None) -> int | None:
+        return joining.connect(
+            self.builder, self.spec, self.observed, self.history, pause=pause, started=started
+        )
 
     def _volumes(self) -> VolumeSteps:
         return VolumeSteps(self.desired, self.observed, self.history, self.now, self.builder)
@@ -193,7 +213,7 @@ class _Sync:
         if refused := admission.refusal(self.spec, self.observed):
             self.waiting.append(f"{refused.reason}: {refused.message}")
             return
-        if old is not None and self._retry_later(old):
+        if (old is not None and self._retry_later(old)) or self._obstacle():
             return
         claims = self._volumes()
         claims.claims()
@@ -223,10 +243,11 @@ class _Sync:
         attached = self.builder.add(AttachChannel(name, "lease and journal"), after=[created])
         started = self.builder.add(StartContainer(name, "", cause, attempt), after=[attached])
         self._remove_older(name, started)
+        joined = self._join(name, started)
         if wait_for_sandbox(self.spec):
             self.waiting.append("its volumes are set up when its sandbox runs")
             return
-        place = self._place(name, attempt, created=created, started=started)
+        place = self._place(name, attempt, created=created, started=joined)
         self._start(place, tuple(_moved(member, attempt) for member in self.members))
 
     def _first_attempt(self) -> int:

@@ -5,8 +5,6 @@ Sources: pkg/kubelet/kuberuntime/kuberuntime_manager.go computePodActions, kuber
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pypod.model import image_names
 from pypod.model.life import restarts
 from pypod.model.life.desired import Desired
@@ -15,34 +13,27 @@ from pypod.model.life.journal import ContainerFailed, Event
 from pypod.model.life.members import Kind, Member, has_initialized
 from pypod.model.life.plan import (
     CreateContainer,
-    MakeSubPath,
     PlanBuilder,
     PullImage,
-    PutFiles,
-    PutText,
     RemoveContainer,
     RunHook,
     StartContainer,
     Write,
 )
+from pypod.model.life.preparing import Place, Preparations
 from pypod.model.life.refusals import refusal
 from pypod.model.life.stopping import Stop, StopSteps
-from pypod.model.rules import env_files, hosts
-from pypod.model.rules.mounts import SubPathError, awaits_directory, slot_of, sub_path_of
-from pypod.model.spec.pod import Container, HostPath, ImageSource, PullPolicy
+from pypod.model.rules import hosts
+from pypod.model.rules.mounts import SubPathError
+from pypod.model.spec.pod import Container, PullPolicy
 from pypod.model.wiring.environment import (
     CONFIG_ERROR,
     ConfigError,
     environment,
-    needs_address,
     surroundings_of,
 )
 from pypod.model.wiring.requests import (
-    ContainerRequest,
-    Sandbox,
     member_request,
-    message_file,
-    messages_directory,
 )
 from pypod.model.wiring.state import ContainerInfo, ContainerState, PodObservation
 
@@ -51,22 +42,6 @@ FAILURE_RETRY = 10.0
 IMAGE_REASONS = ("ErrImagePull", "InvalidImageName")
 TOLD = restarts.Backoff(initial=FAILURE_RETRY, cap=300.0)
 """Before it is told again that a container still cannot be made: ``delay`` of how often it was told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The sandbox that members join, and the steps that make and start it; None: it runs already.
-
-    Attributes:
-        volumes: the steps that set its volumes up.
-        is_ready: members may be made after these; else one of its volumes cannot be had.
-    """
-
-    sandbox: Sandbox
-    created: int | None
-    started: int | None
-    volumes: tuple[int, ...] = ()
-    is_ready: bool = True
 
 
 class StartSteps:
@@ -98,7 +73,7 @@ class StartSteps:
         self._builder = builder
         self._place = place
         self._pulling = set(pulling)
-        self._hosts: int | None = None
+        self._preparations = Preparations(self._spec, desired.identity.key, observed, builder, place)
         self.due: list[float] = []
         self.waiting: list[str] = []
 
@@ -138,6 +113,7 @@ class StartSteps:
 
     def _keep(self, member: Member) -> bool:
         """What is to be done for one container; whether it is being started."""
+        self._remove_older(self._observed.members.get(member.name, ())[2:])
         if member.is_live:
             if member.current:
                 self._look_after(member)
@@ -193,7 +169,6 @@ class StartSteps:
         init containers."""
         if member.kind is Kind.REGULAR and member.has_ended and member.restart(self._desired.backoff) is None:
             return False
-        self._remove_older(member)
         return self._start_new(
             member, attempt=member.attempt + 1, step=member.record.step, cause="its sandbox changed"
         )
@@ -220,7 +195,6 @@ class StartSteps:
             self.due.append(decision.due)
             self.waiting.append(f"container {member.name}: back-off {decision.delay:g}s")
             return False
-        self._remove_older(member)
         cause = (
             f"exited with code {member.exit_code}, restart {member.attempt + 1}, policy {member.policy.value}"
         )
@@ -228,9 +202,10 @@ class StartSteps:
             cause = f"somebody removed it, restart {member.attempt + 1}, policy {member.policy.value}"
         return self._start_new(member, attempt=member.attempt + 1, step=decision.step, cause=cause)
 
-    def _remove_older(self, member: Member) -> None:
-        for old in self._observed.members.get(member.name, ())[1:]:
-            self._builder.add(RemoveContainer(old.id, old.name, "only the last dead instance is kept"))
+    def _remove_older(self, instances: tuple[ContainerInfo, ...], *, created: int | None = None) -> None:
+        for old in instances:
+            action = RemoveContainer(old.id, old.name, "only the last dead instance is kept")
+            self._builder.add(action, after=[created])
 
     def _start_new(self, member: Member, *, attempt: int, step: int, cause: str) -> bool:
         """Whether it is being started, in this pass or in the next one."""
@@ -243,11 +218,11 @@ class StartSteps:
         if reason:
             self._refuse(member.name, reason, words)
             return False
-        has_hosts = hosts.wants_file(self._spec, container)
-        if (container.termination_message_path or has_hosts) and not sandbox.messages:
+        has_file = container.termination_message_path or hosts.wants_file(self._spec, container)
+        if has_file and not sandbox.messages:
             self.waiting.append(f"container {member.name}: the volume of its messages is being made")
             return True
-        if lacks := self._lacks(container):
+        if lacks := self._preparations.lacks(container):
             self.waiting.append(f"container {member.name}: {lacks}")
             return True
         try:
@@ -264,18 +239,14 @@ class StartSteps:
         except (ConfigError, SubPathError) as error:
             self._refuse(member.name, CONFIG_ERROR, str(error))
             return False
-        ready = [self._place.created, *self._place.volumes]
         created = self._builder.add(
             CreateContainer(request, member.name, cause),
-            after=[
-                *ready,
-                self._message_file(member, attempt),
-                self._hosts_file() if has_hosts else None,
-                *self._sub_paths(container, request, ready),
-            ],
+            after=self._preparations.before(member, attempt, request),
         )
         start = StartContainer(request.name, member.name, cause, attempt, step, sandbox.attempt)
         self._builder.add(start, after=[created, self._place.started])
+        # Not before: until then it is what the status tells of as the instance before.
+        self._remove_older(self._observed.members.get(member.name, ())[1:2], created=created)
         return True
 
     def _refuse(self, container: str, reason: str, words: str) -> None:
@@ -290,61 +261,6 @@ class StartSteps:
             self._builder.add(Write((note, event), cause), after=[self._place.started])
         self.due.append(self._now + FAILURE_RETRY)
         self.waiting.append(f"container {container}: {reason}: {words}")
-
-    def _lacks(self, container: Container) -> str:
-        """What it must be told that only a sandbox which runs can tell; empty: nothing."""
-        runs = self._place.started is None
-        is_told = needs_address(container) or hosts.wants_file(self._spec, container)
-        if is_told and not (runs and self._observed.ip):
-            return "the pod has no address yet"
-        if not runs and any(env_files.files_of(container)):
-            return "the pod's volumes cannot be read yet"
-        place = self._place
-        if place.created is not None and awaits_directory(
-            self._spec, container, self._desired.identity.key, place.sandbox.places
-        ):
-            return "the pod's volumes are being made"
-        return ""
-
-    def _hosts_file(self) -> int:
-        """Written anew whenever a container is made, as by a kubelet; once for all that are made together."""
-        if self._hosts is None:
-            sandbox = self._place.sandbox
-            text, directory = hosts.file(self._spec, self._observed.ip), messages_directory(self._spec)
-            name = hosts.file_name(sandbox.attempt)
-            self._hosts = self._builder.add(PutText(sandbox.pause, directory, name, text, "its hosts file"))
-        return self._hosts
-
-    def _sub_paths(
-        self, container: Container, request: ContainerRequest, ready: list[int | None]
-    ) -> list[int]:
-        """The parts of volumes that it mounts must be there, and in them."""
-        group = self._spec.security_context.fs_group or 0
-        volumes = {volume.name: volume.source for volume in self._spec.volumes}
-        steps: list[int] = []
-        for mount in container.mounts:
-            part, source = sub_path_of(mount, request.env), volumes[mount.name]
-            if not part or isinstance(source, ImageSource):
-                continue
-            host_path = source.path if isinstance(source, HostPath) else ""
-            directory = "" if host_path else slot_of(self._spec, mount.name)
-            pause = self._place.sandbox.pause
-            owner = 0 if host_path else group
-            action = MakeSubPath(
-                container.name, mount.name, part, pause, directory, host_path, owner, "subPath of a mount"
-            )
-            steps.append(self._builder.add(action, after=[*ready, *steps]))
-        return steps
-
-    def _message_file(self, member: Member, attempt: int) -> int | None:
-        """It must be there before the member is made: the engine takes a missing source for a directory."""
-        if not member.container.termination_message_path:
-            return None
-        files = (message_file(member.name, attempt),)
-        action = PutFiles(
-            self._place.sandbox.pause, messages_directory(self._spec), files, "its termination message"
-        )
-        return self._builder.add(action, after=[self._place.created])
 
     # images
 

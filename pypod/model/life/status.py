@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pypod.model.life import joining
 from pypod.model.life.conditions import Condition, conditions_of
 from pypod.model.life.container_status import (
     ContainerStatus,
@@ -47,6 +48,8 @@ class PodStatus:
     Attributes:
         phase: see `Phase`. ``Succeeded`` and ``Failed`` only when nothing of it runs any more.
         pod_ip: empty while it has none.
+        extra_ips: its addresses on the networks that it joined beside its own, by the networks' names. Others than pods dial
+            them; one that is missing was taken away.
         start_time: when the pod was accepted, Unix seconds; None before anything of it was.
         conditions: ``PodReadyToStartContainers``, ``Initialized``, ``Ready``, ``ContainersReady``, ``PodScheduled``.
         container_statuses: in the order of the spec.
@@ -68,6 +71,7 @@ class PodStatus:
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
+    extra_ips: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def summary(self) -> str:
@@ -168,7 +172,6 @@ def derive(
     reason, message = _reason(view, end)
     if refused := admission.refusal(desired.spec, observed):
         phase, reason, message = Phase.FAILED, refused.reason, refused.message
-    pause = observed.pause
     return PodStatus(
         phase=phase,
         pod_ip=observed.ip,
@@ -182,12 +185,21 @@ def derive(
         ),
         container_statuses=tuple(status for status in statuses if status.kind is Kind.REGULAR),
         reason=reason,
-        message=message or (pause.error if pause is not None and pause.failed_to_start else ""),
+        message=message or _sandbox_words(view),
         terminating=observed.deletion_deadline is not None,
         init_container_statuses=tuple(status for status in statuses if status.kind is not Kind.REGULAR),
         ephemeral_container_statuses=tuple(ephemeral_status(info, view) for info in observed.ephemeral),
         qos_class=allotment.pod_qos(desired.spec).value,
+        extra_ips=MappingProxyType(dict(observed.extra_ips)),
     )
+
+
+def _sandbox_words(view: View) -> str:
+    """Why it has no sandbox that members can join; empty: it has, or nothing is known against it."""
+    pause = view.observed.pause
+    if pause is not None and pause.failed_to_start:
+        return pause.error
+    return joining.obstacle(view.desired.spec, view.observed, view.history)
 
 
 def _phase(view: View, statuses: tuple[ContainerStatus, ...], end: Ending, initialized: bool) -> Phase:

@@ -190,6 +190,8 @@ class PodSpec:
         init_containers: run one after the other, each to its end, before the containers; those with the restart policy
             ``Always`` are sidecars, which go on beside them.
         network: the pypod network that the pod lives on; empty: the engine's flat default network.
+        extra_networks: names of networks of others (of a compose project, of ``docker network create``) that the pod joins beside
+            its own. They must be there; pypod neither makes nor removes them.
         active_deadline_seconds: how long the pod may be active, from its start, image pulls included; None: for ever.
         restart_backoff: how fast containers that keep ending are started again.
         annotations: for tools and people; those of pypod itself, ``io.pypod/...``, are made from the other attributes.
@@ -210,6 +212,7 @@ class PodSpec:
     hostname: str = ""
     termination_grace_period_seconds: float = field(default=DEFAULT_GRACE, metadata=k8s(kind=Seconds(64)))
     network: str = field(default="", metadata=k8s(place="annotation"))
+    extra_networks: tuple[str, ...] = field(default=(), metadata=k8s(place="annotation"))
     init_containers: tuple[Container, ...] = ()
     active_deadline_seconds: float | None = field(default=None, metadata=k8s(kind=Seconds(64)))
     restart_backoff: BackoffProfile = field(default=BackoffProfile.FAST, metadata=k8s(place="annotation"))

@@ -7,15 +7,21 @@ validatePodHostName.
 from __future__ import annotations
 
 import ipaddress
+import re
 
+from pypod.model import naming
+from pypod.model.document.annotations import EXTRA_NETWORKS
 from pypod.model.rules import hosts
 from pypod.model.schema.checking import Check
 from pypod.model.schema.compounds import ListOf
+from pypod.model.schema.kinds import STRING
 from pypod.model.schema.structs import Struct, path_of
 from pypod.model.spec.network import DNSConfig, DNSPolicy, HostAlias
 from pypod.model.spec.pod import Container, PodSpec
 from pypod.model.wording import show
 
+_NETWORK_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
+"""moby daemon/names, RestrictedNamePattern."""
 MOST_NAMESERVERS, MOST_SEARCHES, MOST_SEARCH_CHARACTERS = 3, 32, 2048
 MOST_HOSTNAME = hosts.LONGEST_HOSTNAME
 
@@ -25,6 +31,7 @@ def check_network(check: Check, spec: PodSpec) -> None:
     _dns(check, spec)
     _aliases(check, spec)
     _namespaces(check, spec)
+    _extra_networks(check, spec)
     path = path_of("spec", PodSpec, "subdomain")
     if spec.subdomain != "":
         check.name(path, spec.subdomain)
@@ -94,6 +101,29 @@ def _namespaces(check: Check, spec: PodSpec) -> None:
             for index, container in enumerate(containers):
                 if isinstance(container, Container):
                     _host_ports(check, f"{path_of('spec', PodSpec, kind)}[{index}]", container)
+
+
+def _extra_networks(check: Check, spec: PodSpec) -> None:
+    path = f"metadata.annotations[{EXTRA_NETWORKS}]"
+    names: object = spec.extra_networks
+    if not check.fits(path, ListOf(STRING), names) or not isinstance(names, tuple):
+        return
+    if names and spec.host_network is True:
+        check.add(
+            path, "may not be specified when `hostNetwork` is true: the pod is on the host's network alone"
+        )
+    for index, name in enumerate(names):
+        if not _NETWORK_NAME.fullmatch(name):
+            check.add(
+                path, f"{show(name)} is no name of a Docker network: letters, digits, '_', '.' and '-' are"
+            )
+        elif name in naming.NOT_JOINED:
+            check.add(path, f"{show(name)} cannot be joined beside the pod's own network")
+        elif naming.is_own_network(name):
+            words = "is one of pypod's own networks; `network` says on which of them the pod is"
+            check.add(path, f"{show(name)} {words}")
+        elif name in names[:index]:
+            check.add(path, f"{show(name)} is there twice")
 
 
 def _host_ports(check: Check, path: str, container: Container) -> None:

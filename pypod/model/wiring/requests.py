@@ -80,6 +80,7 @@ class ContainerRequest:
         cpu_quota: microseconds per 100 ms.
         memory: bytes at most, swap included.
         ipv4_address: which it asks for on its network.
+        gateway_priority: of its network, among all that it will be on, for having the default route.
         stop_signal: which ``docker stop`` and pypod end it with.
         domain: what follows the hostname in the full name.
         dns_servers: whom the engine's resolver asks for what it does not know.
@@ -125,6 +126,7 @@ class ContainerRequest:
     cpu_quota: int = 0
     memory: int = 0
     ipv4_address: str = ""
+    gateway_priority: int = 0
     shm_size: int = 0
     log_max_size: str = ""
     stop_signal: str = ""
@@ -177,6 +179,7 @@ def pause_request(
         mounts=pause_mounts(spec, key, identity.owner),
         ports=() if on_host else _ports(spec),
         ipv4_address="" if on_host else ip,
+        gateway_priority=int(bool(spec.extra_networks)),
         dns_servers=resolver.servers,
         dns_search=resolver.searches,
         dns_options=resolver.options,

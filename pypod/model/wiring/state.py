@@ -186,6 +186,7 @@ class PodObservation:
         claims: those with the files of its namespace's claims, where it has any; they are not its own.
         network: the network that the pod belongs on; None where the engine has none yet.
         taken_subnets: of every network of the engine.
+        others_networks: those of the engine that are not pypod's; empty where the spec names none that the pod is to join.
         images: by reference; None where the engine has not got it.
         node_memory: of the engine's host, bytes; 0 where it was not asked for.
         node_cpus, node_name: of the engine's host.
@@ -208,6 +209,7 @@ class PodObservation:
     claims: tuple[VolumeInfo, ...] = ()
     network: NetworkInfo | None = None
     taken_subnets: tuple[str, ...] = ()
+    others_networks: tuple[NetworkInfo, ...] = ()
     images: Mapping[str, ImageInfo | None] = field(default_factory=dict)
     node_memory: int = 0
     node_cpus: int = 0
@@ -270,9 +272,17 @@ class PodObservation:
         return self.ip if self.pause.host_network else self._on_its_network(self.pause.gateways)
 
     def _on_its_network(self, addresses: Mapping[str, str]) -> str:
+        """Never that on a network which it joined beside its own: a pod that has lost its own one has lost its address."""
         if self.network is not None and addresses.get(self.network.id):
             return addresses[self.network.id]
-        return next(iter(addresses.values()), "")
+        others = {network.id for network in self.others_networks}
+        return next((address for key, address in addresses.items() if key not in others), "")
+
+    @property
+    def extra_ips(self) -> Mapping[str, str]:
+        """The pod's addresses on the networks that it joined beside its own, by the networks' names."""
+        addresses = self.pause.addresses if self.pause is not None else {}
+        return {each.name: addresses[each.id] for each in self.others_networks if each.id in addresses}
 
     @property
     def lease_lost(self) -> bool:
