@@ -231,14 +231,9 @@ class Pod(Handle):
         Args:
             engine: where to run; None: where this one does.
         """
-        pod = Pod.__new__(Pod)
-        pod._sync, pod._leased = None, False
         base = self._spec.generate_name or f"{self._spec.name}-"
-        spec = replace(self._spec, name="", generate_name=base)
-        pod._init(
-            spec, engine or self._given_engine, self._reach, self._min_ready_seconds, trace=self._traced
-        )
-        pod._objects = self._objects
+        pod = self.like(replace(self._spec, name="", generate_name=base))
+        pod._given_engine = engine or self._given_engine
         return pod
 
     @property

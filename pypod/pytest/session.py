@@ -21,6 +21,7 @@ from pypod.pod import Pod
 from pypod.pytest import report, reusing, sources
 from pypod.pytest.options import Settings
 from pypod.pytest.outcome import Kept, Outcome
+from pypod.pytest.pooling import Pools
 from pypod.pytest.uses import Use
 from pypod.pytest.wishes import Place, Wish
 
@@ -75,6 +76,7 @@ class Run:
         self.outcome = Outcome()
         self._alive: dict[str, Alive] = {}
         self._failed_starts: list[tuple[Use, report.Section]] = []
+        self._pools = Pools(self)
         self._held: dict[str, Engine] = {}
         self._stuck: dict[ObjectKey, Engine] = {}
         self._names: set[tuple[str, str]] = set()
@@ -103,6 +105,8 @@ class Run:
 
     def serve(self, wish: Wish, place: Place) -> contextlib.AbstractContextManager[Pod]:
         """A pod for the time of the block, in the way that was wished for."""
+        if wish.pool and not self.keeps:  # a pool's pods end with this process
+            return self._pools.serve(wish, place)
         return self._own(wish, place)
 
     @contextlib.contextmanager
@@ -122,13 +126,12 @@ class Run:
             OSError, TypeError: as `pypod.pytest.sources.read`.
         """
         pod = self.prepare(wish, place)
-        self._hold_network(pod.engine, pod.spec.network)
         alive = Alive(pod, place.use, wish.grace, stays=reusing.is_wished(wish, place, self.settings))
         try:
-            self._start(alive, self.settings.timeout if wish.timeout is None else wish.timeout)
+            self._start(alive, self.timeout(wish))
         except BaseException:
             if not alive.is_broken:
-                self._forget(pod)
+                self.forget(pod)
             raise
         self._add(alive)
         return pod
@@ -145,6 +148,10 @@ class Run:
         alive.replaced = reusing.start(pod, ttl=ttl, timeout=timeout, grace=grace, on_failure=note)
         self._renewing.add(pod)
 
+    def timeout(self, wish: Wish) -> float:
+        """Seconds that a pod may take to start."""
+        return self.settings.timeout if wish.timeout is None else wish.timeout
+
     @property
     def keeps(self) -> bool:
         """Pods may be kept. So they must be detached from their start: whose end a lease is can be given to nobody else."""
@@ -155,6 +162,21 @@ class Run:
             self._alive[alive.pod.uid] = alive
             self.outcome.engine = alive.pod.engine.url
             self.outcome.uids.append(alive.pod.uid)
+
+    def add(self, pod: Pod, use: Use) -> None:
+        """A pod that is looked after elsewhere: the reports of these tests tell of it, until it is dropped."""
+        self._add(Alive(pod, use))
+
+    def drop(self, pod: Pod) -> None:
+        """Who looks after it ends it now."""
+        with self._lock:
+            self._alive.pop(pod.uid, None)
+
+    def note_refused(self, use: Use, pod: Pod, error: Exception) -> None:
+        """One that was started elsewhere, and could not be: all that is told of it is the error."""
+        plan = getattr(error, "plan", None)
+        words = f"{error}\nPlan:\n{plan}" if plan else str(error)
+        self._failed_starts.append((use, (f"pod {pod.name}", words)))
 
     def _note_failed_start(self, alive: Alive, error: Exception) -> bool:
         """What is told of it is read now, before it is removed; whether it may be kept. Never raises."""
@@ -175,23 +197,30 @@ class Run:
 
     def prepare(self, wish: Wish, place: Place) -> Pod:
         """The pod that is wished for, with its place in this run; not started. Its name is taken until it is forgotten."""
-        described = sources.read(wish.source, wish.base)
+        described = self.described(wish, place)
+        self._hold_network(described.engine, described.spec.network)
+        with self._lock:
+            self._brought.update(_key(each) for each in described.objects)
+        name, spec = described.name, described.spec
         stays = reusing.is_wished(wish, place, self.settings)
         taken = self._names_of_staying(place)
-        name = self._free_name(wish.name or described.name, place.namespace, () if stays else taken)
+        if stays:
+            spec = reusing.pinned(described.engine, spec, described.objects)
+        spec = replace(spec, name=self._free_name(name, place.namespace, () if stays else taken))
+        return described.like(spec)
+
+    def described(self, wish: Wish, place: Place) -> Pod:
+        """The same, with the name that it has in its description, which may be in use."""
+        source = sources.read(wish.source, wish.base)
         spec = sources.placed(
-            described.spec,
-            name=name,
+            source.spec,
+            name=wish.name or source.spec.generate_name.rstrip("-.") or source.name,
             namespace=place.namespace,
             network=self.network,
             pull=self.settings.pull,
         )
-        objects = [replace(each, namespace=place.namespace) for each in described.objects]
-        if stays:
-            spec = reusing.pinned(place.engine, spec, objects)
-        with self._lock:
-            self._brought.update(_key(each) for each in objects)
-        return described.like(spec, objects=objects, engine=place.engine)
+        objects = [replace(each, namespace=place.namespace) for each in source.objects]
+        return source.like(spec, objects=objects, engine=place.engine)
 
     def _names_of_staying(self, place: Place) -> set[str]:
         """Names of a namespace that pods of earlier runs have, whether this run takes them up or not. With the first look at the
@@ -225,7 +254,7 @@ class Run:
         try:
             pod.stop(grace=alive.grace)
         finally:
-            self._forget(pod)
+            self.forget(pod)
 
     def _let_stay(self, alive: Alive) -> bool:
         """Leave it to the next run, where it is still there. Its name is free again for a fixture that takes it up once more."""
@@ -261,7 +290,7 @@ class Run:
         kept = Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason, until)
         self.outcome.kept = [*(each for each in self.outcome.kept if each.uid != pod.uid), kept]
 
-    def _forget(self, pod: Pod) -> None:
+    def forget(self, pod: Pod) -> None:
         """Its name is free again; ConfigMaps, Secrets and claims that came with it, and with no pod that is left, go."""
         keys = [_key(each) for each in pod.objects]
         with self._lock:
@@ -296,22 +325,24 @@ class Run:
         self._failed_starts = [each for each in self._failed_starts if each[0].node is not item]
         for alive in list(self._alive.values()):
             if alive.is_broken and alive.use.node is item:
-                self._trying(partial(self.stop, alive.pod))
+                self.trying(partial(self.stop, alive.pod))
+        self._pools.over(item)
 
     # the end
 
     def close(self) -> Outcome:
         """Remove what is still there, the newest first, and what all pods had in common."""
         for alive in reversed(list(self._alive.values())):
-            self._trying(partial(self.stop, alive.pod))
+            self.trying(partial(self.stop, alive.pod))
+        self._pools.close()
         self._renewing.close()
         for key, engine in self._stuck.items():
-            self._trying(partial(storing.delete_object, key.kind, key.name, key.namespace, engine=engine))
+            self.trying(partial(storing.delete_object, key.kind, key.name, key.namespace, engine=engine))
         for network, engine in self._held.items():
-            self._trying(partial(gate.let_go, engine, network))
+            self.trying(partial(gate.let_go, engine, network))
         return self.outcome
 
-    def _trying(self, step: Callable[[], object]) -> None:
+    def trying(self, step: Callable[[], object]) -> None:
         """One that fails must not keep the others from their end."""
         try:
             step()
