@@ -142,13 +142,13 @@ class Settings:
 
     keep: str = "no"
     reuse: bool = False
-    reuse_ttl: float = 3600.0
     logs: int = 20
     timeout: float = 60.0
     engine: str = ""
     pull: str = ""
     no_engine: str = "fail"
     leaks: str = "warn"
+    reuse_ttl: float = 3600.0
 
 
 def register(parser: pytest.Parser) -> None:

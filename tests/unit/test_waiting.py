@@ -100,7 +100,7 @@ def test_a_question_is_asked_until_nothing_can_change(pod: str) -> None:
     """A pod that has ended but for what is being stopped may still be as wanted; one at its end, or gone, never will."""
     asked: list[PodStatus] = []
     with pytest.raises(
-        (PodNotRunningError, PodTimeoutError), match="cannot wait .* to be as wanted: "
+        (PodNotRunningError, PodTimeoutError), match=r"cannot wait .* to be as wanted: "
     ) as raised:
         waiting.wait_for("default/shop", lambda: PODS[pod], asked.append, -1)
     assert asked == [PODS[pod]]
