@@ -188,7 +188,7 @@ class Pod(Handle):
         """
         given = self._objects if objects is None else objects
         pod = Pod.from_spec(spec, objects=given, engine=self._given_engine or engine)
-        pod._reach, pod._min_ready_seconds = self._reach, self._min_ready_seconds
+        pod._reach, pod._min_ready_seconds, pod._traced = self._reach, self._min_ready_seconds, self._traced
         return pod
 
     @classmethod
@@ -233,7 +233,7 @@ class Pod(Handle):
         """
         base = self._spec.generate_name or f"{self._spec.name}-"
         pod = self.like(replace(self._spec, name="", generate_name=base))
-        pod._given_engine = engine or self._given_engine
+        pod._given_engine = engine or pod._given_engine
         return pod
 
     @property

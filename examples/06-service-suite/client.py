@@ -22,7 +22,9 @@ def ask(pod: Pod, method: str, path: str, body: object = None, *, raw: bytes | N
     host, port = pod.address(8080)
     connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
-        connection.request(method, path, raw if raw is not None else json.dumps(body) if body is not None else None)
+        connection.request(
+            method, path, raw if raw is not None else json.dumps(body) if body is not None else None
+        )
         response = connection.getresponse()
         data = response.read()
         return Reply(response.status, json.loads(data) if data else None, response.headers["X-Cache"])

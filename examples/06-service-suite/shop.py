@@ -59,7 +59,9 @@ def create(order: Any) -> Answer:
         return 400, {"error": "'what' is expected: a text that is not empty"}, ""
     if not isinstance(amount, int) or isinstance(amount, bool) or amount < 1:
         return 400, {"error": "'amount' is expected to be a number, 1 or more"}, ""
-    row = rows("INSERT INTO orders (what, amount) VALUES (%s, %s) RETURNING id, what, amount", what, amount)[0]
+    row = rows("INSERT INTO orders (what, amount) VALUES (%s, %s) RETURNING id, what, amount", what, amount)[
+        0
+    ]
     try_cache(lambda: cache.zincrby("popular", amount, what))
     return 201, as_order(row), ""
 

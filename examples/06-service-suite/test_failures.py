@@ -10,7 +10,10 @@ from pypod import Pod
 def signal(pod: Pod, name: str, program: str) -> None:
     """To a program anywhere in the pod: its containers share one PID space. Few images have pkill, all have a shell."""
     each = f'[ "$(cat $p/comm)" != {program} ] || kill -{name} "${{p#/proc/}}"'
-    pod.exec(["sh", "-c", f"for p in /proc/[0-9]*; do {each}; done"], "cache" if program == "postgres" else "database")
+    pod.exec(
+        ["sh", "-c", f"for p in /proc/[0-9]*; do {each}; done"],
+        "cache" if program == "postgres" else "database",
+    )
 
 
 def wait_for_restart(pod: Pod, container: str) -> None:

@@ -15,7 +15,9 @@ def test_the_service_is_well(service: Pod) -> None:
     assert (reply.status, reply.value) == (200, {"cache": True, "database": True})
 
 
-@pytest.mark.parametrize(("what", "amount"), [("tea", 1), ("Grüner Tee 茶", 40), ("'; DROP TABLE orders; --", 2)])
+@pytest.mark.parametrize(
+    ("what", "amount"), [("tea", 1), ("Grüner Tee 茶", 40), ("'; DROP TABLE orders; --", 2)]
+)
 def test_an_order_is_taken(service: Pod, what: str, amount: int) -> None:
     made = order(service, what, amount)
     assert (made["what"], made["amount"]) == (what, amount)

@@ -86,7 +86,8 @@ def looks(pod: Pod, container: str, *paths: str) -> list[Seen]:
     for part in said.split(".\n")[:-1]:
         first, _, rest = part.partition("\n")
         content = bytes.fromhex("".join(rest.split())).decode(errors="replace")
-        found.append(Seen(*first.split(), content))
+        mode, owner = first.split()
+        found.append(Seen(mode, owner, content))
     assert len(found) == len(paths), said
     return found
 
