@@ -12,10 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from pypod import connecting, storing
+from pypod import connecting, finding, storing
 from pypod.engine import gate
 from pypod.engine.api import Engine
-from pypod.errors import EngineUnavailableError, ObjectInUseError, ObjectNotFoundError, PypodError
+from pypod.errors import (
+    EngineUnavailableError,
+    ObjectInUseError,
+    ObjectNotFoundError,
+    PodNotFoundError,
+    PypodError,
+)
 from pypod.model.spec.objects import Object, ObjectKey
 from pypod.pod import Pod
 from pypod.pytest import report, reusing, sources
@@ -275,7 +281,7 @@ class Run:
         if not self.keeps or (self.settings.keep == "failed" and not alive.has_failed):
             return False
         pod = alive.pod
-        if pod.refresh().reason == "NotFound":
+        if not self._is_there(pod):
             return False
         if alive.stays:  # it could not be started, and has a time to live
             pod.renew(None)
@@ -289,6 +295,13 @@ class Run:
         engine = "" if is_default else pod.engine.url
         kept = Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason, until)
         self.outcome.kept = [*(each for each in self.outcome.kept if each.uid != pod.uid), kept]
+
+    def _is_there(self, pod: Pod) -> bool:
+        """Of one that the test has stopped, or that came no further than to its image, there is nothing to keep."""
+        try:
+            return finding.get(pod.name, pod.namespace, engine=pod.engine).uid == pod.uid
+        except PodNotFoundError:
+            return False
 
     def forget(self, pod: Pod) -> None:
         """Its name is free again; ConfigMaps, Secrets and claims that came with it, and with no pod that is left, go."""
