@@ -132,7 +132,7 @@ def dry_run(engine: Engine, spec: PodSpec, *, anew: bool = False) -> Plan:
 
 def read_journal(pod: PodSync) -> None:
     """Take what happened to a pod of another process from its pause's log."""
-    for found in observe.find(pod.engine, {naming.UID: pod.desired.identity.key.uid}):
-        if found.pause is not None:
-            with contextlib.suppress(NotFoundError):  # it went meanwhile
-                pod.channel.adopt(observe.read_history(pod.engine, found.pause.id))
+    pause = observe.newest_pause(pod.engine, pod.desired.identity.key.uid)
+    if pause is not None:
+        with contextlib.suppress(NotFoundError):  # it went meanwhile
+            pod.channel.adopt(observe.read_history(pod.engine, pause.id))

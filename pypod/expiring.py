@@ -96,7 +96,7 @@ def renew(pod: PodSync, ttl: float | None) -> bool:
     engine, key = pod.engine, pod.desired.identity.key
     deadline, wait = pod.clock.now() + PATIENCE, POLL
     while True:
-        pause = next((found.pause for found in observe.find(engine, {naming.UID: key.uid})), None)
+        pause = observe.newest_pause(engine, key.uid)
         if pause is None or naming.deletion_deadline(pause.name) is not None:
             return False
         with contextlib.suppress(NotFoundError):  # the sandbox changed meanwhile

@@ -47,7 +47,11 @@ def _new_id(config: pytest.Config) -> str:
         return secrets.token_hex(4)
     from pypod.pytest import slots  # noqa: PLC0415 (only who reuses pods pays for it)
 
-    slot = slots.take(config.rootpath)
+    try:
+        slot = slots.take(config.rootpath)
+    except OSError as error:
+        words = f"cannot reuse pods: there is no place for the lock of this project: {error}"
+        raise pytest.UsageError(words) from None
     config.add_cleanup(slot.leave)
     return slot.run_id
 

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from pypod.model.life.history import History
 from pypod.model.life.journal import HandedOver, KeptUntil
 from pypod.model.spec.pod import Container, PodSpec, SecretKeyRef
 from pypod.model.wiring.state import ContainerInfo, ImageInfo, PodObservation
-from pypod.pytest import leaks, outcome, reusing, slots
+from pypod.pytest import current, leaks, outcome, reusing, slots
 from pypod.pytest.options import Settings
 from pypod.pytest.outcome import Kept, Outcome
 from pypod.pytest.uses import Use
@@ -417,3 +418,15 @@ def test_a_pod_without_an_end_is_a_leak(engine: FakeEngine) -> None:
     settle(theirs)
     assert len(leaks.look(engine, run, Outcome())) == 2
     theirs.channel.close()
+
+
+def test_without_a_place_for_the_lock_the_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(root: Path) -> slots.Slot:
+        raise PermissionError(13, "Permission denied", "/state/pypod")
+
+    monkeypatch.setattr(slots, "take", refuse)
+    config: Any = SimpleNamespace(stash=pytest.Stash(), rootpath=Path())
+    config.stash[current.SETTINGS] = Settings(reuse=True)
+    words = r"^cannot reuse pods: there is no place for the lock of this project: .*'/state/pypod'$"
+    with pytest.raises(pytest.UsageError, match=words):
+        current._new_id(config)
