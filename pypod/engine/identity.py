@@ -38,7 +38,7 @@ def engine_time(engine: Engine, *, fresh: bool = False) -> float:
     begun = time.monotonic()
     if fresh or begun >= asked_at + TIME_HOLDS:
         # When it looked at its clock is not known: somewhere between question and answer, so half of that is the error.
-        told, answered = engine.info().system_time, time.monotonic()
+        told, answered = engine.info().system_time or time.time(), time.monotonic()
         asked_at, ahead = _times[engine] = begun, told - (begun + answered) / 2
     return time.monotonic() + ahead
 
