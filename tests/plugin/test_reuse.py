@@ -218,3 +218,17 @@ def test_in_use_it_stays_and_after_that_its_time_goes_by(reusing: Reusing) -> No
         assert run.returncode == 0, said
     assert re.search(r"^\S+/database: until \d\d:\d\d:\d\d, for 0m0[0-4]s$", said, re.MULTILINE), said
     assert suite.left(timeout=15) == []
+
+
+def test_each_worker_has_its_own(reusing: Reusing) -> None:
+    """They are told at the end of the run by the controller, and the workers of the next run find them."""
+    reusing.suite.manifest("database")
+    reusing.suite.file("test_it.py", SUITE)
+    workers = ("-k", "that_stay", "-n2", "--dist=each")
+    first, said = reusing.run(*workers, passed=2)
+    namespaces = sorted(pods[0].split("/")[0].rpartition("-")[2] for pods in first)
+    assert namespaces == ["gw0", "gw1"]
+    again, said = reusing.run(*workers, passed=2)
+    assert again == first
+    assert said.count("  pypod down ") == 4
+    reusing.remove(said)
