@@ -118,8 +118,10 @@ class Bench:
         return found
 
     def things(self) -> dict[str, str]:
-        """Everything on the engine, by ID, unfiltered: containers, networks, volumes, images."""
-        found = {each["Id"]: f"container {each['Names'][0]}" for each in self.api.containers(all=True)}
+        """Everything on the engine, by ID, unfiltered: containers, networks, volumes, images. But for containers without a name:
+        20.10 goes on listing some that it has removed."""
+        containers = [each for each in self.api.containers(all=True) if each["Names"]]
+        found = {each["Id"]: f"container {each['Names'][0]}" for each in containers}
         found |= {each["Id"]: f"network {each['Name']}" for each in self.api.networks()}
         found |= {each["Name"]: f"volume {each['Name']}" for each in self.api.volumes()["Volumes"] or []}
         return found | {each["Id"]: f"image {(each['RepoTags'] or ['?'])[0]}" for each in self.api.images()}

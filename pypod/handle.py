@@ -12,13 +12,15 @@ from pypod.engine.sync import PodSync
 from pypod.engine.tracing import Trace, Untraced
 from pypod.errors import PodNotRunningError
 from pypod.inside import Inside
-from pypod.model.life import expiry, hindsight
+from pypod.model.life import expiry, hindsight, marks
 from pypod.model.life.history import History
 from pypod.model.life.journal import Event
+from pypod.model.life.marks import Instance
 from pypod.model.life.status import Phase, PodStatus
 from pypod.model.results import ExecResult
 from pypod.model.spec.env import Env
 from pypod.model.spec.pod import Container, PodSpec, PullPolicy, VolumeMount
+from pypod.model.wiring.state import ContainerInfo
 from pypod.waiting import Wanted
 
 
@@ -74,6 +76,17 @@ class Handle:
         if lifetime.owned(self.uid) is None:
             existing.read_journal(sync)
         return sync.refresh()
+
+    def _note_listed(self, listed: Sequence[ContainerInfo], marked: Iterable[Instance]) -> bool:
+        """Take the status from what the engine's lists tell, where that is enough; whether it is. One that this process looks after
+        has a status already."""
+        sync = self._started()
+        if lifetime.owned(self.uid) is not None:
+            return sync.observed is not None
+        status = marks.plain_status(sync.desired, listed, marked, sync.clock.now())
+        if status is not None:
+            sync.status = status
+        return status is not None
 
     @property
     def events(self) -> tuple[Event, ...]:

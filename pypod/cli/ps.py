@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def ps(args: argparse.Namespace) -> int:
     """List pods as a table, as JSON or by name."""
     namespace = None if args.all_namespaces else args.namespace
-    pods = pypod.list(namespace, selector(args.selector), engine=common.engine(args))
+    # JSON has the times of containers, which an engine's list does not tell.
+    brief = args.output != "json"
+    pods = pypod.list(namespace, selector(args.selector), engine=common.engine(args), brief=brief)
     if args.output == "json":
         print(json.dumps(tables.pod_list(pods), indent=2))
     elif args.output == "name":

@@ -30,12 +30,16 @@ SANDBOX = "io.pypod.sandbox"
 """The attempt of the pause that a member was made for."""
 NETWORK = "io.pypod.network"
 VOLUME = "io.pypod.volume"
+READY = "io.pypod.ready"
+"""On the volume that says that an instance of a container is ready: its attempt."""
 VERSION = "io.pypod.version"
 OBJECT = "io.pypod.object"
 """On the record of an object: its kind. No container and no volume of a pod has this label, and no object has a `UID`."""
 OBJECT_NAME = "io.pypod.object-name"
 GENERATION = "io.pypod.generation"
 """Of a record: of several of one object the highest counts."""
+CREATED = "io.pypod.created"
+"""Of a record that replaced another: when its object was first made, Unix seconds by the engine's clock."""
 WRITE = "io.pypod.write"
 """Of a record: who has made it, one of several that wanted to at once."""
 DOCUMENT = "io.pypod.document"
@@ -179,6 +183,21 @@ MESSAGES = "_messages"
 
 def volume_name(key: PodKey, volume: str) -> str:
     return f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_{volume}"
+
+
+def ready_name(key: PodKey, container: str, attempt: int) -> str:
+    """The volume that says that this instance is ready; none of a user has such a name."""
+    return volume_name(key, f"_ready_{container}_{attempt}")
+
+
+def ready_labels(base: Mapping[str, str], container: str, attempt: int) -> dict[str, str]:
+    return {**base, CONTAINER: container, READY: str(attempt)}
+
+
+def ready_of(labels: Mapping[str, str]) -> tuple[str, int] | None:
+    """Which container, and which attempt of it, a volume says is ready; None: it says nothing of that."""
+    text = labels.get(READY, "")
+    return (container_of(labels), int(text)) if text.isdecimal() else None
 
 
 def network_name(network: str) -> str:

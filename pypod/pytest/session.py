@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ from pypod.errors import (
 )
 from pypod.model.spec.objects import Object, ObjectKey
 from pypod.pod import Pod
-from pypod.pytest import report, reusing, sources
+from pypod.pytest import report, reusing, sharing, sources
+from pypod.pytest.current import ALONE
 from pypod.pytest.options import Settings
 from pypod.pytest.outcome import Kept, Outcome
 from pypod.pytest.pooling import Pools
@@ -44,6 +45,7 @@ class Alive:
         is_broken: it could not be started, and is there to be looked at.
         stays: it is not removed at its end, but left to the next run.
         replaced: why another one was removed for it.
+        is_shared: it is the controller's, and does not end here.
     """
 
     pod: Pod
@@ -53,6 +55,7 @@ class Alive:
     is_broken: bool = False
     stays: bool = False
     replaced: str = ""
+    is_shared: bool = False
 
 
 class Run:
@@ -63,6 +66,7 @@ class Run:
         run_id: of the whole run, in every process of it.
         worker: this process' name: ``main``, or pytest-xdist's ``gw0`` ...
         root: what a path is relative to that no file named.
+        hub: what a worker was told of the pods that all workers share.
 
     Attributes:
         namespace: where its pods are: of this process alone.
@@ -70,7 +74,15 @@ class Run:
         outcome: what is told at its end.
     """
 
-    def __init__(self, settings: Settings, run_id: str, worker: str, *, root: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        run_id: str,
+        worker: str,
+        *,
+        root: Path,
+        hub: Mapping[str, str] | None = None,
+    ) -> None:
         self.settings = settings
         self.id = run_id
         self.worker = worker
@@ -80,7 +92,9 @@ class Run:
         self._engine: Engine | None = None
         self._no_engine = ""
         self.outcome = Outcome()
+        self._hub = hub
         self._alive: dict[str, Alive] = {}
+        self._starting: list[Pod] = []
         self._failed_starts: list[tuple[Use, report.Section]] = []
         self._pools = Pools(self)
         self._held: dict[str, Engine] = {}
@@ -111,6 +125,8 @@ class Run:
 
     def serve(self, wish: Wish, place: Place) -> contextlib.AbstractContextManager[Pod]:
         """A pod for the time of the block, in the way that was wished for."""
+        if wish.shared and self.worker != ALONE:
+            return self._shared(wish, place)
         if wish.pool and not self.keeps:  # a pool's pods end with this process
             return self._pools.serve(wish, place)
         return self._own(wish, place)
@@ -119,6 +135,21 @@ class Run:
     def _own(self, wish: Wish, place: Place) -> Iterator[Pod]:
         """One that is started here and now, and is nobody else's."""
         pod = self.start(wish, place)
+        try:
+            yield pod
+        finally:
+            self.stop(pod)
+
+    @contextlib.contextmanager
+    def _shared(self, wish: Wish, place: Place) -> Iterator[Pod]:
+        """One for all workers, which the controller has, or starts. It stays."""
+        described = sources.read(wish.source, wish.base)
+        try:
+            pod = sharing.borrow(wish, described, place.engine, self.timeout(wish), self._hub)
+        except sharing.SharedStartError as error:
+            self._failed_starts += [(place.use, section) for section in error.report]
+            raise
+        self._add(Alive(pod, place.use, is_shared=True))
         try:
             yield pod
         finally:
@@ -133,12 +164,17 @@ class Run:
         """
         pod = self.prepare(wish, place)
         alive = Alive(pod, place.use, wish.grace, stays=reusing.is_wished(wish, place, self.settings))
+        with self._lock:
+            self._starting.append(pod)
         try:
             self._start(alive, self.timeout(wish))
         except BaseException:
             if not alive.is_broken:
                 self.forget(pod)
             raise
+        finally:
+            with self._lock:
+                self._starting.remove(pod)
         self._add(alive)
         return pod
 
@@ -157,6 +193,14 @@ class Run:
     def timeout(self, wish: Wish) -> float:
         """Seconds that a pod may take to start."""
         return self.settings.timeout if wish.timeout is None else wish.timeout
+
+    def abort(self) -> None:
+        """End the starts that are under way on other threads; these fail."""
+        with self._lock:
+            starting = list(self._starting)
+        for pod in starting:
+            with contextlib.suppress(PypodError):
+                pod.stop(grace=0)
 
     @property
     def keeps(self) -> bool:
@@ -248,19 +292,23 @@ class Run:
             return name
 
     def stop(self, pod: Pod) -> None:
-        """Remove a pod that was started here; one that is gone already is no error.
+        """Remove a pod that was started here; one that is gone already is no error. A shared one is the controller's to remove.
 
         Raises:
             TeardownError: something of it is still on the engine.
         """
         with self._lock:
             alive = self._alive.pop(pod.uid, None)
-        if alive is None or self._let_stay(alive) or self._keep(alive):
-            return
+        if alive is not None and alive.is_shared:
+            self.outcome.failed += [pod.uid] if alive.has_failed else []
+        elif alive is not None and not (self._let_stay(alive) or self._keep(alive)):
+            self._remove(alive)
+
+    def _remove(self, alive: Alive) -> None:
         try:
-            pod.stop(grace=alive.grace)
+            alive.pod.stop(grace=alive.grace)
         finally:
-            self.forget(pod)
+            self.forget(alive.pod)
 
     def _let_stay(self, alive: Alive) -> bool:
         """Leave it to the next run, where it is still there. Its name is free again for a fixture that takes it up once more."""
@@ -341,7 +389,16 @@ class Run:
                 self.trying(partial(self.stop, alive.pod))
         self._pools.over(item)
 
+    def told_of(self, use: Use) -> list[report.Section]:
+        """What is to be told of the start for it that failed."""
+        return [section for each, section in self._failed_starts if each is use]
+
     # the end
+
+    def mark_failed(self, uids: Collection[str]) -> None:
+        """Tests of other processes that used these pods have failed."""
+        for alive in list(self._alive.values()):
+            alive.has_failed = alive.has_failed or alive.pod.uid in uids
 
     def close(self) -> Outcome:
         """Remove what is still there, the newest first, and what all pods had in common."""

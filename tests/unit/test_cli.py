@@ -317,11 +317,11 @@ def test_debug_starts_one_and_says_its_name(
 class Logged(Copied):
     """A pod of which ``two`` has no logs."""
 
-    def logs(self, container: str, **options: object) -> str:
+    def log_blocks(self, container: str, **options: object) -> list[list[str]]:
         self.asked.append((container, options))
         if container == "two" or options["tail"] == 7:
             raise pypod.PodNotRunningError(f"cannot read the logs of {container}", pod="default/web")
-        return "a\nb\n"
+        return [["a"], ["b"]]
 
 
 @pytest.fixture
