@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, Unpack
 
-from pypod import background, connecting, existing, lifetime, loading, starting, storing
+from pypod import background, connecting, existing, expiring, lifetime, loading, starting, storing
 from pypod.engine.api import Engine
+from pypod.engine.identity import engine_time
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
@@ -23,7 +24,7 @@ from pypod.errors import PodExistsError, Problem, PypodError, SpecError, spec_er
 from pypod.handle import Handle
 from pypod.model import naming
 from pypod.model.life.desired import Desired
-from pypod.model.life.journal import HandedOver
+from pypod.model.life.journal import HandedOver, KeptUntil
 from pypod.model.life.plan import Plan
 from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.arguments import PodOptions, spec_of
@@ -284,6 +285,7 @@ class Pod(Handle):
         wait: bool = True,
         timeout: float = 60.0,
         detach: bool = False,
+        ttl: float | None = None,
         trace: bool = False,
         on_failure: OnFailure | None = None,
     ) -> Self:
@@ -297,11 +299,14 @@ class Pod(Handle):
             wait: False: return at once; it starts by itself. What goes wrong then is in its status and events.
             timeout: seconds.
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
+            ttl: seconds for which a detached one lives from when it was started; None: until it is removed. For one that is there
+                already its end is put off to that, where it is not later anyway.
             trace: record what takes how long, for `trace`; so does the constructor's.
             on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
                 True, a detached one stays, and the background program goes on with it.
 
         Raises:
+            ValueError: a time to live for a pod that is not detached, or one that is no positive number.
             PodStartError: a container cannot be started or keeps crashing.
             PodExistsError: a pod of that name runs, with another spec or another owner.
             PodTimeoutError: it was not started in time.
@@ -311,18 +316,19 @@ class Pod(Handle):
         """
         if self._sync is not None:
             raise PodExistsError(f"cannot start pod '{self._full}': it was started already", pod=self._full)
+        expiring.check(ttl, detach=detach)
         # One that the background program brings up is not recorded here.
         traced = (trace or self._traced) and (wait or not detach)
         tracer = self._tracer = Tracer(self._full) if traced else UNTRACED
         with tracer.timed("start", detail=False):
-            same = self._prepare(tracer, detach=detach)
+            same = self._prepare(tracer, ttl, detach=detach)
             if same is not None:
                 self._take(same, wait=wait, timeout=timeout, detach=detach)
             else:
-                self._make(tracer, on_failure, wait=wait, timeout=timeout, detach=detach)
+                self._make(tracer, on_failure, ttl, wait=wait, timeout=timeout, detach=detach)
         return self
 
-    def _prepare(self, tracer: Untraced, *, detach: bool) -> PodSync | None:
+    def _prepare(self, tracer: Untraced, ttl: float | None, *, detach: bool) -> PodSync | None:
         """What comes before anything is made; the same pod, where it is there already."""
         with tracer.timed("connect"):
             engine = self.engine
@@ -332,14 +338,25 @@ class Pod(Handle):
             with tracer.timed("apply objects"):
                 storing.apply(*self._objects, engine=engine)
         with tracer.timed("look for the name"):
-            return existing.find_same(engine, self._spec, detach=detach)
+            same = existing.find_same(engine, self._spec, detach=detach)
+        if same is not None and detach and not expiring.renew(same, ttl):
+            existing.finish(same)  # it came to its end at this moment
+            return None
+        return same
 
     def _make(
-        self, tracer: Untraced, on_failure: OnFailure | None, *, wait: bool, timeout: float, detach: bool
+        self,
+        tracer: Untraced,
+        on_failure: OnFailure | None,
+        ttl: float | None,
+        *,
+        wait: bool,
+        timeout: float,
+        detach: bool,
     ) -> None:
         engine = self.engine
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
-        identity = PodIdentity(key, current_owner(), leased=not detach)
+        identity = PodIdentity(key, current_owner(), leased=not detach, ttl=ttl)
         sync = self._sync = PodSync(
             engine, Desired(self._spec, identity), reach=self._reach, making=True, tracer=tracer
         )
@@ -354,14 +371,14 @@ class Pod(Handle):
                 starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
             elif detach:
                 starting.begin(sync, timeout=timeout)
-            self._hand_over(sync)
+            self._hand_over(sync, ttl)
         except BaseException as error:
             stays = False
             try:
                 stays = on_failure is not None and isinstance(error, Exception) and on_failure(error)
             finally:
                 if stays and detach:
-                    self._hand_over(sync)
+                    self._hand_over(sync, ttl)
                 else:
                     self._undo(error)
             raise
@@ -394,12 +411,15 @@ class Pod(Handle):
         )
         return self
 
-    def _hand_over(self, sync: PodSync) -> None:
+    def _hand_over(self, sync: PodSync, ttl: float | None) -> None:
         if self._leased:
             supervisor_of(sync.engine).add(sync)
         else:
             supervisor_of(sync.engine).remove(self.uid)
             sync.release()
+            if ttl is not None:
+                now = engine_time(sync.engine)
+                sync.channel.write(KeptUntil(now, now + ttl))
             sync.channel.write(HandedOver(sync.clock.now()))
             sync.channel.close()
         background.ensure_running(sync.engine)

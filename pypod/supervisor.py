@@ -81,6 +81,10 @@ class Supervisor:
             pod.release()
         return pod
 
+    def pod(self, uid: str) -> PodSync | None:
+        """The pod, where it is looked after."""
+        return self._pods.get(uid)
+
     def uids(self) -> list[str]:
         """Of the pods that are looked after."""
         return list(self._pods)
