@@ -12,6 +12,7 @@ from pypod.pytest.options import Settings, read
 from pypod.pytest.uses import SETUPS, Setups
 
 if TYPE_CHECKING:
+    from pypod.pytest.hub import Hub
     from pypod.pytest.outcome import Outcome
     from pypod.pytest.session import Run
 
@@ -19,9 +20,13 @@ SETTINGS = pytest.StashKey[Settings]()
 RUN_ID = pytest.StashKey[str]()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OUTCOME: pytest.StashKey[Outcome] = pytest.StashKey()
+HUB: pytest.StashKey[Hub] = pytest.StashKey()
+"""Of a controller of pytest-xdist, for the pods that its workers share."""
 
 WORKER_INPUT = "pypod_run"
 """Under which the controller of pytest-xdist tells its workers the run's ID."""
+HUB_INPUT = "pypod_hub"
+"""Under which it tells them where its hub is, or why they can have none: `pypod.pytest.wire`."""
 WORKER_OUTPUT = "pypod_outcome"
 """Under which a worker hands over how its part ended."""
 ALONE = "main"
@@ -58,7 +63,11 @@ def run_of(config: pytest.Config) -> Run:
         from pypod.pytest.session import Run  # noqa: PLC0415 (imports all of pypod: only suites with pods pay for it)
 
         found = config.stash[RUN] = Run(
-            config.stash[SETTINGS], config.stash[RUN_ID], worker_id(config), root=config.rootpath
+            config.stash[SETTINGS],
+            config.stash[RUN_ID],
+            worker_id(config),
+            root=config.rootpath,
+            hub=worker_input(config).get(HUB_INPUT),
         )
     return found
 
@@ -81,6 +90,12 @@ def finish(session: pytest.Session) -> None:
             config.workeroutput[WORKER_OUTPUT] = outcome.encode()  # type: ignore[attr-defined]
         else:
             _outcome(config).add(outcome.encode())
+    hub = config.stash.get(HUB, None)
+    if hub is not None:
+        known = config.stash.get(OUTCOME, None)
+        shared = hub.close(known.failed if known is not None else ())
+        if shared is not None:
+            _outcome(config).add(shared)
     if OUTCOME in config.stash and not worker_input(config):
         _judge(session, config.stash[OUTCOME])
 

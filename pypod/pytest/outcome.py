@@ -52,23 +52,32 @@ class Outcome:
         uids: of all pods that were started.
         kept: the pods that stay on purpose.
         problems: what could not be removed, and why.
+        failed: of the pods that workers share, those that a failed test used.
     """
 
     engine: str = ""
     uids: list[str] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     def encode(self) -> dict[str, Any]:
         """In the plain values that pytest-xdist carries."""
         kept = [asdict(each) for each in self.kept]
-        return {"engine": self.engine, "uids": self.uids, "kept": kept, "problems": self.problems}
+        return {
+            "engine": self.engine,
+            "uids": self.uids,
+            "kept": kept,
+            "problems": self.problems,
+            "failed": self.failed,
+        }
 
     def add(self, encoded: Mapping[str, Any]) -> None:
         """What a worker handed over."""
         self.engine = self.engine or encoded["engine"]
         self.uids += encoded["uids"]
         self.problems += encoded["problems"]
+        self.failed += encoded["failed"]
         self.kept += [Kept(**each) for each in encoded["kept"]]
 
     def kept_lines(self) -> list[str]:
