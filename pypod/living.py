@@ -6,6 +6,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,17 @@ from pypod.model.spec.objects import Object
 from pypod.supervisor import supervisor_of
 
 OnFailure = Callable[[Exception], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a start was asked for: the arguments of `Living.start`."""
+
+    wait: bool
+    timeout: float
+    detach: bool
+    ttl: float | None
+    on_failure: OnFailure | None
 
 
 class Living(Handle):
@@ -105,14 +117,15 @@ class Living(Handle):
         traced = (trace or self._traced) and (wait or not detach)
         tracer = self._tracer = Tracer(self._full) if traced else UNTRACED
         with tracer.timed("start", detail=False):
-            same = self._prepare(tracer, ttl, detach=detach)
+            asked = _Asked(wait, timeout, detach, ttl, on_failure)
+            same = self._prepare(tracer, asked)
             if same is not None:
-                self._take(same, wait=wait, timeout=timeout, detach=detach)
+                self._take(same, asked)
             else:
-                self._make(tracer, on_failure, ttl, wait=wait, timeout=timeout, detach=detach)
+                self._make(tracer, asked)
         return self
 
-    def _prepare(self, tracer: Untraced, ttl: float | None, *, detach: bool) -> PodSync | None:
+    def _prepare(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
         """What comes before anything is made; the same pod, where it is there already."""
         with tracer.timed("connect"):
             engine = self.engine
@@ -122,60 +135,52 @@ class Living(Handle):
             with tracer.timed("apply objects"):
                 storing.apply(*self._objects, engine=engine)
         with tracer.timed("look for the name"):
-            same = existing.find_same(engine, self._spec, detach=detach)
-        if same is not None and detach and not expiring.renew(same, ttl):
+            same = existing.find_same(engine, self._spec, detach=asked.detach)
+        if same is not None and asked.detach and not expiring.renew(same, asked.ttl):
             existing.finish(same)  # it came to its end at this moment
             return None
         return same
 
-    def _make(
-        self,
-        tracer: Untraced,
-        on_failure: OnFailure | None,
-        ttl: float | None,
-        *,
-        wait: bool,
-        timeout: float,
-        detach: bool,
-    ) -> None:
+    def _make(self, tracer: Untraced, asked: _Asked) -> None:
         engine = self.engine
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
-        identity = PodIdentity(key, current_owner(), leased=not detach, ttl=ttl)
+        identity = PodIdentity(key, current_owner(), leased=not asked.detach, ttl=asked.ttl)
         sync = self._sync = PodSync(
             engine, Desired(self._spec, identity), reach=self._reach, making=True, tracer=tracer
         )
-        self._leased, self._pid = not detach, os.getpid()
+        self._leased, self._pid = not asked.detach, os.getpid()
         if self._leased:
             lifetime.own(sync)
         supervisor_of(engine).watch(sync)
-        if detach:  # should this process be killed on the way, it takes over
+        if asked.detach:  # should this process be killed on the way, it takes over
             background.ensure_running(engine)
         try:
-            if wait:
-                starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
-            elif detach:
-                starting.begin(sync, timeout=timeout)
-            self._hand_over(sync, ttl)
+            if asked.wait:
+                starting.start(sync, timeout=asked.timeout, min_ready_seconds=self._min_ready_seconds)
+            elif asked.detach:
+                starting.begin(sync, timeout=asked.timeout)
+            self._hand_over(sync, asked.ttl)
         except BaseException as error:
             stays = False
             try:
-                stays = on_failure is not None and isinstance(error, Exception) and on_failure(error)
+                tell = asked.on_failure
+                stays = tell is not None and isinstance(error, Exception) and tell(error)
             finally:
-                if stays and detach:
-                    self._hand_over(sync, ttl)
+                if stays and asked.detach:
+                    self._hand_over(sync, asked.ttl)
                 else:
                     self._undo(error)
             raise
 
-    def _take(self, sync: PodSync, *, wait: bool, timeout: float, detach: bool) -> None:
+    def _take(self, sync: PodSync, asked: _Asked) -> None:
         """The pod is there already, and somebody else's to bring up."""
-        self._sync, self._leased, self._pid = sync, not detach, os.getpid()
+        self._sync, self._leased, self._pid = sync, not asked.detach, os.getpid()
         try:
-            if detach:
+            if asked.detach:
                 background.ensure_running(sync.engine)
-            if wait:
+            if asked.wait:
                 starting.look_on(
-                    sync, self.refresh, timeout=timeout, min_ready_seconds=self._min_ready_seconds
+                    sync, self.refresh, timeout=asked.timeout, min_ready_seconds=self._min_ready_seconds
                 )
         except BaseException:
             self._sync, self._leased = None, False
