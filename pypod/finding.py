@@ -12,6 +12,7 @@ from pypod.engine.observe import Found
 from pypod.errors import PodNotFoundError
 from pypod.model import naming
 from pypod.model.life import expiry
+from pypod.model.wiring.state import ContainerState
 from pypod.pod import Pod
 
 LOOKS_AT_ONCE = 8
@@ -64,7 +65,7 @@ def list_pods(
     wanted = dict(selector or {})
     pods, pending = [], []
     for found in observe.find_all(engine):
-        if namespace is not None and found.key.namespace != namespace:
+        if (namespace is not None and found.key.namespace != namespace) or _is_going(found):
             continue
         pod = _handle(engine, found)
         if pod is not None and wanted.items() <= dict(pod.spec.labels).items():
@@ -76,6 +77,11 @@ def list_pods(
             list(pool.map(Pod.refresh, pending))
     there = [pod for pod in pods if pod.status.reason != "NotFound"]
     return sorted(there, key=lambda pod: (pod.namespace, pod.name))
+
+
+def _is_going(found: Found) -> bool:
+    """The engine is removing the last of it, or believes so: 20.10 was seen to list such a container for days, which it has no more."""
+    return not found.volumes and all(info.state is ContainerState.REMOVING for info in found.containers)
 
 
 def _is_plain(pod: Pod, found: Found) -> bool:

@@ -121,8 +121,7 @@ class PodSync:
             engine, spec, self.channel, clock, self.wake, reach=reach, spawn=spawn, run=run
         )
         self.pulls = PullRunner(engine, clock, self._pulling, self._pulled, self.wake, spawn=spawn_pull)
-        self._reach = reach
-        self._making = making
+        self._reach, self._making = reach, making
         self._is_fresh = making
         self._actions = actions
         self._prober = Prober(

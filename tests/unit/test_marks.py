@@ -220,3 +220,12 @@ def test_one_that_is_not_at_rest_is_looked_at_and_no_other(engine: FakeEngine) -
     looked_at = {target for verb, target in engine.calls[before:] if verb == "container"}
     names = {info.id: info.name for info in engine.containers({naming.UID: ""})}
     assert {names.get(target, target).split("_")[2] for target in looked_at} == {"wild"}
+
+
+def test_what_the_engine_is_removing_is_no_pod(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> None:
+    """20.10 goes on listing some that it has no more; each would cost a look."""
+    ghost = replace(deleting(), state=ContainerState.REMOVING)
+    monkeypatch.setattr(engine, "containers", lambda *_, **__: [ghost])
+    assert finding.list_pods(engine=engine) == []
+    monkeypatch.setattr(engine, "containers", lambda *_, **__: [deleting()])
+    assert len(observe.find_all(engine)) == 1
