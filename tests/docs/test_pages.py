@@ -120,7 +120,8 @@ def test_runnable_python_blocks_are_checked_with_their_output() -> None:
 
 
 def is_run(block: markdown.Block) -> bool:
-    """Whether a runnable command of the page names the file that the block is written to, or the folder that it is in."""
+    """Whether a runnable command of the page names the file that the block is written to, or the folder that it is in; pytest, where it
+    is given no path, takes all."""
     consoles = [
         each
         for each in markdown.blocks(block.page)
@@ -128,7 +129,11 @@ def is_run(block: markdown.Block) -> bool:
     ]
     commands = [command.text for console in consoles for command in markdown.commands(console)]
     names = {block.file, block.file.rpartition("/")[0]} - {""}
-    return any(name in command.split() for command in commands for name in names)
+    words = [command.split() for command in commands]
+    takes_all = any(
+        each[0] == "pytest" and not any(word.endswith((".py", "/")) for word in each) for each in words
+    )
+    return any(name in each for each in words for name in names) or (takes_all and block.file != "")
 
 
 def test_the_plugins_options_are_described_as_they_are() -> None:
