@@ -68,7 +68,11 @@ def from_json(document: str) -> Results:
         rows.append(Row(**row, goals=goals))
     lines = found.pop("timelines")
     bars = {who: [Bar(**bar) for bar in each] for who, each in lines.items()}
-    return Results(rows=rows, timelines=bars, **found)
+    curves = {
+        name: {who: [(x, y) for x, y in points] for who, points in each.items()}
+        for name, each in found.pop("curves").items()
+    }
+    return Results(rows=rows, timelines=bars, curves=curves, **found)
 
 
 def update_page(results: Results, page: Path = PAGE, plots: Path = PLOTS) -> list[str]:

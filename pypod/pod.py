@@ -5,38 +5,27 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self, Unpack
+from typing import Literal, Unpack
 
-from pypod import background, connecting, existing, lifetime, loading, starting, storing
+from pypod import loading
 from pypod.engine.api import Engine
-from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
-from pypod.engine.teardown import Teardown
-from pypod.engine.tracing import UNTRACED, Tracer, Untraced
-from pypod.errors import PodExistsError, Problem, PypodError, SpecError, spec_error
-from pypod.handle import Handle
+from pypod.engine.tracing import UNTRACED
+from pypod.errors import Problem, SpecError, spec_error
+from pypod.living import Living
 from pypod.model import naming
-from pypod.model.life.desired import Desired
-from pypod.model.life.journal import HandedOver
-from pypod.model.life.plan import Plan
-from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.arguments import PodOptions, spec_of
 from pypod.model.spec.objects import Object
 from pypod.model.spec.pod import BackoffProfile, Container, PodSpec, RestartPolicy, Volume
 from pypod.model.text.strictness import Strictness
 from pypod.model.validation import validating as validation
-from pypod.supervisor import supervisor_of
-
-OnFailure = Callable[[Exception], bool]
 
 
-class Pod(Handle):
+class Pod(Living):
     """A group of containers that are born together, share one network address, port space, hostname, IPC space and, by
     default, PID space, and die together.
 
@@ -72,8 +61,6 @@ class Pod(Handle):
         TypeError: there is no such argument.
         SpecError: the description is wrong. Every problem is told at once; nothing has been touched.
     """
-
-    _objects: tuple[Object, ...]
 
     def __init__(
         self,
@@ -252,221 +239,6 @@ class Pod(Handle):
         pod = cls.from_spec(sync.desired.spec, engine=sync.engine)
         pod._sync, pod._tracer = sync, sync.tracer
         return pod
-
-    @property
-    def engine(self) -> Engine:
-        """Where it runs; the default engine is asked for here, once."""
-        if self._given_engine is None:
-            self._given_engine = connecting.connect()
-        return self._given_engine
-
-    # its life
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pid != os.getpid():  # a forked child leaves the block: the pod is its parent's
-            return
-        try:
-            self.stop()
-        except PypodError as left:
-            if error is None:
-                raise
-            error.add_note(str(left))
-
-    def start(
-        self,
-        *,
-        wait: bool = True,
-        timeout: float = 60.0,
-        detach: bool = False,
-        trace: bool = False,
-        on_failure: OnFailure | None = None,
-    ) -> Self:
-        """Start it, and return when every container has been started.
-
-        On any failure, Ctrl-C included, what was made is removed again. Where this very pod is there already, of the same spec and
-        owner (any, for a detached one), nothing is made: this is a handle on it, and it is waited for in the same way. That it
-        fails then leaves it as it is.
-
-        Args:
-            wait: False: return at once; it starts by itself. What goes wrong then is in its status and events.
-            timeout: seconds.
-            detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
-            trace: record what takes how long, for `trace`; so does the constructor's.
-            on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
-                True, a detached one stays, and the background program goes on with it.
-
-        Raises:
-            PodStartError: a container cannot be started or keeps crashing.
-            PodExistsError: a pod of that name runs, with another spec or another owner.
-            PodTimeoutError: it was not started in time.
-            SpecError: one of its `objects` cannot be changed in this way.
-            EngineUnavailableError: no engine answers.
-            EngineError: the engine failed.
-        """
-        if self._sync is not None:
-            raise PodExistsError(f"cannot start pod '{self._full}': it was started already", pod=self._full)
-        # One that the background program brings up is not recorded here.
-        traced = (trace or self._traced) and (wait or not detach)
-        tracer = self._tracer = Tracer(self._full) if traced else UNTRACED
-        with tracer.timed("start", detail=False):
-            same = self._prepare(tracer, detach=detach)
-            if same is not None:
-                self._take(same, wait=wait, timeout=timeout, detach=detach)
-            else:
-                self._make(tracer, on_failure, wait=wait, timeout=timeout, detach=detach)
-        return self
-
-    def _prepare(self, tracer: Untraced, *, detach: bool) -> PodSync | None:
-        """What comes before anything is made; the same pod, where it is there already."""
-        with tracer.timed("connect"):
-            engine = self.engine
-        with tracer.timed("sweep"):
-            connecting.sweep_once(engine)
-        if self._objects:
-            with tracer.timed("apply objects"):
-                storing.apply(*self._objects, engine=engine)
-        with tracer.timed("look for the name"):
-            return existing.find_same(engine, self._spec, detach=detach)
-
-    def _make(
-        self, tracer: Untraced, on_failure: OnFailure | None, *, wait: bool, timeout: float, detach: bool
-    ) -> None:
-        engine = self.engine
-        key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
-        identity = PodIdentity(key, current_owner(), leased=not detach)
-        sync = self._sync = PodSync(
-            engine, Desired(self._spec, identity), reach=self._reach, making=True, tracer=tracer
-        )
-        self._leased, self._pid = not detach, os.getpid()
-        if self._leased:
-            lifetime.own(sync)
-        supervisor_of(engine).watch(sync)
-        if detach:  # should this process be killed on the way, it takes over
-            background.ensure_running(engine)
-        try:
-            if wait:
-                starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
-            elif detach:
-                starting.begin(sync, timeout=timeout)
-            self._hand_over(sync)
-        except BaseException as error:
-            stays = False
-            try:
-                stays = on_failure is not None and isinstance(error, Exception) and on_failure(error)
-            finally:
-                if stays and detach:
-                    self._hand_over(sync)
-                else:
-                    self._undo(error)
-            raise
-
-    def _take(self, sync: PodSync, *, wait: bool, timeout: float, detach: bool) -> None:
-        """The pod is there already, and somebody else's to bring up."""
-        self._sync, self._leased, self._pid = sync, not detach, os.getpid()
-        try:
-            if detach:
-                background.ensure_running(sync.engine)
-            if wait:
-                starting.look_on(
-                    sync, self.refresh, timeout=timeout, min_ready_seconds=self._min_ready_seconds
-                )
-        except BaseException:
-            self._sync, self._leased = None, False
-            raise
-
-    def wait_started(self, timeout: float = 60.0) -> Self:
-        """Wait for one that was started with ``wait=False``, in the same way and with the same errors as `start` does. That it fails
-        leaves it as it is.
-
-        Raises:
-            PodStartError: a container cannot be started or keeps crashing.
-            PodTimeoutError: it was not started in time.
-            EngineError: the engine failed.
-        """
-        starting.look_on(
-            self._started(), self.refresh, timeout=timeout, min_ready_seconds=self._min_ready_seconds
-        )
-        return self
-
-    def _hand_over(self, sync: PodSync) -> None:
-        if self._leased:
-            supervisor_of(sync.engine).add(sync)
-        else:
-            supervisor_of(sync.engine).remove(self.uid)
-            sync.release()
-            sync.channel.write(HandedOver(sync.clock.now()))
-            sync.channel.close()
-        background.ensure_running(sync.engine)
-
-    def _undo(self, error: BaseException) -> None:
-        """Remove what a failed start made. Its own error wins."""
-        try:
-            self.stop(grace=0)
-        except (PypodError, KeyboardInterrupt) as left:
-            error.add_note(f"while removing it again: {str(left) or 'interrupted'}")
-
-    def stop(self, grace: float | None = None) -> None:
-        """Remove it: stop signals to all members, SIGKILL after the grace, then everything that the pod had.
-
-        A KeyboardInterrupt (a second Ctrl-C) ends the grace at once.
-
-        Args:
-            grace: seconds; None: as the spec says.
-
-        Raises:
-            TeardownError: something is still on the engine.
-            EngineUnavailableError: no engine answers.
-        """
-        if self._sync is not None:
-            with self._tracer.timed("stop", detail=False):
-                self._stop(self._sync, grace)
-
-    def _stop(self, sync: PodSync, grace: float | None) -> None:
-        gone = supervisor_of(sync.engine).remove(self.uid)
-        if gone is not None and gone is not sync:  # the background program's, where it runs in this process
-            gone.channel.close()
-        sync.release()
-        if self._door is not None:
-            self._door.close()
-            self._door = None
-        seconds = self._spec.termination_grace_period_seconds if grace is None else grace
-        if lifetime.owned(self.uid) is None:
-            existing.read_journal(sync)
-        key = sync.desired.identity.key
-        try:
-            Teardown(
-                sync.engine,
-                key,
-                grace=seconds,
-                spec=self._spec,
-                channel=sync.channel,
-                tracer=self._tracer,
-                reach=self._reach,
-            ).run()
-        finally:
-            sync.channel.close()
-            lifetime.disown(self.uid)
-            self._leased = False
-        sync.note_removed()
-
-    def __del__(self) -> None:
-        if self._leased and self._pid == os.getpid() and lifetime.owned(self.uid) is self._sync:
-            text = f"pod '{self._full}' was started and not stopped; it ends with the process"
-            warnings.warn(text, ResourceWarning, 2)
-
-    def plan(self) -> Plan:
-        """What would be done for it now, from a fresh look; nothing is touched.
-
-        Raises:
-            EngineError: the engine could not be read.
-        """
-        return self._sync.plan() if self._sync is not None else existing.dry_run(self.engine, self._spec)
 
 
 def _check_extras(spec: PodSpec) -> None:

@@ -328,7 +328,12 @@ class PodPool:
     def _keep(self) -> None:
         """Let the keeper see to it."""
         if not self._keeper:
-            threading.Thread(target=self._keep_on, name="pypod-pool", daemon=True).start()
+            try:
+                threading.Thread(target=self._keep_on, name="pypod-pool", daemon=True).start()
+            except RuntimeError:  # 3.12: at interpreter shutdown, where `pypod.lifetime` removes what is left
+                if not self._closed:
+                    raise
+                return
             self._keeper = True
             _pools.add(self)
         self._changed.notify_all()
@@ -389,6 +394,10 @@ class PodPool:
             self._starting.remove(pod)
             if error is not None:
                 self._stock.fail(error)
+                self._doomed.append(
+                    (pod, 0.0)
+                )  # it has undone what it did; where it could not, `close` tells
+                self._keep()
                 log.info("%s", error)
             elif self._closed:
                 self._doomed.append((pod, 0.0))

@@ -16,11 +16,15 @@ from pypod.engine.pool import Pool, WorkerPool
 from pypod.engine.sync import PodSync
 from pypod.errors import EngineError
 from pypod.model import naming
+from pypod.model.wiring.state import ContainerInfo
 
 log = logging.getLogger(__name__)
 
 RESYNC = 10.0
-"""Seconds after which a pod is looked at even when nothing was heard."""
+"""Seconds after which the engine is asked for all pods at once, in one list, even when nothing was heard; those that do not stand
+as they were last seen are looked at, and those of which not everything runs."""
+CLOSER = 300.0
+"""Seconds after which a pod is looked at that has been at rest all the time."""
 RETRY = 0.5
 """Seconds until an engine that did not answer is asked again."""
 
@@ -45,6 +49,7 @@ class Supervisor:
         self._timers: dict[str, Timer] = {}
         self._passes: Pool = passes or WorkerPool("pass")
         self._started = False
+        self._resyncing = False
 
     def watch(self, pod: PodSync) -> None:
         """Tell a pod that somebody else brings up what is heard of it, until it is added or removed."""
@@ -55,11 +60,13 @@ class Supervisor:
     def add(self, pod: PodSync) -> None:
         """Look after the pod from now on."""
         uid = pod.desired.identity.key.uid
-        pod.on_wake = lambda: self.wake(uid)
         with self._lock:
             self._watched.pop(uid, None)
             self._pods[uid] = pod
+        # Not before: an event that comes in between would wake what is watched, which wakes what is watched ...
+        pod.on_wake = lambda: self.wake(uid)
         self._listen_once()
+        self._resync_later()
         self.wake(uid)
 
     def remove(self, uid: str) -> PodSync | None:
@@ -73,6 +80,10 @@ class Supervisor:
         if pod is not None:
             pod.release()
         return pod
+
+    def pod(self, uid: str) -> PodSync | None:
+        """The pod, where it is looked after."""
+        return self._pods.get(uid)
 
     def uids(self) -> list[str]:
         """Of the pods that are looked after."""
@@ -97,7 +108,7 @@ class Supervisor:
 
     def _pass(self, uid: str) -> None:
         pod = self._pods.get(uid)
-        due = self._clock.now() + RESYNC
+        due = self._clock.now() + CLOSER
         again = False
         if pod is not None:
             try:
@@ -123,6 +134,36 @@ class Supervisor:
             old.cancel()
         if again:
             self.wake(uid)
+
+    def _resync_later(self) -> None:
+        """As long as there are pods."""
+        with self._lock:
+            if self._resyncing or not self._pods:
+                return
+            self._resyncing = True
+        self._clock.call_at(
+            self._clock.now() + RESYNC, lambda: self._passes.submit(self._resync)
+        )  # the clock's thread must not block
+
+    def _resync(self) -> None:
+        """One list, of whatever number of pods: a look of its own costs each pod several calls."""
+        try:
+            listed: dict[str, list[ContainerInfo]] = {}
+            for info in self._engine.containers({naming.UID: ""}):
+                listed.setdefault(info.labels[naming.UID], []).append(info)
+            for uid, pod in list(self._pods.items()):
+                if not pod.stands_as(listed.get(uid, ())):
+                    self.wake(uid)
+        except EngineError as error:  # the passes find that out as well
+            log.debug("%s", error)
+            self._wake_all()
+        except Exception:  # looks go on, and so does the pool's thread
+            log.exception("cannot compare the pods with a list of the engine's")
+            self._wake_all()
+        finally:
+            with self._lock:
+                self._resyncing = False
+            self._resync_later()
 
     def _listen_once(self) -> None:
         with self._lock:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pypod
 from benchmarks.bench import Bench, Missing, Work, run
 from benchmarks.contestants.base import Contestant
+
+
+def pod_of(bench: Bench, work: Work, min_ready_seconds: float = 0.1) -> pypod.Pod:
+    """The work as a pod that was not started yet."""
+    ready = pypod.Probe.tcp_socket(work.port) if work.port else None
+    return pypod.Pod(
+        work.name,
+        containers=[
+            pypod.Container(
+                f"c{index}", work.image, command=work.command, readiness_probe=None if index else ready
+            )
+            for index in range(work.members)
+        ],
+        termination_grace_period_seconds=work.grace,
+        engine=bench.engine,
+        min_ready_seconds=min_ready_seconds,
+    )
 
 
 class PypodLibrary(Contestant):
@@ -20,21 +36,7 @@ class PypodLibrary(Contestant):
     min_ready_seconds: ClassVar[float] = 0.0
 
     def up(self, work: Work) -> pypod.Pod:
-        pod = pypod.Pod(
-            work.name,
-            containers=[
-                pypod.Container(
-                    f"c{index}",
-                    work.image,
-                    command=work.command,
-                    readiness_probe=pypod.Probe.tcp_socket(work.port) if work.port and not index else None,
-                )
-                for index in range(work.members)
-            ],
-            termination_grace_period_seconds=work.grace,
-            engine=self.bench.engine,
-            min_ready_seconds=self.min_ready_seconds,
-        )
+        pod = pod_of(self.bench, work, self.min_ready_seconds)
         pod.start()
         if work.port:
             pod.wait("Ready")
@@ -64,30 +66,9 @@ class PypodCli(Contestant):
             raise Missing("no program 'pypod' beside this Python")
         self.program = found
 
-    def manifest(self, work: Work) -> dict[str, Any]:
-        containers: list[dict[str, Any]] = [
-            {
-                "name": f"c{index}",
-                "image": work.image,
-                "imagePullPolicy": "IfNotPresent",
-                "command": list(work.command),
-                # As a Container of the library has it: without a volume for its termination message.
-                "terminationMessagePath": "",
-            }
-            for index in range(work.members)
-        ]
-        if work.port:
-            containers[0]["readinessProbe"] = {"tcpSocket": {"port": work.port}, "periodSeconds": 10}
-        spec = {
-            "shareProcessNamespace": True,
-            "terminationGracePeriodSeconds": int(work.grace),
-            "containers": containers,
-        }
-        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": work.name}, "spec": spec}
-
     def up(self, work: Work) -> str:
-        text = json.dumps(self.manifest(work))
-        run([self.program, "up", "-d", "-f", "-"], stdin=text)
+        # The library's own, so that it is the same pod: a manifest's containers have a file for their termination message by default.
+        run([self.program, "up", "-d", "-f", "-"], stdin=pod_of(self.bench, work).to_manifest())
         return work.name
 
     def down(self, pod: str, grace: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmarks.bench import Bench
 from benchmarks.contestants import Contestant
 from benchmarks.measure import Results
-from benchmarks.rows import calls, fleet, life, many, one_pod, pool, startup
+from benchmarks.rows import calls, fleet, growth, life, many, one_pod, pool, startup, streams
 
 Measure = Callable[[Bench, list[Contestant], Results], None]
 
@@ -25,6 +25,9 @@ ROWS: dict[str, Measure] = {
     "many": many.fifty_pods,
     "ps": fleet.fleet,
     "supervise": fleet.fleet,
+    "logs": streams.logs,
+    "copies": streams.copies,
+    "growth": growth.growth,
 }
 """By the word on the command line; two words may be one measurement."""
 

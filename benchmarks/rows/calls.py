@@ -13,7 +13,7 @@ from benchmarks.bench import Bench, Work
 from benchmarks.contestants import Contestant
 from benchmarks.contestants.by_hand import Floor
 from benchmarks.contestants.pypods import PypodLibrary
-from benchmarks.counting import counting
+from benchmarks.counting import Call, counting
 from benchmarks.measure import Bar, Results, Row
 from pypod.engine.api import Engine
 from pypod.engine.docker_sdk import DockerEngine
@@ -26,19 +26,27 @@ def engine_calls(bench: Bench, present: list[Contestant], results: Results) -> N
         Row("calls", "engine calls of a cold pod of pause + 3", unit="calls", reference="floor")
     )
     with counting(bench.socket) as counter:
-        for kind in [type(each) for each in present if each.name in ("floor", "naive", "pypod")]:
+        for kind in [type(each) for each in present if each.name in ("floor", "pypod")]:
             with _elsewhere(bench, counter.url):
                 who = kind(bench)
                 for number in range(2):
                     counter.take()
                     pod = who.up(Work(bench.name()))
-                    calls = counter.take()
+                    calls = of_the_start(counter.take(), 4)
                     time.sleep(0.3)  # the supervisor's look at what has just been started
                     who.down(pod, 0)
                     if number:
                         row.add(who.name, len(calls))
                         row.notes.append(f"{who.name}: " + ", ".join(str(call) for call in calls))
                 who.close()
+
+
+def of_the_start(calls: list[Call], containers: int) -> list[Call]:
+    """Without what comes after it: pypod looks at each container once when all are started, and then its supervisor does, whose first
+    calls may be among these."""
+    started = max((index for index, call in enumerate(calls) if call.path.endswith("/start")), default=0)
+    looks = [index for index in range(started, len(calls)) if str(calls[index]) == "GET /containers/ID/json"]
+    return calls[: looks[containers - 1] + 1] if len(looks) >= containers else calls
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pypod import PodSpec, PypodError, loading
+from pypod import PodSpec, PullPolicy, PypodError, loading
 from pypod.cli import common
 from pypod.model.manifest import manifest
 from pypod.model.manifest.manifest import Described, Loaded
@@ -80,7 +80,14 @@ def read(args: argparse.Namespace, *, warn: bool = True) -> Items:
             PypodError(f"cannot find anything to do in {', '.join(args.file)}: no Pod and no object")
         )
     common.raise_if_any(errors)
-    return Items(tuple(items))
+    return Items(tuple(_with_pull(each, getattr(args, "pull", None)) for each in items))
+
+
+def _with_pull(item: Item, policy: str | None) -> Item:
+    """As if its manifest had said so."""
+    if policy is None or not isinstance(item.found, PodSpec):
+        return item
+    return Item(item.found.with_pull_policy(PullPolicy(policy)), item.file)
 
 
 def _paths(given: Sequence[str]) -> Iterator[str]:

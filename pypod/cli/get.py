@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pypod
 from pypod import ConfigMap, PersistentVolumeClaim, PypodError, Secret
 from pypod.cli import common
 from pypod.describing import layout
+from pypod.engine.objects import store_of
 from pypod.model.manifest import manifest
-from pypod.model.spec.objects import Object
+from pypod.model.spec.objects import Object, ObjectKey, key_of
 from pypod.model.text.writer import to_yaml
 from pypod.model.wiring.object_records import claim_volume
 from pypod.storing import WORDS
@@ -29,25 +31,27 @@ def export(args: argparse.Namespace) -> int:
 
 
 def get(args: argparse.Namespace) -> int:
-    """Print objects of a kind: all, or those that are named."""
-    kind, names = _kind_and_names(args.kind, args.names)
-    if args.all_namespaces and names:
+    """Print objects of some kinds: all, or those that are named."""
+    kinds, named = _wanted(args.kind, args.names)
+    if args.all_namespaces and named:
         raise common.UsageError("get takes either names or -A: a name is one of a namespace")
     engine = common.engine(args)
-    if names:
-        found = [pypod.get_object(kind, name, args.namespace, engine=engine) for name in names]
-    else:
-        namespace = None if args.all_namespaces else args.namespace
-        found = pypod.list_objects(namespace, kind, engine=engine)
+    namespace = None if args.all_namespaces else args.namespace
+    found: list[Object] = [
+        pypod.get_object(kind, name, args.namespace, engine=engine) for kind, name in named
+    ]
+    for kind in () if named else kinds:
+        found += pypod.list_objects(namespace, kind, engine=engine)
     if args.output in ("yaml", "json"):
         documents = [manifest.to_document(each) for each in found]
         whole = {"apiVersion": "v1", "kind": "List", "items": documents}
-        _print(documents[0] if len(names) == 1 else whole, args.output)
+        _print(documents[0] if len(named) == 1 else whole, args.output)
     elif args.output == "name":
         for each in found:
             print(f"{each.kind.lower()}/{each.name}")
     elif found:
-        print(_table(found, namespaces=args.all_namespaces))
+        created = store_of(engine).created(namespace)
+        print(_tables(found, created, namespaces=args.all_namespaces, several=len(kinds) > 1))
     else:
         where = "" if args.all_namespaces else f" in {args.namespace} namespace"
         common.say(f"No resources found{where}.")
@@ -56,12 +60,12 @@ def get(args: argparse.Namespace) -> int:
 
 def delete(args: argparse.Namespace) -> int:
     """Delete objects by name."""
-    kind, names = _kind_and_names(args.kind, args.names)
-    if not names:
+    _, named = _wanted(args.kind, args.names)
+    if not named:
         raise common.UsageError("delete takes a kind and at least one name")
     engine = common.engine(args)
     errors: list[PypodError] = []
-    for name in names:
+    for kind, name in named:
         try:
             pypod.delete_object(kind, name, args.namespace, engine=engine)
         except PypodError as error:  # the others go all the same
@@ -72,16 +76,36 @@ def delete(args: argparse.Namespace) -> int:
     return 0
 
 
-def _kind_and_names(kind: str, names: Sequence[str]) -> tuple[str, list[str]]:
-    """Of ``secret NAME ...`` or ``secret/NAME``; the kind as Kubernetes spells it."""
-    word, slash, name = kind.partition("/")
-    if word.lower() in _PODS:
-        raise common.UsageError(
-            "pods are listed by 'pypod ps', written as manifests by 'pypod export', removed by 'pypod down'"
-        )
-    if word.lower() not in WORDS:
-        raise common.UsageError(f"{word!r} is no kind of object; configmap (cm), secret and pvc are")
-    return WORDS[word.lower()], [name, *names] if slash else list(names)
+def _wanted(first: str, others: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The kinds of ``secret,cm NAME ...`` or ``secret/NAME cm/NAME ...``, as Kubernetes spells them, and what is named of them."""
+    if "/" not in first and not any("/" in word for word in others):
+        kinds = _kinds(first)
+        return kinds, [(kind, name) for kind in kinds for name in others]
+    named: list[tuple[str, str]] = []
+    for word in (first, *others):
+        kind, slash, name = word.partition("/")
+        if slash and "," not in kind and name:
+            named.append((_kinds(kind)[0], name))
+        elif named and not slash:
+            named.append((named[-1][0], word))
+        else:
+            raise common.UsageError(
+                f"{word!r} is no KIND/NAME, as what stands beside it is; 'secret/login' is"
+            )
+    return list(dict.fromkeys(kind for kind, _ in named)), named
+
+
+def _kinds(text: str) -> list[str]:
+    """Of ``secret,cm``, each once."""
+    words = text.lower().split(",")
+    for word in words:
+        if word in _PODS:
+            raise common.UsageError(
+                "pods are listed by 'pypod ps', written as manifests by 'pypod export', removed by 'pypod down'"
+            )
+        if word not in WORDS:
+            raise common.UsageError(f"{word!r} is no kind of object; configmap (cm), secret and pvc are")
+    return list(dict.fromkeys(WORDS[word] for word in words))
 
 
 def _print(document: Any, form: str) -> None:
@@ -92,33 +116,44 @@ def _print(document: Any, form: str) -> None:
 # --- tables, as kubectl has them -------------------------------------------------------------------------------------
 
 
-def _table(found: Sequence[Object], *, namespaces: bool) -> str:
-    head, rows = _columns(found)
-    if namespaces:
-        head = ["NAMESPACE", *head]
-        rows = [[each.namespace, *row] for each, row in zip(found, rows, strict=True)]
-    return layout.table(head, rows)
+def _tables(
+    found: Sequence[Object], created: Mapping[ObjectKey, float], *, namespaces: bool, several: bool
+) -> str:
+    """One of each kind. Where several kinds were asked for, names tell which they are of."""
+    now = time.time()
+    tables = []
+    for kind in dict.fromkeys(each.kind for each in found):
+        objects = [each for each in found if each.kind == kind]
+        head = ["NAME", *_HEADS[kind], "AGE"]
+        rows = [
+            [f"{kind.lower()}/{each.name}" if several else each.name, *_cells(each), _age(each, created, now)]
+            for each in objects
+        ]
+        if namespaces:
+            head = ["NAMESPACE", *head]
+            rows = [[each.namespace, *row] for each, row in zip(objects, rows, strict=True)]
+        tables.append(layout.table(head, rows))
+    return "\n\n".join(tables)
 
 
-def _columns(found: Sequence[Object]) -> tuple[list[str], list[list[str]]]:
-    match found[0]:
+def _age(found: Object, created: Mapping[ObjectKey, float], now: float) -> str:
+    """Changes leave it as it is. Not known of one that came or went between two looks."""
+    at = created.get(key_of(found))
+    return layout.age(now - at) if at else "<unknown>"
+
+
+_HEADS = {
+    ConfigMap.kind: ["DATA"],
+    Secret.kind: ["TYPE", "DATA"],
+    PersistentVolumeClaim.kind: ["VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS"],
+}
+
+
+def _cells(found: Object) -> list[str]:
+    match found:
         case ConfigMap():
-            return ["NAME", "DATA"], [
-                [each.name, str(len(each.files))] for each in found if isinstance(each, ConfigMap)
-            ]
+            return [str(len(found.files))]
         case Secret():
-            secrets = [each for each in found if isinstance(each, Secret)]
-            return ["NAME", "TYPE", "DATA"], [[each.name, each.type, str(len(each.data))] for each in secrets]
-    claims = [each for each in found if isinstance(each, PersistentVolumeClaim)]
-    return ["NAME", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS"], [_claim(each) for each in claims]
-
-
-def _claim(claim: PersistentVolumeClaim) -> list[str]:
-    modes = ",".join(_SHORT.get(mode, mode) for mode in claim.access_modes)
-    return [
-        claim.name,
-        claim_volume(claim),
-        layout.size(claim.storage),
-        modes,
-        claim.storage_class_name or "",
-    ]
+            return [found.type, str(len(found.data))]
+    modes = ",".join(_SHORT.get(mode, mode) for mode in found.access_modes)
+    return [claim_volume(found), layout.size(found.storage), modes, found.storage_class_name or ""]

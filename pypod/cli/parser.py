@@ -78,8 +78,15 @@ def _up(add: Adder) -> None:
         "pypod up -f pod.yaml     # -d leaves it running and returns",
     )
     _file(up, required=True)
+    _pull(up)
     up.add_argument(
         "-d", "--detach", action="store_true", help="return when it has started; it stays until 'pypod down'"
+    )
+    up.add_argument(
+        "--ttl",
+        type=seconds,
+        metavar="TIME",
+        help="with -d: it is removed that long after it has started; given again, after that time from then on",
     )
     up.add_argument(
         "--wait",
@@ -141,6 +148,7 @@ def _manifests(add: Adder) -> None:
         "plan", "before:plan", "print what 'up' would do now, and touch nothing", "pypod plan -f pod.yaml"
     )
     _file(plan, required=True)
+    _pull(plan)
     diff = add(
         "diff",
         "before:diff",
@@ -148,6 +156,7 @@ def _manifests(add: Adder) -> None:
         "pypod diff -f pod.yaml",
     )
     _file(diff, required=True)
+    _pull(diff)
     apply = add(
         "apply",
         "up:apply",
@@ -155,6 +164,7 @@ def _manifests(add: Adder) -> None:
         "pypod apply -f settings.yaml",
     )
     _file(apply, required=True)
+    _pull(apply)
     apply.add_argument(
         "--timeout", type=seconds, default=60.0, metavar="TIME", help="how long a sandbox may take (60s)"
     )
@@ -168,14 +178,16 @@ def _objects(add: Adder) -> None:
     get = add(
         "get", "get:get", "list ConfigMaps, Secrets or claims, or print some", "pypod get cm settings -o yaml"
     )
-    get.add_argument("kind", metavar="KIND", help="configmap (cm), secret or pvc; KIND/NAME is one of them")
+    get.add_argument(
+        "kind", metavar="KIND[,KIND]", help="configmap (cm), secret or pvc; or KIND/NAME [KIND/NAME ...]"
+    )
     get.add_argument("names", nargs="*", metavar="NAME", help="these only")
     _namespace(get)
     get.add_argument("-A", "--all-namespaces", action="store_true", help="of every namespace")
     get.add_argument("-o", "--output", choices=("yaml", "json", "name"), help="another form than the table")
     delete = add("delete", "get:delete", "delete ConfigMaps, Secrets or claims", "pypod delete secret login")
     delete.add_argument(
-        "kind", metavar="KIND", help="configmap (cm), secret or pvc; KIND/NAME is one of them"
+        "kind", metavar="KIND[,KIND]", help="configmap (cm), secret or pvc; or KIND/NAME [KIND/NAME ...]"
     )
     delete.add_argument("names", nargs="*", metavar="NAME", help="which")
     _namespace(delete)
@@ -308,6 +320,14 @@ def _file(command: argparse.ArgumentParser, *, required: bool) -> None:
         choices=("strict", "warn", "ignore"),
         default="strict",
         help="about fields and kinds that Kubernetes does not have, and fields that are there twice (strict)",
+    )
+
+
+def _pull(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pull",
+        choices=("Always", "IfNotPresent", "Never"),
+        help="of every container, in place of its imagePullPolicy",
     )
 
 

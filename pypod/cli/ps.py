@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def ps(args: argparse.Namespace) -> int:
     """List pods as a table, as JSON or by name."""
     namespace = None if args.all_namespaces else args.namespace
-    pods = pypod.list(namespace, selector(args.selector), engine=common.engine(args))
+    # JSON has the times of containers, which an engine's list does not tell.
+    brief = args.output != "json"
+    pods = pypod.list(namespace, selector(args.selector), engine=common.engine(args), brief=brief)
     if args.output == "json":
         print(json.dumps(tables.pod_list(pods), indent=2))
     elif args.output == "name":
@@ -55,9 +57,13 @@ def selector(text: str) -> dict[str, str] | None:
 def columns(
     pods: list[Pod], now: float, *, namespaces: bool, wide: bool
 ) -> tuple[list[str], list[list[str]]]:
-    """Head and rows, as kubectl orders them."""
+    """Head and rows, as kubectl orders them; where there are pods with a time to live, how much of it is left."""
     head = ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP"]
     rows = [_row(pod, now) for pod in pods]
+    if any(pod.expires_at is not None for pod in pods):
+        head.append("TTL")
+        for row, pod in zip(rows, pods, strict=True):
+            row.append("<none>" if pod.expires_at is None else layout.age(pod.expires_at - now))
     if wide:
         head += ["CONTAINERS", "IMAGES", "UID"]
         for row, pod in zip(rows, pods, strict=True):

@@ -1,4 +1,4 @@
-"""Requests to the engine over connections of their own, for answers that are streams."""
+"""Requests to the engine: over connections of their own, for answers that are streams; and short ones over a local socket."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
+import urllib3.connection
 
 from pypod.engine.docker_errors import refusal
 from pypod.engine.docker_streams import Reply, Wire, deadline_in, read_reply
@@ -72,6 +73,86 @@ class Transport:
             wire.close()
             raise
         return reply
+
+
+_UNDERSTOOD = ("params", "data", "headers", "timeout", "allow_redirects")
+"""What `ShortRequests` understands of a request; an engine redirects nobody."""
+
+
+class ShortRequests(requests.Session):
+    """Of a client on a local socket: what it asks goes to urllib3 as it is, over the same connections.
+
+    requests looks for proxies, cookies, redirects and passwords in each call, none of which such an engine has: that took more than
+    half of an inspection's processor time (0.6 ms with it, 0.25 ms without).
+    """
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **more: Any) -> requests.Response:
+        """As requests has it. Whatever is not short and plain (streams, generators, files) goes through requests."""
+        query: dict[str, Any] = {k: v for k, v in (more.get("params") or {}).items() if v is not None}
+        body, headers = more.get("data"), more.get("headers") or {}
+        others = (value for key, value in more.items() if key not in _UNDERSTOOD)
+        if (
+            args
+            or not isinstance(body, str | bytes | None)
+            or not all(isinstance(value, str | int) for value in query.values())
+            or any(others)
+        ):
+            return super().request(method, url, *args, **more)
+        adapter: Any = self.get_adapter(str(url))
+        path = urlsplit(str(url)).path
+        answer = adapter.get_connection(url).urlopen(
+            str(method),
+            f"{path}?{urlencode(query)}" if query else path,
+            body=body,
+            headers={**self._constant_headers(), **headers},
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=more.get("timeout"),
+        )
+        return _response(answer, str(url))
+
+    def _constant_headers(self) -> dict[str, str]:
+        return {"User-Agent": str(self.headers.get("User-Agent", "pypod"))}
+
+
+def _response(answer: Any, url: str) -> requests.Response:
+    """As docker-py takes it."""
+    made = requests.Response()
+    made.status_code, made.reason, made.url, made.raw = answer.status, answer.reason, url, answer
+    made.headers.update(answer.headers)
+    made._content = answer.data  # it was read whole
+    return made
+
+
+class _LocalConnection(urllib3.connection.HTTPConnection):
+    """docker-py's own leaves its socket to the garbage collector where nobody answers."""
+
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        seconds: Any = self.timeout  # a number, by now
+        self.sock = local_socket(self._path, seconds)
+
+
+class LocalPool(urllib3.HTTPConnectionPool):
+    """Connections to a local socket.
+
+    Args:
+        path: the socket's.
+        seconds: for a connection.
+        size: how many are kept.
+    """
+
+    def __init__(self, path: str, seconds: float, size: int) -> None:
+        super().__init__("localhost", timeout=seconds, maxsize=size)
+        self._path = path
+        self._seconds = seconds
+
+    def _new_conn(self) -> Any:
+        return _LocalConnection(self._path, self._seconds)
 
 
 def knock(url: str) -> None:

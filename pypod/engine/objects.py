@@ -112,6 +112,15 @@ class ObjectStore:
             objects.append(found)
         return objects
 
+    def created(self, namespace: str | None = None, kind: str | None = None) -> dict[ObjectKey, float]:
+        """When each was first made, Unix seconds by the engine's clock; of namespace and kind as in `find`. Changes leave it as it is.
+
+        Raises:
+            EngineError: the engine could not be read.
+        """
+        labels = {naming.OBJECT: kind or "", **({naming.NAMESPACE: namespace} if namespace else {})}
+        return {key: records[-1].created for key, records in self._records(labels).items()}
+
     def read(self, namespace: str, references: Iterable[Reference]) -> Objects:
         """What there is of the objects that a pod refers to: one call, and three more where there are Secrets that were not
         read before.
@@ -219,7 +228,7 @@ class ObjectStore:
             # Higher than what was tried before, also where no record of it is seen: an engine that is killed while it makes a
             # volume may keep one without labels.
             generation = max(generation, records[-1].generation if records else 0) + 1
-            if self._commit(new, generation):
+            if self._commit(new, generation, records[-1].created if records else 0.0):
                 self._make_claim(new)
                 self._remove(records)
                 return Applied(new, Change.CONFIGURED if records else Change.CREATED)
@@ -233,11 +242,12 @@ class ObjectStore:
         found = _decoded(newest, self._read_secrets([newest] if newest.values else []).get(newest.values))
         return None if isinstance(found, ObjectError) else found
 
-    def _commit(self, new: Object, generation: int) -> bool:
+    def _commit(self, new: Object, generation: int, created: float) -> bool:
         """Whether the record of this generation is ours: the one step that makes the new object the one that counts."""
         token = secrets.token_hex(8)
         with self._values(new, token) as values:
-            made = self._engine.create_volume(object_records.request(new, generation, token, values))
+            request = object_records.request(new, generation, token, values, created=created)
+            made = self._engine.create_volume(request)
             ours = made.labels.get(naming.WRITE) == token
         if values and ours:
             self._secrets[key_of(new)] = values, new

@@ -36,7 +36,13 @@ from pypod.model.wiring.state import (
 
 
 def observe(
-    engine: Engine, key: PodKey, spec: PodSpec | None = None, *, clock: Clock = SYSTEM, brief: bool = False
+    engine: Engine,
+    key: PodKey,
+    spec: PodSpec | None = None,
+    *,
+    clock: Clock = SYSTEM,
+    brief: bool = False,
+    fresh: bool = False,
 ) -> PodObservation:
     """All that the engine has of a pod, by its uid.
 
@@ -48,21 +54,40 @@ def observe(
         clock: says when.
         brief: containers as they are listed: without times, exit codes and stop signals, and perhaps with one that the engine
             has no more (see `inspect`). That saves a call for each.
+        fresh: the uid was made up just now: nothing can be there that has it, and the engine is not asked for it.
 
     Raises:
         EngineError: the engine could not be read.
     """
     at = clock.now()
-    infos = engine.containers({naming.UID: key.uid}) if brief else _containers(engine, key)
-    pauses = _newest_first(info for info in infos if naming.is_pause(info.labels))
+    infos = [] if fresh else _containers(engine, key, brief=brief)
+    found = _snapshot(engine, key, at, infos)
+    if spec is not None and _is_whole(found, spec):
+        networked = _with_network(engine, found, spec)
+        if networked.network is not None or not found.pauses[0].host_network:
+            objects = store_of(engine).read(spec.namespace, objects_of_files(spec))
+            whole = replace(networked, is_whole=True, objects=objects)
+            return _without_secrets(engine, whole, spec)
+    if spec is None:
+        return _with_remains(engine, found)
+    found = _with_surroundings(engine, found, spec, fresh=fresh)
+    idle = [
+        each for each in spec.all_containers if not ((newest := found.newest(each.name)) and newest.is_live)
+    ]
+    found = replace(found, env_files=read_env_files(engine, found, spec, idle))
+    return _without_secrets(engine, found, spec)
+
+
+def _snapshot(engine: Engine, key: PodKey, at: float, infos: list[ContainerInfo]) -> PodObservation:
+    """Of its containers, and of what its engine is."""
     members: dict[str, tuple[ContainerInfo, ...]] = {}
     for info in _newest_first(info for info in infos if not naming.is_pause(info.labels)):
         members[info.container] = (*members.get(info.container, ()), info)
     node = engine_identity(engine)
-    found = PodObservation(
+    return PodObservation(
         key=key,
         at=at,
-        pauses=pauses,
+        pauses=_newest_first(info for info in infos if naming.is_pause(info.labels)),
         members=members,
         node_memory=node.memory,
         node_cpus=node.cpus,
@@ -71,20 +96,6 @@ def observe(
         node_security=node.security_options,
         api_version=node.api_version,
     )
-    if spec is not None and _is_whole(found, spec):
-        networked = _with_network(engine, found, spec)
-        if networked.network is not None or not pauses[0].host_network:
-            objects = store_of(engine).read(spec.namespace, objects_of_files(spec))
-            whole = replace(networked, is_whole=True, objects=objects)
-            return _without_secrets(engine, whole, spec)
-    if spec is None:
-        return _with_remains(engine, found)
-    found = _with_surroundings(engine, found, spec)
-    idle = [
-        each for each in spec.all_containers if not ((newest := found.newest(each.name)) and newest.is_live)
-    ]
-    found = replace(found, env_files=read_env_files(engine, found, spec, idle))
-    return _without_secrets(engine, found, spec)
 
 
 def read_env_files(
@@ -125,9 +136,11 @@ def _without_secrets(engine: Engine, found: PodObservation, spec: PodSpec) -> Po
     return replace(found, members=members)
 
 
-def _containers(engine: Engine, key: PodKey) -> list[ContainerInfo]:
+def _containers(engine: Engine, key: PodKey, *, brief: bool) -> list[ContainerInfo]:
     """Where one went between the list and the look at it, another may have come that the list has not (a restart makes the next
     instance, then removes the oldest): so they are listed once more. Only once, since an engine may list for long what it has not."""
+    if brief:
+        return engine.containers({naming.UID: key.uid})
     infos: list[ContainerInfo | None] = []
     for _ in range(2):
         infos = [inspect(engine, listed) for listed in engine.containers({naming.UID: key.uid})]
@@ -185,12 +198,14 @@ def _with_remains(engine: Engine, found: PodObservation) -> PodObservation:
     )
 
 
-def _with_surroundings(engine: Engine, found: PodObservation, spec: PodSpec) -> PodObservation:
+def _with_surroundings(
+    engine: Engine, found: PodObservation, spec: PodSpec, *, fresh: bool
+) -> PodObservation:
     networks = engine.networks()
     reference = pause.reference(engine_architecture(engine))
     return replace(
         _with_networks(networks, found, spec),
-        volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
+        volumes=() if fresh else tuple(engine.volumes({naming.UID: found.key.uid})),
         claims=_claims(engine, spec),
         taken_subnets=tuple(subnet for network in networks for subnet in network.subnets),
         images={name: image_or_none(engine, name) for name in _images(spec)},
@@ -305,6 +320,12 @@ def find(engine: Engine, labels: Mapping[str, str]) -> list[Found]:
             volumes.setdefault(key, []).append(volume)
     keys = sorted({*containers, *volumes}, key=lambda key: (key.namespace, key.name, key.uid))
     return [Found(key, tuple(containers.get(key, ())), tuple(volumes.get(key, ()))) for key in keys]
+
+
+def newest_pause(engine: Engine, uid: str) -> ContainerInfo | None:
+    """A pod's sandbox, as listed; None: it has none."""
+    pauses = _newest_first(engine.containers({naming.UID: uid, naming.ROLE: naming.Role.PAUSE.value}))
+    return pauses[0] if pauses else None
 
 
 def find_named(engine: Engine, namespace: str, name: str) -> list[Found]:

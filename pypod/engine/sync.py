@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from pypod.engine.checks import CheckResult, Verdict
 from pypod.engine.clock import SYSTEM, Clock
 from pypod.engine.executor import ActionResult, Execution, Handlers
 from pypod.engine.hooks import HookRunner, target_of
+from pypod.engine.marking import Marker
 from pypod.engine.pool import ACTIONS, FAST_PROBES, PROBES, Pool, Spawn, WorkerPool, on_thread
 from pypod.engine.prober import Prober
 from pypod.engine.pulls import PullRunner, pull_thread
@@ -44,7 +45,8 @@ from pypod.model.spec.handlers import Probe
 from pypod.model.spec.object_references import Objects
 from pypod.model.wiring import credentials
 from pypod.model.wiring.environment import hidden_words, surroundings_of
-from pypod.model.wiring.state import PodObservation
+from pypod.model.wiring.referring import objects_of_files
+from pypod.model.wiring.state import ContainerInfo, PodObservation
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +121,8 @@ class PodSync:
             engine, spec, self.channel, clock, self.wake, reach=reach, spawn=spawn, run=run
         )
         self.pulls = PullRunner(engine, clock, self._pulling, self._pulled, self.wake, spawn=spawn_pull)
-        self._reach = reach
-        self._making = making
+        self._reach, self._making = reach, making
+        self._is_fresh = making
         self._actions = actions
         self._prober = Prober(
             clock,
@@ -130,6 +132,7 @@ class PodSync:
             self._note,
             fast_pool=probe_pool or FAST_PROBES,
         )
+        self._marker = Marker(engine, desired, is_new=making)
         self._pass = threading.Lock()
         self._released = False
         self._execution: Execution | None = None
@@ -156,7 +159,10 @@ class PodSync:
         """A caller keeps to what this answers: another thread's look may have been made earlier, and be noted later."""
         pulling = self.pulls.running
         history = self.channel.history
-        seen = observe.observe(self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock)
+        fresh, self._is_fresh = self._is_fresh, False
+        seen = observe.observe(
+            self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock, fresh=fresh
+        )
         self._note_seen(seen, history)
         return Look(pulling, history, seen)
 
@@ -164,6 +170,14 @@ class PodSync:
         self.observed = seen
         is_new = self._making and not self._seen_pause
         self.status = status.derive(self.desired, seen, history, self.clock.now(), is_new=is_new)
+
+    def stands_as(self, listed: Iterable[ContainerInfo]) -> bool:
+        """Whether everything of it runs, as it was last seen, and a list of the engine's shows the same: then a look would find
+        nothing new. Files of its objects change without a container's doing, so one that has such is always looked at."""
+        seen = self.observed
+        if seen is None or not seen.is_whole or objects_of_files(self.desired.spec):
+            return False
+        return _traits(listed) == _traits((*seen.pauses, *seen.all_members))
 
     def note_removed(self) -> None:
         """Whoever removed it has just seen that nothing of it is left: no need to look again."""
@@ -222,6 +236,8 @@ class PodSync:
                     self._carry_out(plan, starting=starting, deadline=deadline)
             else:
                 self.refusals = 0
+                if not starting:  # who waits for the start need not wait for this
+                    self._marker.update(look.seen, look.history)
             return plan
 
     def _follow(self, seen: PodObservation) -> None:
@@ -419,3 +435,8 @@ class PodSync:
         if wait:
             with self._pass:
                 pass
+
+
+def _traits(containers: Iterable[ContainerInfo]) -> set[tuple[object, ...]]:
+    """What a list and an inspection tell alike, of what changes."""
+    return {(info.id, info.name, info.state, *sorted(info.addresses.items())) for info in containers}

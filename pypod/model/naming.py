@@ -22,18 +22,24 @@ CONTAINER = "io.pypod.container"
 ATTEMPT = "io.pypod.attempt"
 OWNER = "io.pypod.owner"
 LEASED = "io.pypod.leased"
+TTL = "io.pypod.ttl"
+"""On the pause of a detached pod: for how many seconds it is to live after it was started."""
 SPEC = "io.pypod.spec"
 SPEC_HASH = "io.pypod.spec-hash"
 SANDBOX = "io.pypod.sandbox"
 """The attempt of the pause that a member was made for."""
 NETWORK = "io.pypod.network"
 VOLUME = "io.pypod.volume"
+READY = "io.pypod.ready"
+"""On the volume that says that an instance of a container is ready: its attempt."""
 VERSION = "io.pypod.version"
 OBJECT = "io.pypod.object"
 """On the record of an object: its kind. No container and no volume of a pod has this label, and no object has a `UID`."""
 OBJECT_NAME = "io.pypod.object-name"
 GENERATION = "io.pypod.generation"
 """Of a record: of several of one object the highest counts."""
+CREATED = "io.pypod.created"
+"""Of a record that replaced another: when its object was first made, Unix seconds by the engine's clock."""
 WRITE = "io.pypod.write"
 """Of a record: who has made it, one of several that wanted to at once."""
 DOCUMENT = "io.pypod.document"
@@ -117,11 +123,16 @@ _LONGEST_BASE = 63 - GENERATED_LENGTH
 
 @record(frozen=True, slots=True)
 class PodIdentity:
-    """Which pod of whom: all that labels and names need, beside the spec."""
+    """Which pod of whom: all that labels and names need, beside the spec.
+
+    Attributes:
+        ttl: seconds for which a detached pod is to live after its start; None: until it is removed.
+    """
 
     key: PodKey
     owner: Owner
     leased: bool
+    ttl: float | None = None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -174,6 +185,21 @@ def volume_name(key: PodKey, volume: str) -> str:
     return f"pypod_{key.namespace}_{key.name}_{short(key.uid)}_{volume}"
 
 
+def ready_name(key: PodKey, container: str, attempt: int) -> str:
+    """The volume that says that this instance is ready; none of a user has such a name."""
+    return volume_name(key, f"_ready_{container}_{attempt}")
+
+
+def ready_labels(base: Mapping[str, str], container: str, attempt: int) -> dict[str, str]:
+    return {**base, CONTAINER: container, READY: str(attempt)}
+
+
+def ready_of(labels: Mapping[str, str]) -> tuple[str, int] | None:
+    """Which container, and which attempt of it, a volume says is ready; None: it says nothing of that."""
+    text = labels.get(READY, "")
+    return (container_of(labels), int(text)) if text.isdecimal() else None
+
+
 def network_name(network: str) -> str:
     """The engine's name of a pypod network; the empty name is the flat default one."""
     return f"{DEFAULT_NETWORK}_{network}" if network else DEFAULT_NETWORK
@@ -211,9 +237,12 @@ def pod_labels(key: PodKey, owner: Owner, *, leased: bool) -> dict[str, str]:
     }
 
 
-def pause_labels(base: Mapping[str, str], attempt: int, spec_json: str, network: str) -> dict[str, str]:
+def pause_labels(
+    base: Mapping[str, str], attempt: int, spec_json: str, network: str, ttl: float | None = None
+) -> dict[str, str]:
     return {
         **base,
+        **({} if ttl is None else {TTL: repr(float(ttl))}),
         ROLE: Role.PAUSE.value,
         ATTEMPT: str(attempt),
         NETWORK: network,
@@ -262,6 +291,15 @@ def network_of(labels: Mapping[str, str]) -> str | None:
 
 def is_leased(labels: Mapping[str, str]) -> bool:
     return labels.get(LEASED) == "true"
+
+
+def ttl_of(labels: Mapping[str, str]) -> float | None:
+    """Seconds; None where a pause has no time to live, or one that is none of ours."""
+    try:
+        ttl = float(labels.get(TTL, ""))
+    except ValueError:
+        return None
+    return ttl if math.isfinite(ttl) and ttl > 0 else None
 
 
 def is_pause(labels: Mapping[str, str]) -> bool:

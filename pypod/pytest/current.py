@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from pypod.pytest.options import Settings, read
 from pypod.pytest.uses import SETUPS, Setups
 
 if TYPE_CHECKING:
+    from pypod.pytest.hub import Hub
     from pypod.pytest.outcome import Outcome
     from pypod.pytest.session import Run
 
@@ -19,9 +21,13 @@ SETTINGS = pytest.StashKey[Settings]()
 RUN_ID = pytest.StashKey[str]()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 OUTCOME: pytest.StashKey[Outcome] = pytest.StashKey()
+HUB: pytest.StashKey[Hub] = pytest.StashKey()
+"""Of a controller of pytest-xdist, for the pods that its workers share."""
 
 WORKER_INPUT = "pypod_run"
 """Under which the controller of pytest-xdist tells its workers the run's ID."""
+HUB_INPUT = "pypod_hub"
+"""Under which it tells them where its hub is, or why they can have none: `pypod.pytest.wire`."""
 WORKER_OUTPUT = "pypod_outcome"
 """Under which a worker hands over how its part ended."""
 ALONE = "main"
@@ -37,7 +43,22 @@ def configure(config: pytest.Config) -> None:
     config.stash[SETTINGS] = read(config, os.environ)
     config.stash[SETUPS] = Setups()
     given = worker_input(config).get(WORKER_INPUT)
-    config.stash[RUN_ID] = str(given) if given else secrets.token_hex(4)
+    config.stash[RUN_ID] = str(given) if given else _new_id(config)
+
+
+def _new_id(config: pytest.Config) -> str:
+    """No other run's; with ``--pypod-reuse`` the one that the last run had."""
+    if not config.stash[SETTINGS].reuse:
+        return secrets.token_hex(4)
+    from pypod.pytest import slots  # noqa: PLC0415 (only who reuses pods pays for it)
+
+    try:
+        slot = slots.take(config.rootpath)
+    except OSError as error:
+        words = f"cannot reuse pods: there is no place for the lock of this project: {error}"
+        raise pytest.UsageError(words) from None
+    config.add_cleanup(slot.leave)
+    return slot.run_id
 
 
 def worker_input(config: pytest.Config) -> dict[str, Any]:
@@ -58,7 +79,11 @@ def run_of(config: pytest.Config) -> Run:
         from pypod.pytest.session import Run  # noqa: PLC0415 (imports all of pypod: only suites with pods pay for it)
 
         found = config.stash[RUN] = Run(
-            config.stash[SETTINGS], config.stash[RUN_ID], worker_id(config), root=config.rootpath
+            config.stash[SETTINGS],
+            config.stash[RUN_ID],
+            worker_id(config),
+            root=config.rootpath,
+            hub=worker_input(config).get(HUB_INPUT),
         )
     return found
 
@@ -81,6 +106,12 @@ def finish(session: pytest.Session) -> None:
             config.workeroutput[WORKER_OUTPUT] = outcome.encode()  # type: ignore[attr-defined]
         else:
             _outcome(config).add(outcome.encode())
+    hub = config.stash.get(HUB, None)
+    if hub is not None:
+        known = config.stash.get(OUTCOME, None)
+        shared = hub.close(known.failed if known is not None else ())
+        if shared is not None:
+            _outcome(config).add(shared)
     if OUTCOME in config.stash and not worker_input(config):
         _judge(session, config.stash[OUTCOME])
 
@@ -125,9 +156,9 @@ def summary(config: pytest.Config, write: pytest.TerminalReporter) -> None:
     outcome = config.stash.get(OUTCOME, None)
     if outcome is None:
         return
-    if outcome.kept:
-        write.section("pods that were kept")
-        for line in outcome.kept_lines():
+    for title, lines in outcome.sections(time.time()):
+        write.section(title)
+        for line in lines:
             write.line(line)
     if outcome.problems and config.stash[SETTINGS].leaks != "off":
         write.section("left on the engine", yellow=True)

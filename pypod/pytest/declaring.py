@@ -55,15 +55,14 @@ def pod_fixture(
         grace: seconds that its containers have for their end; 0: they are killed, and no preStop hook is run.
         shared: with pytest-xdist, one for all workers; of session scope only.
         pool: that many are ready ahead of time, started in the background.
-        reuse: take one of an earlier run that is the same, and let it stay; None: as ``--pypod-reuse`` says, for session scope.
-
+        reuse: with ``--pypod-reuse``: one of an earlier run will do, and it stays; None: where the scope is ``session``.
     Raises:
         TypeError, ValueError: arguments do not fit together.
     """
-    _check(scope, shared=shared, pool=pool)
+    _check(scope, shared=shared, pool=pool, reuse=reuse)
     frame = sys._getframe(1)
-    base = Path(frame.f_code.co_filename).parent
-    wish = Wish("", base, name, timeout, grace, shared=shared, pool=pool, reuse=reuse)
+    file = Path(frame.f_code.co_filename)
+    wish = Wish("", file.parent, name, timeout, grace, shared, pool, reuse, f"{file}:{frame.f_lineno}")
     mark: Any = pytest.fixture(scope=scope, params=params, ids=ids, autouse=autouse)
     # In a class pytest binds what it finds to an instance, and warns where that is of no use: from class scope on.
     is_static = "__qualname__" in frame.f_locals and scope != "function"
@@ -75,13 +74,18 @@ def pod_fixture(
     return declare if source is None and params is None else declare(source)
 
 
-def _check(scope: object, *, shared: bool, pool: int) -> None:
+def _check(scope: object, *, shared: bool, pool: int, reuse: bool | None) -> None:
     """Raise `ValueError` for what makes no sense together."""
     if shared and scope != "session":
         words = "scope='session' is expected"
         raise ValueError(f"cannot share a pod of scope {scope!r} between workers: {words}")
+    if shared and pool:
+        raise ValueError(f"cannot share a pod of a pool (pool={pool}): each pod of a pool is handed out once")
     if pool < 0:
         raise ValueError(f"cannot keep pool={pool} pods ready: a number, 0 or more, is expected")
+    if reuse and (scope == "function" or pool):
+        words = "of a pool: each pod of it is new" if pool else "of scope 'function': each test has a new one"
+        raise ValueError(f"cannot reuse a pod {words}")
 
 
 def _function(given: Source | Maker | None, wish: Wish, *, is_static: bool) -> Callable[..., Iterator[Pod]]:
@@ -101,12 +105,19 @@ def _function(given: Source | Maker | None, wish: Wish, *, is_static: bool) -> C
             known = {**fixtures, "request": request, "self": owner[0] if owner else None}
             source = maker(**{each: known[each] for each in wanted})
         with contextlib.ExitStack() as stack:
-            yield enter(stack, request, replace(wish, source=source), engine, namespace)
+            this = replace(wish, source=source, declared=f"{wish.declared} {_instance(request)}")
+            yield enter(stack, request, this, engine, namespace)
 
     pod.__signature__ = inspect.Signature(_parameters(wanted))  # type: ignore[attr-defined]
     pod.__doc__ = (maker.__doc__ if maker is not None else None) or f"The pod of {_words(given)}, ready."
     pod.__module__ = getattr(maker, "__module__", pod.__module__)
     return pod
+
+
+def _instance(request: pytest.FixtureRequest) -> str:
+    """The fixture, and which of its parameters it is for: ``database``, ``database[1]``."""
+    index = getattr(request, "param_index", 0)
+    return f"{request.fixturename}[{index}]" if hasattr(request, "param") else str(request.fixturename)
 
 
 def _arguments(maker: Maker) -> list[str]:

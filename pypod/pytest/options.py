@@ -52,6 +52,20 @@ class Option:
     def attribute(self) -> str:
         return self.name.replace("-", "_")
 
+    @property
+    def usage(self) -> str:
+        """How it is written on the command line."""
+        if self.is_flag:
+            return self.flag
+        return f"{self.flag}={{{','.join(self.choices)}}}" if self.choices else f"{self.flag}={self.metavar}"
+
+    @property
+    def default_text(self) -> str:
+        """Its default, as the help has it."""
+        if isinstance(self.default, bool):
+            return str(self.default).lower()
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default) or "none"
+
     def value(self, text: str) -> Any:
         """Raises `ValueError`, with what is expected."""
         if self.choices and text not in self.choices:
@@ -97,6 +111,14 @@ OPTIONS = (
         is_flag=True,
     ),
     Option(
+        "reuse-ttl",
+        3600.0,
+        "seconds after which a pod that stays for the next run is removed, if none takes it up",
+        (),
+        "SECONDS",
+        _seconds,
+    ),
+    Option(
         "logs", 20, "last lines of each container's log in the report of a failed test", (), "LINES", _count
     ),
     Option("timeout", 60.0, "seconds that a pod may take to start", (), "SECONDS", _seconds),
@@ -140,13 +162,14 @@ class Settings:
     pull: str = ""
     no_engine: str = "fail"
     leaks: str = "warn"
+    reuse_ttl: float = 3600.0
 
 
 def register(parser: pytest.Parser) -> None:
     """Let pytest know of them."""
     group = parser.getgroup(GROUP, "pods (pypod)")
     for option in OPTIONS:
-        words = f"{option.help} (default: {_shown(option.default)})"
+        words = f"{option.help} (default: {option.default_text})"
         more: dict[str, Any] = {"help": words, "default": None}
         if option.is_flag:
             more |= {"action": "store_const", "const": "true"}
@@ -156,12 +179,6 @@ def register(parser: pytest.Parser) -> None:
             more["metavar"] = option.metavar
         group.addoption(option.flag, dest=option.ini, **more)
         parser.addini(option.ini, words, default=None)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 
 def read(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -63,8 +63,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Of pytest-xdist: all workers are of one run."""
+    """Of pytest-xdist: all workers are of one run, and ask its controller for the pods that they share."""
+    from pypod.pytest import hub  # noqa: PLC0415 (a run without workers has none)
+
     node.workerinput[current.WORKER_INPUT] = node.config.stash[current.RUN_ID]
+    node.workerinput[current.HUB_INPUT] = hub.for_worker(node)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -35,6 +35,7 @@ class Wish:
         shared: one for all workers of pytest-xdist.
         pool: how many are kept ready ahead of time.
         reuse: whether one of an earlier run will do, and whether it stays; None: as ``--pypod-reuse`` says.
+        declared: for ``shared``: which declaration it is of, the same text in every worker: ``/suite/conftest.py:12 database``.
     """
 
     source: Source
@@ -45,6 +46,7 @@ class Wish:
     shared: bool = False
     pool: int = 0
     reuse: bool | None = None
+    declared: str = ""
 
 
 @dataclass(frozen=True, slots=True)

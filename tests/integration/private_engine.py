@@ -38,11 +38,13 @@ class PrivateEngine:
         state: the state directory of its background programs. Not the session's: two daemons of one machine have the same
             ID on 20.10 (it is in /etc/docker/key.json), and the lock bears it.
         env: for processes that use it.
+        holder: the ID of a process that is in its network namespace.
     """
 
     def __init__(self, folder: Path, holder: int, *options: str) -> None:
         self._daemon = Dockerd(folder, prefix=["nsenter", f"--net=/proc/{holder}/ns/net"])
         self._is_up = False
+        self.holder = holder
         self.url = self._daemon.url
         self.engine: Engine = DockerEngine(self.url)
         self.state = folder / "state"

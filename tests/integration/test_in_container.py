@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import docker
 import pytest
@@ -15,75 +11,17 @@ import pytest
 import pypod
 from pypod.engine.api import Engine
 from tests.images import TOOLS
+from tests.integration.containers import SITE, Inside, binds
 from tests.integration.processes import Look, end_background_programs, script, stays, until
 
 pytestmark = pytest.mark.docker
 
 SERVER = "member('one', 'sh', '-c', 'while true; do echo hello | nc -l -p 8080; done')"
-LIBRARIES = (
-    "docker",
-    "requests",
-    "urllib3",
-    "idna",
-    "certifi",
-    "charset_normalizer",
-    "yaml",
-    "tenacity",
-    "rich",
-)
-SOCKET = "/var/run/docker.sock"
 
 
 @pytest.fixture
 def look(raw: docker.APIClient) -> Look:
     return Look(raw)
-
-
-def _binds(engine: Engine) -> list[str]:
-    """The engine's socket, and pypod with what it needs, read-only: the package alone, and its libraries' folders."""
-    address = urlsplit(engine.url)
-    assert address.scheme == "unix", f"these tests mount the engine's socket, and it is at {engine.url}"
-    binds = [f"{address.path}:{SOCKET}"]
-    for name in ("pypod", *LIBRARIES):
-        found = importlib.util.find_spec(name)
-        assert found is not None
-        assert found.origin is not None
-        binds.append(f"{Path(found.origin).parent}:/site/{name}:ro")
-    return binds
-
-
-class Inside:
-    """A program in a container: what it said with `ready`, how it ended."""
-
-    def __init__(self, raw: docker.APIClient, container: str) -> None:
-        self._raw: Any = raw
-        self.id = container
-
-    @property
-    def output(self) -> str:
-        return str(self._raw.logs(self.id).decode())
-
-    def ready(self, number: int = 0, timeout: float = 20) -> list[str]:
-        """The words of its n-th `ready`."""
-
-        def lines() -> list[str]:
-            return [line for line in self.output.splitlines() if line.startswith("ready ")]
-
-        def has_come() -> bool:
-            running = self._raw.inspect_container(self.id)["State"]["Running"]
-            came = len(lines()) > number
-            assert running or came, f"it has ended:\n{self.output}"
-            return came
-
-        until(has_come, timeout, f"`ready` number {number}")
-        return lines()[number].split()[1:]
-
-    def kill(self) -> None:
-        self._raw.kill(self.id)
-        self._raw.wait(self.id, timeout=10)
-
-    def wait(self, timeout: float = 20) -> int:
-        return int(self._raw.wait(self.id, timeout=timeout)["StatusCode"])
 
 
 Run = Callable[..., Inside]
@@ -100,11 +38,11 @@ def inside(raw: docker.APIClient, engine: Engine, namespace: str) -> Iterator[Ru
             ["python3", "-c", script(namespace, body)],
             name=f"{namespace}-inside-{len(made)}",
             environment={
-                "PYTHONPATH": "/site",
+                "PYTHONPATH": SITE,
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYPOD_BACKGROUND": background,
             },
-            host_config=raw.create_host_config(binds=_binds(engine), network_mode=network),
+            host_config=raw.create_host_config(binds=binds(engine), network_mode=network),
         )["Id"]
         made.append(container)
         raw.start(container)

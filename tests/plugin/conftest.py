@@ -65,11 +65,16 @@ def pytest_sessionstart(session):
 
 
 class Suite:
-    """A suite in a folder of its own, and what its runs leave on the engine."""
+    """A suite in a folder of its own, and what its runs leave on the engine.
+
+    Attributes:
+        pytester: in whose folder it is.
+        client: the engine, asked without pypod.
+    """
 
     def __init__(self, pytester: pytest.Pytester, client: docker.DockerClient) -> None:
         self.pytester = pytester
-        self._client = client
+        self.client = client
         self.file("recorder.py", RECORDER)
 
     @property
@@ -114,7 +119,7 @@ class Suite:
         assert runs
         deadline = time.monotonic() + timeout
         while True:
-            left = [name for name in names_on(self._client) if any(run in name for run in runs)]
+            left = [name for name in names_on(self.client) if any(run in name for run in runs)]
             if not left or time.monotonic() > deadline:
                 return left
             time.sleep(POLL)

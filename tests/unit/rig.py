@@ -47,6 +47,7 @@ def sync_of(
     spec: PodSpec = SPEC,
     *,
     leased: bool = True,
+    identity: PodIdentity = IDENTITY,
     hook_takes: float = 0.0,
     pull_takes: float = 0.0,
     tracer: Untraced = UNTRACED,
@@ -65,7 +66,7 @@ def sync_of(
 
     return Loop(
         engine,
-        Desired(spec, replace(IDENTITY, leased=leased)),
+        Desired(spec, replace(identity, leased=leased)),
         clock=engine.clock,
         actions=None,
         probe_pool=InlinePool(),

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 import pypod
-from pypod import ConfigMap, Pod, Secret, background, connecting
+from pypod import ConfigMap, Pod, PullPolicy, Secret, background, connecting
 from pypod.cli import main
+from pypod.engine.objects import ObjectStore
 from pypod.model.manifest import manifest
 from pypod.testing import FakeEngine
 from tests.unit.test_manifest_all import CLAIM, HIDDEN, LOGIN, POD, SETTINGS
@@ -154,6 +155,17 @@ class TestValidate:
         assert (code, out) == (0, "pod/web is valid (a.yaml)\n")
         warning = "spec.priority: has no effect on one engine: nobody waits for a place on the engine"
         assert err == f"pypod: warning: a.yaml:6:13: {warning}\n"
+
+    def test_an_image_name_that_no_engine_can_read_is_warned_of(self, run: Run) -> None:
+        text = POD.replace("image: nginx:1", "image: '{{ image }}'")
+        code, out, err = run("validate", "-f", "a.yaml", a_yaml=text)
+        assert (code, out) == (0, "pod/web is valid (a.yaml)\n")  # as under Kubernetes' API
+        assert err.startswith(
+            "pypod: warning: a.yaml:9:12: spec.containers[0].image: '{{ image }}' is no name"
+        )
+        assert "InvalidImageName" in err
+        assert "[registry[:port]/]name[:tag][@digest] is expected" in err
+        assert len(err.splitlines()) == 1
 
     @pytest.mark.parametrize(("how", "code", "lines"), [("strict", 1, 3), ("warn", 0, 1), ("ignore", 0, 0)])
     def test_how_strict(self, run: Run, how: str, code: int, lines: int) -> None:
@@ -310,6 +322,29 @@ class TestUp:
         assert [each.name for each in pod.spec.containers] == ["d"]
         run("down", "web")
 
+    def test_pull_is_as_if_the_manifest_had_said_so(self, engine: FakeEngine, run: Run) -> None:
+        assert "+    imagePullPolicy: Never" in run("diff", "-f", "a.yaml", "--pull=Never", a_yaml=POD)[1]
+        assert run("up", "-d", "-f", "a.yaml", "--pull=Never")[0] == 0
+        pod = pypod.get("web", engine=engine)
+        assert [each.pull_policy for each in pod.spec.all_containers] == [PullPolicy.NEVER]
+        assert "pod/web unchanged" in run("up", "-d", "-f", "a.yaml", "--pull=Never")[2]
+        assert "pod/web differs" in run("up", "-d", "-f", "a.yaml")[2]
+        run("down", "web")
+
+    def test_pull_always_asks_the_registry(self, engine: FakeEngine, run: Run) -> None:
+        code, _, err = run("up", "-d", "-f", "a.yaml", "--pull=Always", a_yaml=POD)
+        assert code == 1
+        assert "ErrImagePull" in err
+        assert ("pull_image", "nginx:1") in engine.calls
+        engine.add_registry_image("nginx:1")
+        assert run("apply", "-f", "a.yaml", "--pull=Always")[0] == 0
+        run("down", "web")
+
+    def test_pull_takes_kubernetes_words(self, run: Run) -> None:
+        code, _, err = run("up", "-f", "a.yaml", "--pull", "missing", a_yaml=POD)
+        assert code == 2
+        assert "'Always', 'IfNotPresent', 'Never'" in err
+
     def test_what_is_wrong_stops_nothing(self, engine: FakeEngine, run: Run) -> None:
         run("up", "-d", "-f", "a.yaml", a_yaml=POD)
         before = pypod.get("web", engine=engine).uid
@@ -389,7 +424,9 @@ class TestUp:
 
 
 @pytest.fixture
-def stored(engine: FakeEngine) -> FakeEngine:
+def stored(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """Objects that were made 90 seconds ago."""
+    monkeypatch.setattr("pypod.cli.get.time", SimpleNamespace(time=lambda: engine.clock.now() + 90))
     found = pypod.load("---\n".join((SETTINGS, LOGIN, CLAIM, SETTINGS.replace("settings", "more"), LOGIN.replace("name: login", "name: login, namespace: prod"))))  # fmt: skip
     pypod.apply(*found, engine=engine)  # type: ignore[arg-type]
     return engine
@@ -399,15 +436,85 @@ def stored(engine: FakeEngine) -> FakeEngine:
 class TestGet:
     @pytest.mark.parametrize("kind", ["cm", "configmap", "configmaps", "ConfigMap"])
     def test_a_table(self, run: Run, kind: str) -> None:
-        assert run("get", kind) == (0, "NAME       DATA\nmore       1\nsettings   1\n", "")
+        assert run("get", kind) == (
+            0,
+            "NAME       DATA   AGE\nmore       1      90s\nsettings   1      90s\n",
+            "",
+        )
 
     def test_tables_of_the_others(self, run: Run) -> None:
         assert run("get", "secret", "-A")[1] == (
-            "NAMESPACE   NAME    TYPE     DATA\ndefault     login   Opaque   1\nprod        login   Opaque   1\n"
+            "NAMESPACE   NAME    TYPE     DATA   AGE\n"
+            "default     login   Opaque   1      90s\n"
+            "prod        login   Opaque   1      90s\n"
         )
         assert run("get", "pvc")[1] == (
-            "NAME    VOLUME                      CAPACITY   ACCESS MODES   STORAGECLASS\n"
-            "files   pypod.claim_default_files   1Gi        RWO\n"
+            "NAME    VOLUME                      CAPACITY   ACCESS MODES   STORAGECLASS   AGE\n"
+            "files   pypod.claim_default_files   1Gi        RWO                           90s\n"
+        )
+
+    def test_the_age_is_the_objects_and_not_its_last_changes(self, run: Run, stored: FakeEngine) -> None:
+        for value in ("2", "3"):
+            stored.clock.advance(600)
+            pypod.apply(
+                ConfigMap("more", {"a": value}), Secret("login", string_data={"a": value}), engine=stored
+            )
+        assert "more       1      21m" in run("get", "cm")[1]
+        assert "login   Opaque   1      21m" in run("get", "secret")[1]
+        pypod.delete_object("configmap", "more", engine=stored)
+        pypod.apply(ConfigMap("more", {"a": "4"}), engine=stored)
+        assert "more       1      90s" in run("get", "cm")[1]
+
+    def test_of_one_that_is_gone_by_then_it_is_not_known(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ObjectStore, "created", lambda *_: {})
+        assert run("get", "cm", "more")[1] == "NAME   DATA   AGE\nmore   1      <unknown>\n"
+
+    def test_several_kinds_are_a_table_each_with_the_kind_in_the_names(self, run: Run) -> None:
+        assert run("get", "configmaps,secrets")[1] == (
+            "NAME                 DATA   AGE\n"
+            "configmap/more       1      90s\n"
+            "configmap/settings   1      90s\n"
+            "\n"
+            "NAME           TYPE     DATA   AGE\n"
+            "secret/login   Opaque   1      90s\n"
+        )
+        assert run("get", "cm,pvc,cm", "-o", "name")[1] == (
+            "configmap/more\nconfigmap/settings\npersistentvolumeclaim/files\n"
+        )
+
+    def test_several_kinds_by_name(self, run: Run) -> None:
+        both = "secret/login\nconfigmap/more\n"
+        assert run("get", "secret/login", "cm/more", "-o", "name")[1] == both
+        assert [each.name for each in pypod.load(run("get", "secret/login", "cm/more", "-o", "yaml")[1])] == [
+            "login",
+            "more",
+        ]
+        assert run("get", "secret/login", "cm/more")[1].startswith("NAME           TYPE")
+        code, out, err = run("get", "cm,secret", "more")
+        assert (code, out) == (1, "")
+        assert "cannot find secret 'default/more'" in err.lower()
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("cm,widgets",), "'widgets' is no kind of object"),
+            (("cm,",), "'' is no kind of object"),
+            (("cm,pods",), "pods are listed by 'pypod ps'"),
+            (("cm", "secret/login"), "'cm' is no KIND/NAME"),
+            (("cm/",), "'cm/' is no KIND/NAME"),
+            (("cm,secret/login",), "'cm,secret/login' is no KIND/NAME"),
+        ],
+    )
+    def test_what_is_no_kind(self, run: Run, words: tuple[str, ...], said: str) -> None:
+        code, out, err = run("get", *words)
+        assert (code, out) == (2, "")
+        assert said in err
+
+    def test_delete_of_several_kinds(self, run: Run) -> None:
+        assert run("delete", "cm/more", "secret/login")[1] == (
+            'configmap "more" deleted\nsecret "login" deleted\n'
         )
 
     def test_names(self, run: Run) -> None:

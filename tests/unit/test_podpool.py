@@ -349,6 +349,22 @@ def test_what_could_not_be_removed_is_named_and_tried_again_by_the_next_close(en
     assert engine.containers({}) == []
 
 
+def test_what_a_failed_start_leaves_is_named_too(engine: Engine) -> None:
+    """It begins to be made, and then the engine does not answer any more."""
+    engine.go_on.clear()
+    pool = pool_of(engine, size=1).start()
+    until(lambda: engine.started() == 1)
+    engine.stop_daemon(kill=True)
+    engine.go_on.set()
+    with pytest.raises(EngineUnavailableError):
+        pool.take()
+    with pytest.raises(TeardownError, match=r"pod default/shop-\w{5}: .*does not answer"):
+        pool.close()
+    engine.start_daemon()
+    pool.close()
+    assert engine.containers({}) == []
+
+
 def deaf(engine: Engine) -> Container:
     engine.program("deaf", Program(ignores_sigterm=True))
     return Container("web", "app:1", command=["deaf"])
@@ -413,6 +429,22 @@ def test_at_the_end_of_the_process_nothing_more_is_begun(engine: Engine) -> None
     assert engine.containers({}) == []
     with pytest.raises(PoolError, match="closed"):
         pool.take()
+
+
+def test_at_interpreter_shutdown_no_thread_can_be_started(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As since 3.12: what cannot be begun says so, and what only ends does not."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    pool = pool_of(engine)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="interpreter shutdown"):
+        pool.take()
+    pool._closed = True
+    pool._keep()
 
 
 def test_a_forked_child_has_no_part_in_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

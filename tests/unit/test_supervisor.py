@@ -22,7 +22,7 @@ from pypod.model.life.status import Phase
 from pypod.model.naming import Owner, PodIdentity, PodKey
 from pypod.model.spec.handlers import Probe
 from pypod.model.spec.pod import Container, PodSpec, Volume
-from pypod.supervisor import RESYNC, RETRY, Supervisor, supervisor_of
+from pypod.supervisor import CLOSER, RESYNC, RETRY, Supervisor, supervisor_of
 from pypod.testing import FakeClock, FakeEngine, Program
 from pypod.testing.streams import FakeEventStream
 from tests.unit.rig import says
@@ -170,6 +170,48 @@ def test_time_alone_wakes_a_pod_that_nothing_is_heard_of(deaf: WatchedEngine, ca
     assert web("shop", 1) not in deaf.started
     deaf.clock.advance(1.1)
     assert web("shop", 1) in deaf.started
+
+
+def test_pods_at_rest_cost_one_list_whatever_their_number(deaf: WatchedEngine, care: Supervisor) -> None:
+    for name in ("one", "two", "three"):
+        care.add(pod(deaf, name))
+    before = len(deaf.calls)
+    for _ in range(5):
+        deaf.clock.advance(RESYNC)
+    asked = [
+        call for call in deaf.calls[before:] if call[0] not in ("events", "info")
+    ]  # the stream is broken here
+    assert [verb for verb, _ in asked] == ["containers"] * 5
+
+
+def test_a_pod_at_rest_is_looked_at_closely_now_and_then(deaf: WatchedEngine, care: Supervisor) -> None:
+    care.add(pod(deaf))
+    before = len(deaf.calls)
+    deaf.clock.advance(CLOSER + 1)
+    assert "container" in {verb for verb, _ in deaf.calls[before:]}
+
+
+def test_a_list_that_cannot_be_had_has_everything_looked_at(deaf: WatchedEngine, care: Supervisor) -> None:
+    care.add(pod(deaf))
+    deaf.exit(web("shop", 0), 1)
+    deaf.inject("containers", EngineError("list containers", "", "no luck"))
+    deaf.clock.advance(RESYNC + 0.1)
+    assert web("shop", 1) in deaf.started
+
+
+def test_the_last_pod_ends_the_lists_and_the_next_one_begins_them_again(
+    deaf: WatchedEngine, care: Supervisor
+) -> None:
+    care.add(pod(deaf))
+    care.remove(uid("shop"))
+    deaf.clock.advance(RESYNC + 1)
+    before = [verb for verb, _ in deaf.calls].count("containers")
+    deaf.clock.advance(10 * RESYNC)
+    assert [verb for verb, _ in deaf.calls].count("containers") == before
+    care.add(pod(deaf, "next"))
+    deaf.exit(web("next", 0), 1)
+    deaf.clock.advance(RESYNC + 1)
+    assert web("next", 1) in deaf.started
 
 
 def test_a_probe_that_fails_wakes_a_pass(deaf: WatchedEngine, care: Supervisor) -> None:
@@ -362,3 +404,25 @@ def test_there_is_one_an_engine_and_process(engine: WatchedEngine, monkeypatch: 
     assert supervisor_of(engine) is first
     monkeypatch.setattr("os.getpid", lambda: 4711)
     assert supervisor_of(engine) is not first
+
+
+class Raced(PodSync):
+    """An event comes at the very moment at which it is said who is to be told of events."""
+
+    care: Supervisor | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "on_wake" and self.care is not None:
+            self.care.wake(self.desired.identity.key.uid)
+
+
+def test_an_event_in_the_middle_of_a_handing_over_is_no_endless_loop(
+    engine: WatchedEngine, care: Supervisor
+) -> None:
+    """It was one, on the thread that hears events, which was then no more: and with it the care for all pods."""
+    sync = Raced(engine, desired(), clock=engine.clock, actions=None, probe_pool=InlinePool())
+    care.watch(sync)
+    sync.care = care
+    care.add(sync)
+    engine.until_started("shop", 0)

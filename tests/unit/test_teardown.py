@@ -105,6 +105,20 @@ def test_what_is_gone_is_fine(engine: FakeEngine) -> None:
     assert names(engine) == []
 
 
+def test_a_member_that_ends_half_a_second_after_its_signal_is_seen_at_once_and_asked_for_by_lists(
+    engine: FakeEngine,
+) -> None:
+    stubborn = Program(ignores_sigterm=True)
+    engine.program("slow", stubborn)
+    up(engine, replace(SPEC, containers=(Container("web", "app:1", command=["slow"]),)))
+    member = next(info for info in engine.containers({}) if info.container == "web")
+    engine.clock.call_at(engine.clock.now() + 0.5, lambda: engine.exit(member.id))
+    before = len(engine.calls)
+    assert took(engine, teardown_of(engine, grace=30).run) < 0.5 + 0.04
+    inspections = [call for call in engine.calls[before:] if call[0] == "container"]
+    assert len(inspections) <= 8, "two containers, before and after each of signal and end"
+
+
 def test_members_that_end_are_not_waited_for_longer(engine: FakeEngine) -> None:
     up(engine, replace(SPEC, containers=(Container("web", "app:1", command=["polite"]),)))
     assert took(engine, teardown_of(engine, grace=30).run) < 1

@@ -434,6 +434,18 @@ def test_files_with_variables_are_in_empty_directories() -> None:
     )
 
 
+def test_images_that_cannot_be_had_are_warned_of_and_not_refused() -> None:
+    """Kubernetes' API takes any text."""
+    containers = (Container("web", "nginx:1"), Container("app", "App:1"))
+    spec = PodSpec("shop", containers, init_containers=(Container("a", "{{ x }}"),))
+    assert problems(spec) == []
+    assert [each.path for each in warnings(spec)] == [
+        "spec.initContainers[0].image",
+        "spec.containers[1].image",
+    ]
+    assert "'App:1' is no name that an image can have" in str(warnings(spec)[1])
+
+
 def test_what_has_no_effect_is_told_of() -> None:
     spec = pod(tolerations=({"operator": "Exists"},), scheduler_name="default-scheduler", priority=0)
     assert problems(spec) == []

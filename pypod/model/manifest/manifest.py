@@ -229,6 +229,9 @@ class _Pile:
         elif fields is not None:
             found = _item(reader, fields, part.kind)
         problems = [*reader.problems, *_misfits(found, reader.problems, part.place)]
+        if isinstance(found, PodSpec) and not problems:
+            for doubt in validation.image_doubts(found):
+                reader.warn(doubt.path, doubt.message)
         if found is not None and not problems:
             problems = self._add(found, part.place)
         elif found is None and not problems:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from types import MappingProxyType
 
 from pypod.model.records import record
@@ -365,6 +365,14 @@ class PodSpec:
         Source: pkg/kubelet/util/util.go, GetNodenameForKernel and truncatePodHostnameIfNeeded.
         """
         return self.hostname_override or (self.hostname or self.name)[:63].rstrip("-.")
+
+    def with_pull_policy(self, policy: PullPolicy) -> PodSpec:
+        """The same with this pull policy for each container."""
+        return replace(
+            self,
+            containers=tuple(replace(each, image_pull_policy=policy) for each in self.containers),
+            init_containers=tuple(replace(each, image_pull_policy=policy) for each in self.init_containers),
+        )
 
     def container(self, name: str) -> Container:
         """The container of that name.

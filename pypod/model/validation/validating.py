@@ -9,6 +9,7 @@ from __future__ import annotations
 from pypod.errors import Problem, SpecError, spec_error
 from pypod.model.document.annotations import NETWORK, PREFIX, RESTART_BACKOFF
 from pypod.model.document.pods import pod_fields, standings_of
+from pypod.model.image_names import INVALID, RULE, is_image_name
 from pypod.model.schema.checking import LARGEST_SIZE, Check
 from pypod.model.schema.levels import objection, warning
 from pypod.model.schema.paths import within
@@ -24,6 +25,8 @@ from pypod.model.validation.resources import check_pod_resources
 from pypod.model.validation.security import check_pod_security
 from pypod.model.validation.volumes import check_propagation, check_volumes
 from pypod.model.wording import show
+
+_NO_IMAGE = f"{{}} is no name that an image can have, so the container will not be made ({INVALID}): {RULE}"
 
 
 def validate(spec: PodSpec) -> None:
@@ -53,11 +56,26 @@ def problems(spec: PodSpec) -> list[Problem]:
 
 
 def warnings(spec: PodSpec) -> list[Problem]:
-    """What of a spec has no effect, and why."""
-    return [
+    """What of a spec has no effect, and why; and its `image_doubts`."""
+    standing = [
         Problem(path, said, SpecError)
         for path, level, reason in standings_of(spec)
         if (said := warning(level, reason))
+    ]
+    return standing + image_doubts(spec)
+
+
+def image_doubts(spec: PodSpec) -> list[Problem]:
+    """The images of a valid spec that no engine can have. A cluster takes such a pod, and its kubelet never starts the container."""
+    return [
+        Problem(
+            f"{path_of('spec', PodSpec, kind)}[{index}].image",
+            _NO_IMAGE.format(show(container.image)),
+            SpecError,
+        )
+        for kind, containers in (("init_containers", spec.init_containers), ("containers", spec.containers))
+        for index, container in enumerate(containers)
+        if not is_image_name(container.image)
     ]
 
 

@@ -36,6 +36,7 @@ class Record:
         document: the object, as JSON; empty for a Secret.
         values: the volume with the Secret; empty for the others.
         token: of the write that made it, which no other has.
+        created: when the object was first made, Unix seconds by the engine's clock; 0: not known.
     """
 
     volume: str
@@ -44,6 +45,7 @@ class Record:
     document: str = ""
     values: str = ""
     token: str = ""
+    created: float = 0.0
 
 
 def record_of(volume: VolumeInfo) -> Record | None:
@@ -57,7 +59,13 @@ def record_of(volume: VolumeInfo) -> Record | None:
         return None
     document, values = labels.get(naming.DOCUMENT, ""), labels.get(naming.VALUES, "")
     token = labels.get(naming.WRITE, "")
-    return Record(volume.name, ObjectKey(kind, namespace, name), generation, document, values, token)
+    created = _seconds(labels.get(naming.CREATED, "")) or volume.created_at
+    return Record(volume.name, ObjectKey(kind, namespace, name), generation, document, values, token, created)
+
+
+def _seconds(text: str) -> float:
+    """What `request` wrote; 0 where it is no number."""
+    return float(text) if text.isdecimal() else 0.0
 
 
 def by_key(volumes: Iterable[VolumeInfo]) -> dict[ObjectKey, tuple[Record, ...]]:
@@ -74,10 +82,15 @@ def labels_of(key: ObjectKey) -> dict[str, str]:
     return {naming.OBJECT: key.kind, naming.NAMESPACE: key.namespace, naming.OBJECT_NAME: key.name}
 
 
-def request(found: Object, generation: int, token: str, values: str = "") -> VolumeRequest:
-    """The record of an object. What is in a Secret stands in the volume ``values``, and not here."""
+def request(
+    found: Object, generation: int, token: str, values: str = "", *, created: float = 0.0
+) -> VolumeRequest:
+    """The record of an object. What is in a Secret stands in the volume ``values``, and not here. ``created``: of the one that it
+    replaces; 0 where there is none: a volume knows itself when it was made."""
     key = key_of(found)
     labels = naming.record_labels(key.kind, key.namespace, key.name, generation, token)
+    if created:
+        labels[naming.CREATED] = str(int(created))
     if isinstance(found, Secret):
         labels[naming.VALUES] = values
     else:

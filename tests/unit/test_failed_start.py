@@ -1,0 +1,64 @@
+"""`Pod.start(on_failure=)`: who starts a pod sees what became of it before it is removed, and may let it stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pypod import background, connecting, lifetime, supervisor
+from pypod.engine import observe
+from pypod.errors import CommandError
+from pypod.model import naming
+from pypod.model.spec.pod import Container
+from pypod.pod import Pod
+from pypod.testing import FakeEngine
+
+BAD = Container("web", "app:1", command=["no-such-program"])
+PAUSE = "pypod_default_web_pause_0"
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    monkeypatch.setattr(background, "ensure_running", lambda engine: None)
+    monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
+    monkeypatch.setattr(lifetime, "_owned", {})
+    monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address
+    fake = FakeEngine()
+    fake.add_image("app:1")
+    return fake
+
+
+def fail(engine: FakeEngine, on_failure: Callable[[Exception], bool], *, detach: bool) -> list[str]:
+    """Names of the containers that are there afterwards."""
+    pod = Pod("web", containers=[BAD], engine=engine, min_ready_seconds=0)
+    with pytest.raises(CommandError):
+        pod.start(detach=detach, on_failure=on_failure)
+    return [each.name for each in engine.containers({naming.UID: ""})]
+
+
+@pytest.mark.parametrize(("detach", "answer"), [(False, False), (False, True), (True, False)])
+def test_it_is_there_to_be_looked_at_and_then_removed(engine: FakeEngine, detach: bool, answer: bool) -> None:
+    seen: list[str] = []
+
+    def look(error: Exception) -> bool:
+        seen.extend(each.name for each in engine.containers({naming.UID: ""}))
+        return answer
+
+    assert fail(engine, look, detach=detach) == []
+    assert PAUSE in seen
+
+
+def test_a_detached_one_may_stay_and_is_handed_over(engine: FakeEngine) -> None:
+    assert PAUSE in fail(engine, lambda error: True, detach=True)
+    assert observe.read_history(engine, PAUSE).handed_over
+
+
+def test_ctrl_c_while_it_is_looked_at_removes_it(engine: FakeEngine) -> None:
+    def interrupt(error: Exception) -> bool:
+        raise KeyboardInterrupt
+
+    pod = Pod("web", containers=[BAD], engine=engine, min_ready_seconds=0)
+    with pytest.raises(KeyboardInterrupt):
+        pod.start(detach=True, on_failure=interrupt)
+    assert engine.containers({naming.UID: ""}) == []
