@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.community.redis import RedisContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import HttpWaitStrategy
-from testcontainers.community.postgres import PostgresContainer
-from testcontainers.community.redis import RedisContainer
 
 from benchmarks.suite import stack
 from benchmarks.suite.checks import test_an_order_is_the_only_one
@@ -21,7 +21,9 @@ __all__ = ["test_an_order_is_the_only_one"]
 def service_url() -> Iterator[str]:
     """Three containers on a network of their own, which find each other by name."""
     with Network() as network:
-        database = PostgresContainer(stack.DATABASE, username="shop", password="only-for-tests", dbname="shop")
+        database = PostgresContainer(
+            stack.DATABASE, username="shop", password="only-for-tests", dbname="shop"
+        )
         database.with_command(stack.SERVER).with_env("POSTGRES_INITDB_ARGS", "--no-sync")
         database.with_env("POSTGRES_HOST_AUTH_METHOD", "trust")
         database.with_volume_mapping(stack.EXAMPLE / "schema.sql", "/docker-entrypoint-initdb.d/schema.sql")
