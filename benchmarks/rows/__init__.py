@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmarks.bench import Bench
 from benchmarks.contestants import Contestant
 from benchmarks.measure import Results
-from benchmarks.rows import calls, fleet, growth, life, many, one_pod, pool, startup, streams
+from benchmarks.rows import calls, fleet, growth, life, many, one_pod, pool, startup, streams, suite
 
 Measure = Callable[[Bench, list[Contestant], Results], None]
 
@@ -28,9 +28,10 @@ ROWS: dict[str, Measure] = {
     "logs": streams.logs,
     "copies": streams.copies,
     "growth": growth.growth,
+    "suite": suite.suite,
 }
 """By the word on the command line; two words may be one measurement."""
 
 CHEAP = ("cold", "graceful", "calls", "timeline", "import", "workers")
 """What ``--quick`` runs where no row is named."""
-WITH_PEERS = {"cold", "teardown", "probe", "graceful", "calls"}
+WITH_PEERS = {"suite", "cold", "teardown", "probe", "graceful", "calls"}

@@ -16,10 +16,11 @@ import psycopg2
 import redis
 
 # In a pod both are neighbours: whatever the pod's address is, they are on localhost.
-DATABASE = "host=127.0.0.1 user=shop dbname=shop connect_timeout=2"
+DATABASE = f"host={os.environ.get('DATABASE_HOST', '127.0.0.1')} user=shop dbname=shop connect_timeout=2"
+CACHE = os.environ.get("CACHE_HOST", "127.0.0.1")
 CACHE_SECONDS = 60
 
-cache = redis.Redis(host="127.0.0.1", socket_timeout=0.5, decode_responses=True)
+cache = redis.Redis(host=CACHE, socket_timeout=0.5, decode_responses=True)
 Answer = tuple[int, Any, str]
 
 

@@ -14,7 +14,7 @@ from tests.docs import markdown
 ROOT = markdown.ROOT
 CLI_PAGE = markdown.ROOT / "docs" / "cli.md"
 README = markdown.ROOT / "README.md"
-LINKING = (*markdown.PAGES, *(example.with_name("README.md") for example in markdown.EXAMPLES))
+LINKING = (*markdown.PAGES, *sorted((ROOT / "examples").glob("*/README.md")))
 BASH = [block for page in LINKING for block in markdown.blocks(page) if block.language == "bash"]
 
 

@@ -137,3 +137,22 @@ def test_the_second_pod_sees_the_address_of_the_first(shell: Shell) -> None:
     assert addresses
     assert seen
     assert seen[1] == addresses[1] != addresses[2]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two workers"])
+def test_the_suite_of_the_service_passes(
+    workers: list[str], shell: Shell, client: docker.DockerClient
+) -> None:
+    """As its page says; the images of the servers are the tests' own ones. Nothing of it is left, read from unfiltered lists."""
+    folder = markdown.ROOT / "examples" / "06-service-suite"
+    used = {"WEB": images.PYTHON, "DATABASE": images.POSTGRES, "CACHE": images.REDIS}
+    shell.env.update({f"SHOP_{name}_IMAGE": image for name, image in used.items()})
+    shown = [block for block in markdown.blocks(folder / "README.md") if block.words == ("suite",)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pypod-leaks=fail", *workers]
+    done = shell.run([*command, str(folder)], timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shown[0].text.strip() in done.stdout
+    names = [str(each["Names"]) for each in client.api.containers(all=True)]
+    names += [volume.name for volume in client.volumes.list()]
+    names += [network.name for network in client.networks.list()]
+    assert [name for name in names if "pytest-" in name] == []
