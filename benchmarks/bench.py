@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import docker
+from docker.errors import NotFound
 
 import pypod
 from pypod.engine import pause
@@ -116,6 +118,14 @@ class Bench:
         """The containers of that pod that run, as the engine lists them."""
         found: list[dict[str, Any]] = self.api.containers(filters={"name": [name]})
         return found
+
+    def remove_rest(self) -> list[str]:
+        """Remove the containers that have this run's name in theirs; there are some only where it was cut off. Their names."""
+        found = [each for each in self.api.containers(all=True) if self.token in "".join(each["Names"])]
+        for each in found:
+            with contextlib.suppress(NotFound):  # its lease ended meanwhile
+                self.api.remove_container(each["Id"], force=True, v=True)
+        return [f"container {each['Names'][0]}" for each in found]
 
     def things(self) -> dict[str, str]:
         """Everything on the engine, by ID, unfiltered: containers, networks, volumes, images. But for containers without a name:

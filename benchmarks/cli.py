@@ -64,17 +64,36 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def measured(given: argparse.Namespace) -> tuple[Results, list[str]]:
-    """The figures, and what is left on the engine."""
+    """The figures, and what is left on the engine. Ctrl-C ends the run early: what was measured by then is reported."""
     begun = time.monotonic()
     bench = Bench(rounds=given.rounds, quick=given.quick)
     before = bench.things()
     names = given.rows or (CHEAP if given.quick else tuple(ROWS))
     results = Results()
+    try:
+        _measure(bench, names, results, peers=not given.no_peers)
+    except KeyboardInterrupt:
+        bench.say("interrupted: the rest is left out")
+        results.rows = [row for row in results.rows if row.samples or row.missing]
+    results.machine = machine(bench) | results.machine
+    results.machine["rounds"] = (
+        "one of little (--quick): no figures to go by" if given.quick else str(given.rounds)
+    )
+    results.machine["time"] = f"{time.strftime('%Y-%m-%d')}, {time.monotonic() - begun:.0f} s in all"
+    left = leftovers(bench, before, shared=given.shared)
+    bench.remove_rest()
+    return results, left
+
+
+def _measure(bench: Bench, names: Sequence[str], results: Results, *, peers: bool) -> None:
+    begun = time.monotonic()
     with contextlib.ExitStack() as ends:
         present: list[Contestant] = []
         missing: dict[str, str] = {}
         if WITH_PEERS & {*names}:
-            present, missing = contestants(bench, peers=not given.no_peers)
+            present, missing = contestants(bench, peers=peers)
+        versions = [f"{each.name} {version}" for each in present if (version := getattr(each, "version", ""))]
+        results.machine["peers"] = ", ".join(versions) or "none"
         for each in present:
             ends.callback(each.close)
         for measure in dict.fromkeys(ROWS[name] for name in names):
@@ -85,19 +104,14 @@ def measured(given: argparse.Namespace) -> tuple[Results, list[str]]:
             if word in WITH_PEERS - {"calls"}:
                 for row in results.rows[known:]:
                     row.missing = missing | row.missing
-        results.machine = machine(bench, present)
-    results.machine["time"] = f"{time.strftime('%Y-%m-%d')}, {time.monotonic() - begun:.0f} s in all"
-    return results, leftovers(bench, before, shared=given.shared)
 
 
-def machine(bench: Bench, present: Sequence[Contestant]) -> dict[str, str]:
+def machine(bench: Bench) -> dict[str, str]:
     """What it ran on."""
     info = bench.engine.info()
-    versions = [f"{each.name} {version}" for each in present if (version := getattr(each, "version", ""))]
     return {
         "engine": f"{info.product} {info.version}, {info.cpus} processors, kernel {info.kernel}, cgroup {info.cgroup_version}",
         "python": platform.python_version(),
-        "peers": ", ".join(versions) or "none",
         "load at the end": " ".join(f"{each:.1f}" for each in os.getloadavg()),
     }
 

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -169,12 +170,20 @@ class Podman:
         return done.stdout.decode()
 
     def close(self) -> None:
-        """Everything of it goes."""
+        """Everything of it goes.
+
+        Raises:
+            RuntimeError: a container was left, and nothing else has gone wrong before.
+        """
+        interrupted = sys.exc_info()[0] is not None
         try:
             left = self.run("ps", "-aq").split()
             self.run("pod", "rm", "-fa", "-t", "0")
             if left:
                 raise RuntimeError(f"podman: {len(left)} containers were left")
+        except RuntimeError:
+            if not interrupted:
+                raise
         finally:
             self._holder.terminate()
             self._holder.wait()

@@ -1,6 +1,6 @@
 """The one background program of an engine and user: ``pypod supervise``.
 
-It looks after detached pods (restarts what crashes) and removes what dead owners left. It holds no state: it can be killed
+It looks after detached pods (restarts what crashes), ends those whose time is over, and removes what dead owners left. It holds no state: it can be killed
 and started again at any time. It is elected by a lock on a file, started when a pod is, and leaves when there has been no
 pod for a while.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -16,24 +17,24 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from pypod.engine import hooks, identity, observe, owner
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
+from pypod.engine.pool import on_thread
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
-from pypod.errors import EngineError, EngineUnavailableError, PypodError
+from pypod.errors import EngineError, EngineUnavailableError, NotFoundError, PypodError
+from pypod.expiring import Ends
+from pypod.locks import state_directory, try_lock
 from pypod.model import naming
 from pypod.model.document import codec
 from pypod.model.life.desired import Desired
+from pypod.model.life.journal import KeptUntil
 from pypod.model.naming import PodIdentity
 from pypod.model.wiring.state import ContainerState
 from pypod.supervisor import supervisor_of
-from pypod.sweeping import sweep_networks, why_abandoned
-
-if sys.platform != "win32":
-    import fcntl
+from pypod.sweeping import graceful, sweep_networks, why_left
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ TICK = 0.5
 AGAIN = 30.0
 """Seconds until a pod that was just removed, and is still listed, is removed again. An engine that was pressed hard goes on
 listing a container that it no longer has (seen on 20.10: "Removal In Progress", and 404 to whoever asks for it)."""
+RENEWALS_EVERY = 30.0
+"""Seconds between looks for what others wrote into the journals of pods with a time to live: a call of a few milliseconds each."""
 NETWORKS_EVERY = 60.0
 """Seconds between looks for networks that nobody is on."""
 IDLE = 30.0
@@ -57,14 +60,6 @@ SWITCH = "PYPOD_BACKGROUND"
 """Set to 0 in the environment, the program is never started: then the next use of pypod removes what is left."""
 
 
-def state_directory() -> Path:
-    """Where lock and log are: ``$XDG_STATE_HOME/pypod``, made when missing."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    path = Path(base) / "pypod"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def _lock_path(engine_id: str) -> Path:
     safe = "".join(c if c.isalnum() else "-" for c in engine_id)
     return state_directory() / f"supervise-{safe}.lock"
@@ -74,17 +69,7 @@ def _lock_path(engine_id: str) -> Path:
 def _elected(engine_id: str) -> Iterator[bool]:
     """Whether this process is the one; the lock goes with the process, however it ends."""
     with _lock_path(engine_id).open("a") as file:
-        yield _try_lock(file)
-
-
-def _try_lock(file: IO[str]) -> bool:
-    if sys.platform == "win32":  # leases alone end pods there
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        yield try_lock(file)  # on Windows leases alone end pods
 
 
 def is_running(engine: Engine) -> bool:
@@ -210,8 +195,11 @@ class _Caretaker:
     def __init__(self, engine: Engine) -> None:
         self.has_pods = False
         self._engine = engine
+        self._ends = Ends(engine)
+        self._ending: set[str] = set()
         self._removed: dict[str, float] = {}
         self._networks_at = 0.0
+        self._renewals_at = 0.0
 
     def look(self) -> None:
         """One round.
@@ -227,6 +215,7 @@ class _Caretaker:
                 gone.channel.close()
         now = time.monotonic()
         self._removed = {uid: at for uid, at in self._removed.items() if uid in present and now < at + AGAIN}
+        self._ends.forget_all_but(present)
         left = [found for found in every if found.key.uid not in self._removed]
         self.has_pods = bool(left)
         for found in left:
@@ -236,6 +225,10 @@ class _Caretaker:
                 raise
             except PypodError as error:  # one pod's trouble must not end the care for the others
                 log.warning("cannot look after pod %s: %s", found.key.full_name, error)
+        if now >= self._renewals_at:
+            self._renewals_at = now + RENEWALS_EVERY
+            for found in left:
+                _note_renewal(self._engine, found)
         if now >= self._networks_at:
             self._networks_at = now + NETWORKS_EVERY
             self.sweep_networks()
@@ -250,13 +243,40 @@ class _Caretaker:
             log.info("removing network %s: no pod is on it", name)
 
     def _care_for(self, found: Found) -> None:
-        reason = why_abandoned(self._engine, found)
-        if reason:
+        uid = found.key.uid
+        if reason := why_left(self._engine, found):
             log.info("removing pod %s: %s", found.key.full_name, reason)
-            self._removed[found.key.uid] = time.monotonic()
+            self._removed[uid] = time.monotonic()
             Teardown(self._engine, found.key).run()
-        elif found.key.uid not in supervisor_of(self._engine):
+        elif uid in self._ending:
+            return
+        elif reason := self._ends.why_over(found):
+            log.info("removing pod %s: %s", found.key.full_name, reason)
+            self._ending.add(uid)  # it has its grace, for which the other pods do not wait
+            on_thread(lambda: self._end(found), "pypod-end")
+        elif uid not in supervisor_of(self._engine):
             _adopt(self._engine, found)
+
+    def _end(self, found: Found) -> None:
+        try:
+            graceful(self._engine, found).run()
+        except PypodError as error:
+            log.warning("cannot remove pod %s: %s", found.key.full_name, error)
+        finally:
+            self._ending.discard(found.key.uid)
+
+
+def _note_renewal(engine: Engine, found: Found) -> None:
+    """Other processes write into a pod's journal until when they want it: should it get a new sandbox, that one is told it too."""
+    pod = supervisor_of(engine).pod(found.key.uid)
+    if pod is None or found.pause is None or not found.pause.is_live:
+        return
+    if naming.ttl_of(found.pause.labels) is None:
+        return
+    with contextlib.suppress(NotFoundError):  # it went meanwhile
+        told = observe.read_history(engine, found.pause.id).kept_until
+        if told is not None and told > (pod.channel.history.kept_until or 0.0):
+            pod.channel.write(KeptUntil(time.time(), 0.0 if math.isinf(told) else told))
 
 
 def _adopt(engine: Engine, found: Found) -> None:
@@ -286,5 +306,6 @@ def described(engine: Engine, found: Found) -> PodSync | None:
     if pause is None or owner is None or naming.SPEC not in pause.labels:
         return None
     spec = codec.load_spec(pause.labels[naming.SPEC])
-    identity = PodIdentity(found.key, owner, leased=naming.is_leased(pause.labels))
+    leased, ttl = naming.is_leased(pause.labels), naming.ttl_of(pause.labels)
+    identity = PodIdentity(found.key, owner, leased=leased, ttl=ttl)
     return PodSync(engine, Desired(spec, identity))

@@ -12,14 +12,16 @@ from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import NotFoundError, PodExistsError
+from pypod.expiring import Ends
 from pypod.model import naming
 from pypod.model.document import codec
+from pypod.model.life import reuse
 from pypod.model.life.desired import Desired
 from pypod.model.life.plan import Plan
 from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.pod import PodSpec
 from pypod.model.wiring.state import ContainerInfo
-from pypod.sweeping import why_abandoned
+from pypod.sweeping import graceful, why_abandoned, why_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,35 @@ def look_up(engine: Engine, spec: PodSpec) -> There | None:
     return None
 
 
+def why_replaced(there: There) -> str:
+    """Why a pod that is there is not what a start would make now, in words; empty: it is. No registry is asked.
+
+    Raises:
+        EngineError: the engine could not be read.
+    """
+    if not there.same:
+        return "its description has changed"
+    pod, spec = there.pod, there.pod.desired.spec
+    read_journal(pod)
+    status = pod.refresh()
+    assert pod.observed is not None, "a refresh observes"
+    images = {name: observe.image_or_none(pod.engine, name) for name in reuse.images_of(spec)}
+    return reuse.why_replaced(spec, pod.observed, status, images)
+
+
 def find_same(engine: Engine, spec: PodSpec, *, detach: bool) -> PodSync | None:
     """The pod of this name that is the same in spec and owner; None where there is no pod of it. What a dead owner left under
-    the name is removed.
+    the name is removed, and a pod that is past its time.
 
     Raises:
         PodExistsError: a pod of the name is there, with another spec or another owner.
     """
     for found in observe.find_named(engine, spec.namespace, spec.name):
-        if why_abandoned(engine, found):
+        if why_left(engine, found):
             Teardown(engine, found.key).run()
+            continue
+        if Ends(engine).why_over(found):
+            graceful(engine, found).run()
             continue
         pause = found.pause
         if pause is None or naming.deletion_deadline(pause.name) is not None:
@@ -77,6 +98,17 @@ def find_same(engine: Engine, spec: PodSpec, *, detach: bool) -> PodSync | None:
             pod=spec.full_name,
         )
     return None
+
+
+def finish(pod: PodSync) -> None:
+    """Remove a pod that is at its end, or help whoever does, so that its name is free.
+
+    Raises:
+        TeardownError: something could not be removed.
+        EngineError: the engine failed.
+    """
+    key, spec = pod.desired.identity.key, pod.desired.spec
+    Teardown(pod.engine, key, grace=spec.termination_grace_period_seconds, spec=spec).run()
 
 
 def _is_same(spec: PodSpec, pause: ContainerInfo, *, detach: bool) -> bool:
@@ -100,9 +132,7 @@ def dry_run(engine: Engine, spec: PodSpec, *, anew: bool = False) -> Plan:
 
 def read_journal(pod: PodSync) -> None:
     """Take what happened to a pod of another process from its pause's log."""
-    labels = {naming.UID: pod.desired.identity.key.uid, naming.ROLE: naming.Role.PAUSE.value}
-    pauses = pod.engine.containers(labels)
-    if pauses:
-        newest = max(pauses, key=lambda info: (info.attempt, info.created_at))
+    pause = observe.newest_pause(pod.engine, pod.desired.identity.key.uid)
+    if pause is not None:
         with contextlib.suppress(NotFoundError):  # it went meanwhile
-            pod.channel.adopt(observe.read_history(pod.engine, newest.id))
+            pod.channel.adopt(observe.read_history(pod.engine, pause.id))

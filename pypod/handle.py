@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, overload
 
-from pypod import debugging, existing, lifetime, waiting
+from pypod import debugging, existing, expiring, lifetime, waiting
 from pypod.engine import output
 from pypod.engine.sync import PodSync
 from pypod.engine.tracing import Trace, Untraced
 from pypod.errors import PodNotRunningError
 from pypod.inside import Inside
-from pypod.model.life import hindsight, marks
+from pypod.model.life import expiry, hindsight, marks
 from pypod.model.life.history import History
 from pypod.model.life.journal import Event
 from pypod.model.life.marks import Instance
@@ -118,6 +118,34 @@ class Handle:
         assert sync.observed is not None
         spans = hindsight.spans_of(sync.observed, self.history)
         return Trace(self._full, spans, "journal")
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the time of a detached pod is over, Unix seconds by the engine's clock; None: it stays until it is removed, or ends
+        with its process. As of the last `refresh`."""
+        seen = self._sync.observed if self._sync is not None else None
+        return expiry.end_of(seen.pause, self.history) if seen is not None else None
+
+    def renew(self, ttl: float | None) -> float | None:
+        """Put the end of a detached pod off. One that stays anyway stays, and one that has longer keeps that.
+
+        Args:
+            ttl: seconds for which it lives from now on; None: until it is removed.
+
+        Returns:
+            `expires_at`, as it is now.
+
+        Raises:
+            ValueError: ``ttl`` is no positive number.
+            PodNotRunningError: it is not detached, is not there any more, or is just being removed.
+            EngineError: the engine failed.
+        """
+        expiring.check(ttl, detach=True)
+        sync = self._started()
+        if sync.desired.identity.leased or not expiring.renew(sync, ttl):
+            words = "it ends with its process" if sync.desired.identity.leased else "it is being removed"
+            raise PodNotRunningError(f"cannot put off the end of pod '{self._full}': {words}", pod=self._full)
+        return self.expires_at
 
     @property
     def ip(self) -> str:

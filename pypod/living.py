@@ -6,11 +6,13 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from pypod import background, connecting, existing, lifetime, starting, storing
+from pypod import background, connecting, existing, expiring, lifetime, starting, storing
 from pypod.engine.api import Engine
+from pypod.engine.identity import engine_time
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
@@ -18,13 +20,24 @@ from pypod.engine.tracing import UNTRACED, Tracer, Untraced
 from pypod.errors import PodExistsError, PypodError
 from pypod.handle import Handle
 from pypod.model.life.desired import Desired
-from pypod.model.life.journal import HandedOver
+from pypod.model.life.journal import HandedOver, KeptUntil
 from pypod.model.life.plan import Plan
 from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.objects import Object
 from pypod.supervisor import supervisor_of
 
 OnFailure = Callable[[Exception], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a start was asked for: the arguments of `Living.start`."""
+
+    wait: bool
+    timeout: float
+    detach: bool
+    ttl: float | None
+    on_failure: OnFailure | None
 
 
 class Living(Handle):
@@ -68,6 +81,7 @@ class Living(Handle):
         wait: bool = True,
         timeout: float = 60.0,
         detach: bool = False,
+        ttl: float | None = None,
         trace: bool = False,
         on_failure: OnFailure | None = None,
     ) -> Self:
@@ -81,11 +95,14 @@ class Living(Handle):
             wait: False: return at once; it starts by itself. What goes wrong then is in its status and events.
             timeout: seconds.
             detach: it outlives this process; the background program looks after it. Otherwise it ends with this process.
+            ttl: seconds for which a detached one lives from when it was started; None: until it is removed. For one that is there
+                already its end is put off to that, where it is not later anyway.
             trace: record what takes how long, for `trace`; so does the constructor's.
             on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
                 True, a detached one stays, and the background program goes on with it.
 
         Raises:
+            ValueError: a time to live for a pod that is not detached, or one that is no positive number.
             PodStartError: a container cannot be started or keeps crashing.
             PodExistsError: a pod of that name runs, with another spec or another owner.
             PodTimeoutError: it was not started in time.
@@ -95,18 +112,20 @@ class Living(Handle):
         """
         if self._sync is not None:
             raise PodExistsError(f"cannot start pod '{self._full}': it was started already", pod=self._full)
+        expiring.check(ttl, detach=detach)
         # One that the background program brings up is not recorded here.
         traced = (trace or self._traced) and (wait or not detach)
         tracer = self._tracer = Tracer(self._full) if traced else UNTRACED
         with tracer.timed("start", detail=False):
-            same = self._prepare(tracer, detach=detach)
+            asked = _Asked(wait, timeout, detach, ttl, on_failure)
+            same = self._prepare(tracer, asked)
             if same is not None:
-                self._take(same, wait=wait, timeout=timeout, detach=detach)
+                self._take(same, asked)
             else:
-                self._make(tracer, on_failure, wait=wait, timeout=timeout, detach=detach)
+                self._make(tracer, asked)
         return self
 
-    def _prepare(self, tracer: Untraced, *, detach: bool) -> PodSync | None:
+    def _prepare(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
         """What comes before anything is made; the same pod, where it is there already."""
         with tracer.timed("connect"):
             engine = self.engine
@@ -116,49 +135,52 @@ class Living(Handle):
             with tracer.timed("apply objects"):
                 storing.apply(*self._objects, engine=engine)
         with tracer.timed("look for the name"):
-            return existing.find_same(engine, self._spec, detach=detach)
+            same = existing.find_same(engine, self._spec, detach=asked.detach)
+        if same is not None and asked.detach and not expiring.renew(same, asked.ttl):
+            existing.finish(same)  # it came to its end at this moment
+            return None
+        return same
 
-    def _make(
-        self, tracer: Untraced, on_failure: OnFailure | None, *, wait: bool, timeout: float, detach: bool
-    ) -> None:
+    def _make(self, tracer: Untraced, asked: _Asked) -> None:
         engine = self.engine
         key = PodKey(self._spec.namespace, self._spec.name, str(uuid.uuid4()))
-        identity = PodIdentity(key, current_owner(), leased=not detach)
+        identity = PodIdentity(key, current_owner(), leased=not asked.detach, ttl=asked.ttl)
         sync = self._sync = PodSync(
             engine, Desired(self._spec, identity), reach=self._reach, making=True, tracer=tracer
         )
-        self._leased, self._pid = not detach, os.getpid()
+        self._leased, self._pid = not asked.detach, os.getpid()
         if self._leased:
             lifetime.own(sync)
         supervisor_of(engine).watch(sync)
-        if detach:  # should this process be killed on the way, it takes over
+        if asked.detach:  # should this process be killed on the way, it takes over
             background.ensure_running(engine)
         try:
-            if wait:
-                starting.start(sync, timeout=timeout, min_ready_seconds=self._min_ready_seconds)
-            elif detach:
-                starting.begin(sync, timeout=timeout)
-            self._hand_over(sync)
+            if asked.wait:
+                starting.start(sync, timeout=asked.timeout, min_ready_seconds=self._min_ready_seconds)
+            elif asked.detach:
+                starting.begin(sync, timeout=asked.timeout)
+            self._hand_over(sync, asked.ttl)
         except BaseException as error:
             stays = False
             try:
-                stays = on_failure is not None and isinstance(error, Exception) and on_failure(error)
+                tell = asked.on_failure
+                stays = tell is not None and isinstance(error, Exception) and tell(error)
             finally:
-                if stays and detach:
-                    self._hand_over(sync)
+                if stays and asked.detach:
+                    self._hand_over(sync, asked.ttl)
                 else:
                     self._undo(error)
             raise
 
-    def _take(self, sync: PodSync, *, wait: bool, timeout: float, detach: bool) -> None:
+    def _take(self, sync: PodSync, asked: _Asked) -> None:
         """The pod is there already, and somebody else's to bring up."""
-        self._sync, self._leased, self._pid = sync, not detach, os.getpid()
+        self._sync, self._leased, self._pid = sync, not asked.detach, os.getpid()
         try:
-            if detach:
+            if asked.detach:
                 background.ensure_running(sync.engine)
-            if wait:
+            if asked.wait:
                 starting.look_on(
-                    sync, self.refresh, timeout=timeout, min_ready_seconds=self._min_ready_seconds
+                    sync, self.refresh, timeout=asked.timeout, min_ready_seconds=self._min_ready_seconds
                 )
         except BaseException:
             self._sync, self._leased = None, False
@@ -178,12 +200,15 @@ class Living(Handle):
         )
         return self
 
-    def _hand_over(self, sync: PodSync) -> None:
+    def _hand_over(self, sync: PodSync, ttl: float | None) -> None:
         if self._leased:
             supervisor_of(sync.engine).add(sync)
         else:
             supervisor_of(sync.engine).remove(self.uid)
             sync.release()
+            if ttl is not None:
+                now = engine_time(sync.engine)
+                sync.channel.write(KeptUntil(now, now + ttl))
             sync.channel.write(HandedOver(sync.clock.now()))
             sync.channel.close()
         background.ensure_running(sync.engine)

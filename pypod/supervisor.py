@@ -60,10 +60,11 @@ class Supervisor:
     def add(self, pod: PodSync) -> None:
         """Look after the pod from now on."""
         uid = pod.desired.identity.key.uid
-        pod.on_wake = lambda: self.wake(uid)
         with self._lock:
             self._watched.pop(uid, None)
             self._pods[uid] = pod
+        # Not before: an event that comes in between would wake what is watched, which wakes what is watched ...
+        pod.on_wake = lambda: self.wake(uid)
         self._listen_once()
         self._resync_later()
         self.wake(uid)
@@ -79,6 +80,10 @@ class Supervisor:
         if pod is not None:
             pod.release()
         return pod
+
+    def pod(self, uid: str) -> PodSync | None:
+        """The pod, where it is looked after."""
+        return self._pods.get(uid)
 
     def uids(self) -> list[str]:
         """Of the pods that are looked after."""

@@ -11,7 +11,9 @@ from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.engine.teardown import Teardown
 from pypod.errors import EngineError, EngineUnavailableError, NotFoundError, TeardownError
+from pypod.expiring import Ends
 from pypod.model import naming
+from pypod.model.document import codec
 from pypod.model.life import abandoned
 from pypod.model.wiring.state import ContainerInfo
 
@@ -26,19 +28,20 @@ class Swept:
     reason: str
 
 
-def sweep(engine: Engine | None = None) -> list[Swept]:
-    """Remove every pod whose owner is gone.
+def sweep(engine: Engine | None = None, *, overdue: bool = True) -> list[Swept]:
+    """Remove every pod whose owner is gone, and every detached one whose time to live is over.
 
     The evidence is the engine's: the pause says that its lease was lost; or the owner is dead on this very boot and in this
     very PID namespace; or the pod was never started and is older than ten minutes; or its deletion was begun and not
-    finished. A pod of which none can be shown is left alone. An isolated network that no pod is on goes when the process that made it
-    is gone, or ten minutes after it was made.
+    finished; or its journal says until when it was to stay. A pod of which none can be shown is left alone. An isolated
+    network that no pod is on goes when the process that made it is gone, or ten minutes after it was made.
 
     What broken-off writes of a ConfigMap or Secret left goes as well, and is not told of. The objects themselves stay, whoever
     made them.
 
     Args:
         engine: where to look; the default engine where it is None.
+        overdue: detached pods whose time is over, too: these get their grace. False: the background program removes them.
 
     Returns:
         What was removed: pods, by namespace and name, then networks.
@@ -53,12 +56,14 @@ def sweep(engine: Engine | None = None) -> list[Swept]:
         engine = connecting.connect()
     swept = []
     failed: TeardownError | None = None
+    ends = Ends(engine)
     for found in observe.find_all(engine):
-        reason = why_abandoned(engine, found)
-        if reason:
+        reason = why_left(engine, found)
+        over = "" if reason or not overdue else ends.why_over(found)
+        if reason or over:
             try:
-                Teardown(engine, found.key).run()
-                swept.append(Swept(found.key.full_name, reason))
+                (graceful(engine, found) if over else Teardown(engine, found.key)).run()
+                swept.append(Swept(found.key.full_name, reason or over))
             except TeardownError as error:  # one that does not go must not keep the others
                 failed = failed or error
     object_leftovers.sweep(engine)
@@ -90,6 +95,19 @@ def sweep_networks(engine: Engine) -> list[str]:
 
 
 def why_abandoned(engine: Engine, found: Found) -> str:
+    """The evidence that a pod was left behind, or is past its time; empty where there is none."""
+    return why_left(engine, found) or Ends(engine).why_over(found)
+
+
+def graceful(engine: Engine, found: Found) -> Teardown:
+    """The way off the engine of a pod that nobody has done wrong: with its hooks and its grace, as its labels describe it."""
+    pause = found.pause
+    assert pause is not None, "only a pause has a time to live"
+    spec = codec.load_spec(pause.labels[naming.SPEC])
+    return Teardown(engine, found.key, grace=spec.termination_grace_period_seconds, spec=spec)
+
+
+def why_left(engine: Engine, found: Found) -> str:
     """The evidence that a pod was left behind; empty where there is none."""
     return abandoned.judge(
         found.containers,

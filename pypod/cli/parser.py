@@ -83,6 +83,12 @@ def _up(add: Adder) -> None:
         "-d", "--detach", action="store_true", help="return when it has started; it stays until 'pypod down'"
     )
     up.add_argument(
+        "--ttl",
+        type=seconds,
+        metavar="TIME",
+        help="with -d: it is removed that long after it has started; given again, after that time from then on",
+    )
+    up.add_argument(
         "--wait",
         action=argparse.BooleanOptionalAction,
         default=True,

@@ -57,9 +57,13 @@ def selector(text: str) -> dict[str, str] | None:
 def columns(
     pods: list[Pod], now: float, *, namespaces: bool, wide: bool
 ) -> tuple[list[str], list[list[str]]]:
-    """Head and rows, as kubectl orders them."""
+    """Head and rows, as kubectl orders them; where there are pods with a time to live, how much of it is left."""
     head = ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP"]
     rows = [_row(pod, now) for pod in pods]
+    if any(pod.expires_at is not None for pod in pods):
+        head.append("TTL")
+        for row, pod in zip(rows, pods, strict=True):
+            row.append("<none>" if pod.expires_at is None else layout.age(pod.expires_at - now))
     if wide:
         head += ["CONTAINERS", "IMAGES", "UID"]
         for row, pod in zip(rows, pods, strict=True):

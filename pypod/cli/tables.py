@@ -35,7 +35,9 @@ def pod_json(pod: Pod) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": _full(name=pod.name, namespace=pod.namespace, uid=pod.uid, labels=dict(spec.labels))
-        | _full(creationTimestamp=timestamp(pod.status.start_time)),
+        | _full(
+            creationTimestamp=timestamp(pod.status.start_time), expirationTimestamp=timestamp(pod.expires_at)
+        ),
         "spec": _full(initContainers=init_containers)
         | {
             "containers": containers,

@@ -41,6 +41,10 @@ class Begun:
 
 def up(args: argparse.Namespace) -> int:
     """Start the pods; in the foreground stay until they have ended or are told to."""
+    if args.ttl is not None and not args.detach:
+        raise common.UsageError("--ttl takes -d: a pod in the foreground ends with this command")
+    if args.ttl is not None and args.ttl <= 0:
+        raise common.UsageError("--ttl takes a time above 0")
     items = files.read(args)
     if args.trace:  # where it cannot be written, this says so before anything is made
         trace.write([], args.trace)
@@ -137,7 +141,9 @@ def _start(
         if not args.detach:
             names = ", ".join(each.name for each in pod.spec.containers)
             common.say(f"starting pod {pod.spec.full_name} ({names}) ...")
-        begun.append(_begin(item, pod, engine, detach=args.detach, wait=wait, timeout=args.timeout))
+        begun.append(
+            _begin(item, pod, engine, detach=args.detach, wait=wait, timeout=args.timeout, ttl=args.ttl)
+        )
     deadline = time.monotonic() + args.timeout
     for each in begun:
         if args.wait and not wait:
@@ -147,7 +153,16 @@ def _start(
         print(f"{each.pod.name} {ip}".rstrip(), flush=True)
 
 
-def _begin(item: Item, pod: Pod, engine: Engine, *, detach: bool, wait: bool, timeout: float) -> Begun:
+def _begin(
+    item: Item,
+    pod: Pod,
+    engine: Engine,
+    *,
+    detach: bool,
+    wait: bool,
+    timeout: float,
+    ttl: float | None = None,
+) -> Begun:
     """One that runs is left alone where it is the same, and else stopped and started anew. One that is another process' own
     is not touched: that it is there is an error.
     """
@@ -158,6 +173,8 @@ def _begin(item: Item, pod: Pod, engine: Engine, *, detach: bool, wait: bool, ti
         if there.same:
             common.say(f"{item.name} unchanged")
             running.refresh()
+            if detach:
+                running.renew(ttl)
             if wait:
                 running.wait_started(timeout)
             return Begun(running, "unchanged")
@@ -165,7 +182,7 @@ def _begin(item: Item, pod: Pod, engine: Engine, *, detach: bool, wait: bool, ti
         common.say(f"{item.name} differs: stopping it, to start it anew ...")
         running.stop()
         change = "replaced"
-    pod.start(wait=wait, timeout=timeout, detach=detach)
+    pod.start(wait=wait, timeout=timeout, detach=detach, ttl=ttl)
     return Begun(pod, change)
 
 

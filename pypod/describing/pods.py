@@ -40,6 +40,8 @@ def lines_of(pod: Handle, where: str, now: float, image_id: Callable[[str], str]
     shown.append(_line("Grace Period", f"{pod.spec.termination_grace_period_seconds:g}s"))
     if pod.spec.active_deadline_seconds is not None:
         shown.append(_line("Active Deadline", f"{pod.spec.active_deadline_seconds:g}s"))
+    if pod.expires_at is not None:
+        shown.append(_line("Ends", f"{layout.clock(pod.expires_at)} (in {layout.age(pod.expires_at - now)})"))
     return [*shown, *event_lines(pod.events, now)]
 
 

@@ -240,6 +240,7 @@ def listed_container(entry: Mapping[str, Any]) -> ContainerInfo:
         created_at=float(entry.get("Created") or 0),
         addresses=_addresses(entry.get("NetworkSettings")),
         host_network=_on_host(entry),
+        image_id=entry.get("ImageID", ""),
     )
 
 
@@ -262,6 +263,7 @@ def inspected_container(entry: Mapping[str, Any]) -> ContainerInfo:
         gateways=_addresses(entry.get("NetworkSettings"), "Gateway"),
         stop_signal=config.get("StopSignal") or "SIGTERM",
         host_network=_on_host(entry),
+        image_id=entry.get("Image", ""),
     )
 
 

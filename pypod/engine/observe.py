@@ -322,6 +322,12 @@ def find(engine: Engine, labels: Mapping[str, str]) -> list[Found]:
     return [Found(key, tuple(containers.get(key, ())), tuple(volumes.get(key, ()))) for key in keys]
 
 
+def newest_pause(engine: Engine, uid: str) -> ContainerInfo | None:
+    """A pod's sandbox, as listed; None: it has none."""
+    pauses = _newest_first(engine.containers({naming.UID: uid, naming.ROLE: naming.Role.PAUSE.value}))
+    return pauses[0] if pauses else None
+
+
 def find_named(engine: Engine, namespace: str, name: str) -> list[Found]:
     """Every pod of that name: one, and those that are being deleted."""
     return find(engine, {naming.NAMESPACE: namespace, naming.POD: name})

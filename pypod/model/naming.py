@@ -22,6 +22,8 @@ CONTAINER = "io.pypod.container"
 ATTEMPT = "io.pypod.attempt"
 OWNER = "io.pypod.owner"
 LEASED = "io.pypod.leased"
+TTL = "io.pypod.ttl"
+"""On the pause of a detached pod: for how many seconds it is to live after it was started."""
 SPEC = "io.pypod.spec"
 SPEC_HASH = "io.pypod.spec-hash"
 SANDBOX = "io.pypod.sandbox"
@@ -121,11 +123,16 @@ _LONGEST_BASE = 63 - GENERATED_LENGTH
 
 @record(frozen=True, slots=True)
 class PodIdentity:
-    """Which pod of whom: all that labels and names need, beside the spec."""
+    """Which pod of whom: all that labels and names need, beside the spec.
+
+    Attributes:
+        ttl: seconds for which a detached pod is to live after its start; None: until it is removed.
+    """
 
     key: PodKey
     owner: Owner
     leased: bool
+    ttl: float | None = None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -230,9 +237,12 @@ def pod_labels(key: PodKey, owner: Owner, *, leased: bool) -> dict[str, str]:
     }
 
 
-def pause_labels(base: Mapping[str, str], attempt: int, spec_json: str, network: str) -> dict[str, str]:
+def pause_labels(
+    base: Mapping[str, str], attempt: int, spec_json: str, network: str, ttl: float | None = None
+) -> dict[str, str]:
     return {
         **base,
+        **({} if ttl is None else {TTL: repr(float(ttl))}),
         ROLE: Role.PAUSE.value,
         ATTEMPT: str(attempt),
         NETWORK: network,
@@ -281,6 +291,15 @@ def network_of(labels: Mapping[str, str]) -> str | None:
 
 def is_leased(labels: Mapping[str, str]) -> bool:
     return labels.get(LEASED) == "true"
+
+
+def ttl_of(labels: Mapping[str, str]) -> float | None:
+    """Seconds; None where a pause has no time to live, or one that is none of ours."""
+    try:
+        ttl = float(labels.get(TTL, ""))
+    except ValueError:
+        return None
+    return ttl if math.isfinite(ttl) and ttl > 0 else None
 
 
 def is_pause(labels: Mapping[str, str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,7 +43,22 @@ def configure(config: pytest.Config) -> None:
     config.stash[SETTINGS] = read(config, os.environ)
     config.stash[SETUPS] = Setups()
     given = worker_input(config).get(WORKER_INPUT)
-    config.stash[RUN_ID] = str(given) if given else secrets.token_hex(4)
+    config.stash[RUN_ID] = str(given) if given else _new_id(config)
+
+
+def _new_id(config: pytest.Config) -> str:
+    """No other run's; with ``--pypod-reuse`` the one that the last run had."""
+    if not config.stash[SETTINGS].reuse:
+        return secrets.token_hex(4)
+    from pypod.pytest import slots  # noqa: PLC0415 (only who reuses pods pays for it)
+
+    try:
+        slot = slots.take(config.rootpath)
+    except OSError as error:
+        words = f"cannot reuse pods: there is no place for the lock of this project: {error}"
+        raise pytest.UsageError(words) from None
+    config.add_cleanup(slot.leave)
+    return slot.run_id
 
 
 def worker_input(config: pytest.Config) -> dict[str, Any]:
@@ -140,9 +156,9 @@ def summary(config: pytest.Config, write: pytest.TerminalReporter) -> None:
     outcome = config.stash.get(OUTCOME, None)
     if outcome is None:
         return
-    if outcome.kept:
-        write.section("pods that were kept")
-        for line in outcome.kept_lines():
+    for title, lines in outcome.sections(time.time()):
+        write.section(title)
+        for line in lines:
             write.line(line)
     if outcome.problems and config.stash[SETTINGS].leaks != "off":
         write.section("left on the engine", yellow=True)

@@ -55,12 +55,11 @@ def pod_fixture(
         grace: seconds that its containers have for their end; 0: they are killed, and no preStop hook is run.
         shared: with pytest-xdist, one for all workers; of session scope only.
         pool: that many are ready ahead of time, started in the background.
-        reuse: take one of an earlier run that is the same, and let it stay; None: as ``--pypod-reuse`` says, for session scope.
-
+        reuse: with ``--pypod-reuse``: one of an earlier run will do, and it stays; None: where the scope is ``session``.
     Raises:
         TypeError, ValueError: arguments do not fit together.
     """
-    _check(scope, shared=shared, pool=pool)
+    _check(scope, shared=shared, pool=pool, reuse=reuse)
     frame = sys._getframe(1)
     file = Path(frame.f_code.co_filename)
     wish = Wish("", file.parent, name, timeout, grace, shared, pool, reuse, f"{file}:{frame.f_lineno}")
@@ -75,7 +74,7 @@ def pod_fixture(
     return declare if source is None and params is None else declare(source)
 
 
-def _check(scope: object, *, shared: bool, pool: int) -> None:
+def _check(scope: object, *, shared: bool, pool: int, reuse: bool | None) -> None:
     """Raise `ValueError` for what makes no sense together."""
     if shared and scope != "session":
         words = "scope='session' is expected"
@@ -84,6 +83,9 @@ def _check(scope: object, *, shared: bool, pool: int) -> None:
         raise ValueError(f"cannot share a pod of a pool (pool={pool}): each pod of a pool is handed out once")
     if pool < 0:
         raise ValueError(f"cannot keep pool={pool} pods ready: a number, 0 or more, is expected")
+    if reuse and (scope == "function" or pool):
+        words = "of a pool: each pod of it is new" if pool else "of scope 'function': each test has a new one"
+        raise ValueError(f"cannot reuse a pod {words}")
 
 
 def _function(given: Source | Maker | None, wish: Wish, *, is_static: bool) -> Callable[..., Iterator[Pod]]:

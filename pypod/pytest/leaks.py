@@ -10,6 +10,7 @@ from pypod import connecting
 from pypod.engine.api import Engine
 from pypod.errors import EngineError
 from pypod.model import naming
+from pypod.pytest import reusing
 from pypod.pytest.outcome import Outcome
 
 VANISHING = 3.0
@@ -61,8 +62,13 @@ def look(engine: Engine, run_id: str, outcome: Outcome) -> list[str]:
     mark = re.compile(rf"pytest-{run_id}(?![0-9a-z])")
     kept = {each.uid for each in outcome.kept}
     objects = {(each.namespace, name) for each in outcome.kept for name in each.objects}
+    containers = engine.containers({})
+    for each in containers:
+        if naming.is_pause(each.labels) and reusing.stays(each):  # also of an earlier run, in the same place
+            kept.add(each.labels.get(naming.UID, ""))
+            objects |= {(key.namespace, f"{key.kind.lower()}/{key.name}") for key in reusing.objects_of(each)}
     things: list[tuple[str, str, Mapping[str, str]]] = [
-        *(("container", each.name, each.labels) for each in engine.containers({})),
+        *(("container", each.name, each.labels) for each in containers),
         *(("volume", each.name, each.labels) for each in engine.volumes({})),
     ]
     left = [

@@ -111,6 +111,14 @@ OPTIONS = (
         is_flag=True,
     ),
     Option(
+        "reuse-ttl",
+        3600.0,
+        "seconds after which a pod that stays for the next run is removed, if none takes it up",
+        (),
+        "SECONDS",
+        _seconds,
+    ),
+    Option(
         "logs", 20, "last lines of each container's log in the report of a failed test", (), "LINES", _count
     ),
     Option("timeout", 60.0, "seconds that a pod may take to start", (), "SECONDS", _seconds),
@@ -154,6 +162,7 @@ class Settings:
     pull: str = ""
     no_engine: str = "fail"
     leaks: str = "warn"
+    reuse_ttl: float = 3600.0
 
 
 def register(parser: pytest.Parser) -> None:

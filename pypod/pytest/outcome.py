@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,7 +18,8 @@ class Kept:
         containers: its members' names.
         objects: what came with it, and stays with it: ``configmap/settings`` ...
         engine: where, as ``pypod --host`` takes it; empty: the default engine.
-        reason: why it stays.
+        reason: why it stays; of one that stays for the next run, why another one was removed for it.
+        until: until when it stays, Unix seconds; 0: until it is removed.
     """
 
     namespace: str
@@ -27,20 +29,35 @@ class Kept:
     objects: tuple[str, ...]
     engine: str
     reason: str
+    until: float = 0.0
 
     def commands(self) -> list[str]:
         """What to type to look into it, and to remove it: then nothing of it is left, and with the run's last pod its network
         goes, too."""
-        program = f"pypod --host {shlex.quote(self.engine)}" if self.engine else "pypod"
         where = f"{self.name} -n {self.namespace}"
         first = self.containers[0]
         return [
-            f"{program} describe {where}",
-            *(f"{program} logs {where} -c {each}" for each in self.containers),
-            f"{program} exec {where} -c {first} -- sh",
-            f"{program} down {where} --grace 0",
-            *(f"{program} delete {' '.join(each.split('/'))} -n {self.namespace}" for each in self.objects),
+            f"{self._program} describe {where}",
+            *(f"{self._program} logs {where} -c {each}" for each in self.containers),
+            f"{self._program} exec {where} -c {first} -- sh",
+            self.removal,
+            *self.deletions,
         ]
+
+    @property
+    def removal(self) -> str:
+        """What to type to remove it."""
+        return f"{self._program} down {self.name} -n {self.namespace} --grace 0"
+
+    @property
+    def deletions(self) -> list[str]:
+        """What to type to delete what came with it, once no other pod needs it."""
+        words = (each.replace("/", " ", 1) for each in self.objects)
+        return [f"{self._program} delete {each} -n {self.namespace}" for each in words]
+
+    @property
+    def _program(self) -> str:
+        return f"pypod --host {shlex.quote(self.engine)}" if self.engine else "pypod"
 
 
 @dataclass(slots=True)
@@ -80,10 +97,38 @@ class Outcome:
         self.failed += encoded["failed"]
         self.kept += [Kept(**each) for each in encoded["kept"]]
 
-    def kept_lines(self) -> list[str]:
-        """What the end of the run says of the pods that stay."""
-        lines = []
-        for each in self.kept:
-            lines.append(f"{each.namespace}/{each.name}: {each.reason}")
-            lines += [f"  {command}" for command in each.commands()]
-        return lines
+    def sections(self, now: float) -> list[tuple[str, list[str]]]:
+        """What the end of the run says of the pods that stay: titles, and lines.
+
+        Args:
+            now: Unix seconds.
+        """
+        kept = [each for each in self.kept if not each.until]
+        staying = [each for each in self.kept if each.until]
+        found = []
+        if kept:
+            found.append(("pods that were kept", _kept_lines(kept)))
+        if staying:
+            found.append(("pods that stay for the next run", _staying_lines(staying, now)))
+        return found
+
+
+def _kept_lines(kept: Iterable[Kept]) -> list[str]:
+    lines = []
+    for each in kept:
+        lines.append(f"{each.namespace}/{each.name}: {each.reason}")
+        lines += [f"  {command}" for command in each.commands()]
+    return lines
+
+
+def _staying_lines(staying: Sequence[Kept], now: float) -> list[str]:
+    """Each with its end and what removes it before: nobody wants to look into them, as into those that failed."""
+    lines = []
+    for each in staying:
+        left = max(0, round(each.until - now))
+        at = time.strftime("%H:%M:%S", time.localtime(each.until))
+        anew = f"; started anew: {each.reason}" if each.reason else ""
+        lines.append(f"{each.namespace}/{each.name}: until {at}, for {left // 60}m{left % 60:02}s{anew}")
+        lines.append(f"  {each.removal}")
+    deletions = dict.fromkeys(command for each in staying for command in each.deletions)
+    return [*lines, *(["what came with them:"] if deletions else []), *(f"  {each}" for each in deletions)]

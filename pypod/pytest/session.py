@@ -24,7 +24,7 @@ from pypod.errors import (
 )
 from pypod.model.spec.objects import Object, ObjectKey
 from pypod.pod import Pod
-from pypod.pytest import report, sharing, sources
+from pypod.pytest import report, reusing, sharing, sources
 from pypod.pytest.current import ALONE
 from pypod.pytest.options import Settings
 from pypod.pytest.outcome import Kept, Outcome
@@ -43,6 +43,8 @@ class Alive:
         grace: seconds that its end may take.
         has_failed: a test that used it has failed.
         is_broken: it could not be started, and is there to be looked at.
+        stays: it is not removed at its end, but left to the next run.
+        replaced: why another one was removed for it.
         is_shared: it is the controller's, and does not end here.
     """
 
@@ -51,6 +53,8 @@ class Alive:
     grace: float = 0.0
     has_failed: bool = False
     is_broken: bool = False
+    stays: bool = False
+    replaced: str = ""
     is_shared: bool = False
 
 
@@ -98,6 +102,8 @@ class Run:
         self._names: set[tuple[str, str]] = set()
         self._brought: Counter[ObjectKey] = Counter()
         self._lock = threading.Lock()
+        self._renewing = reusing.Renewing(settings.reuse_ttl)
+        self._staying: dict[str, set[str]] = {}
 
     # where
 
@@ -157,15 +163,11 @@ class Run:
             OSError, TypeError: as `pypod.pytest.sources.read`.
         """
         pod = self.prepare(wish, place)
-        alive = Alive(pod, place.use, wish.grace)
+        alive = Alive(pod, place.use, wish.grace, stays=reusing.is_wished(wish, place, self.settings))
         with self._lock:
             self._starting.append(pod)
         try:
-            pod.start(
-                timeout=self.timeout(wish),
-                detach=self.keeps,
-                on_failure=lambda error: self._note_failed_start(alive, error),
-            )
+            self._start(alive, self.timeout(wish))
         except BaseException:
             if not alive.is_broken:
                 self.forget(pod)
@@ -175,6 +177,18 @@ class Run:
                 self._starting.remove(pod)
         self._add(alive)
         return pod
+
+    def _start(self, alive: Alive, timeout: float) -> None:
+        def note(error: Exception) -> bool:
+            return self._note_failed_start(alive, error)
+
+        pod = alive.pod
+        if not alive.stays:
+            pod.start(timeout=timeout, detach=self.keeps, on_failure=note)
+            return
+        ttl, grace = self.settings.reuse_ttl, alive.grace
+        alive.replaced = reusing.start(pod, ttl=ttl, timeout=timeout, grace=grace, on_failure=note)
+        self._renewing.add(pod)
 
     def timeout(self, wish: Wish) -> float:
         """Seconds that a pod may take to start."""
@@ -237,8 +251,13 @@ class Run:
         self._hold_network(described.engine, described.spec.network)
         with self._lock:
             self._brought.update(_key(each) for each in described.objects)
-        name = self._free_name(described.name, place.namespace)
-        return described.like(replace(described.spec, name=name))
+        name, spec = described.name, described.spec
+        stays = reusing.is_wished(wish, place, self.settings)
+        taken = self._names_of_staying(place)
+        if stays:
+            spec = reusing.pinned(described.engine, spec, described.objects)
+        spec = replace(spec, name=self._free_name(name, place.namespace, () if stays else taken))
+        return described.like(spec)
 
     def described(self, wish: Wish, place: Place) -> Pod:
         """The same, with the name that it has in its description, which may be in use."""
@@ -253,10 +272,20 @@ class Run:
         objects = [replace(each, namespace=place.namespace) for each in source.objects]
         return source.like(spec, objects=objects, engine=place.engine)
 
-    def _free_name(self, wanted: str, namespace: str) -> str:
+    def _names_of_staying(self, place: Place) -> set[str]:
+        """Names of a namespace that pods of earlier runs have, whether this run takes them up or not. With the first look at the
+        run's own namespace what pods have left there that are gone by now is removed."""
+        if not self.settings.reuse:
+            return set()
+        if place.namespace not in self._staying:
+            is_own = place.namespace == self.namespace
+            self._staying[place.namespace] = reusing.staying(place.engine, place.namespace, tidy=is_own)
+        return self._staying[place.namespace]
+
+    def _free_name(self, wanted: str, namespace: str, taken: Collection[str] = ()) -> str:
         with self._lock:
             name, number = wanted, 1
-            while (namespace, name) in self._names:
+            while (namespace, name) in self._names or name in taken:
                 number += 1
                 name = sources.numbered(wanted, number)
             self._names.add((namespace, name))
@@ -272,7 +301,7 @@ class Run:
             alive = self._alive.pop(pod.uid, None)
         if alive is not None and alive.is_shared:
             self.outcome.failed += [pod.uid] if alive.has_failed else []
-        elif alive is not None and not self._keep(alive):
+        elif alive is not None and not (self._let_stay(alive) or self._keep(alive)):
             self._remove(alive)
 
     def _remove(self, alive: Alive) -> None:
@@ -281,6 +310,20 @@ class Run:
         finally:
             self.forget(alive.pod)
 
+    def _let_stay(self, alive: Alive) -> bool:
+        """Leave it to the next run, where it is still there. Its name is free again for a fixture that takes it up once more."""
+        pod = alive.pod
+        if not alive.stays or alive.is_broken:
+            return False
+        end = self._renewing.remove(pod)
+        if end is None:
+            return False
+        self._keep_as(pod, alive.replaced, end)
+        with self._lock:
+            self._names.discard((pod.namespace, pod.name))
+        self._staying.setdefault(pod.namespace, set()).add(pod.name)
+        return True
+
     def _keep(self, alive: Alive) -> bool:
         """Let it stay, where that is wanted and it is still there. Its name is not free again."""
         if not self.keeps or (self.settings.keep == "failed" and not alive.has_failed):
@@ -288,13 +331,18 @@ class Run:
         pod = alive.pod
         if not self._is_there(pod):
             return False
-        reason = "a test that used it failed" if alive.has_failed else "--pypod-keep=all"
+        if alive.stays:  # it could not be started, and has a time to live
+            pod.renew(None)
+        self._keep_as(pod, "a test that used it failed" if alive.has_failed else "--pypod-keep=all")
+        return True
+
+    def _keep_as(self, pod: Pod, reason: str, until: float = 0.0) -> None:
         names = tuple(each.name for each in pod.spec.containers)
         objects = tuple(f"{each.kind.lower()}/{each.name}" for each in pod.objects)
         is_default = pod.engine is self._engine and not self.settings.engine
         engine = "" if is_default else pod.engine.url
-        self.outcome.kept.append(Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason))
-        return True
+        kept = Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason, until)
+        self.outcome.kept = [*(each for each in self.outcome.kept if each.uid != pod.uid), kept]
 
     def _is_there(self, pod: Pod) -> bool:
         """Of one that the test has stopped, or that came no further than to its image, there is nothing to keep."""
@@ -357,6 +405,7 @@ class Run:
         for alive in reversed(list(self._alive.values())):
             self.trying(partial(self.stop, alive.pod))
         self._pools.close()
+        self._renewing.close()
         for key, engine in self._stuck.items():
             self.trying(partial(storing.delete_object, key.kind, key.name, key.namespace, engine=engine))
         for network, engine in self._held.items():

@@ -145,6 +145,7 @@ class FakeContainer:
             created_at=float(int(self.created_at)),
             addresses=dict(self.addresses),
             host_network=self.modes["network"] == "host",
+            image_id=self.image.id,
         )
 
     def info(self) -> ContainerInfo:
@@ -165,4 +166,5 @@ class FakeContainer:
             gateways=dict(self.gateways),
             stop_signal=self.request.stop_signal or self.image.stop_signal,
             host_network=self.modes["network"] == "host",
+            image_id=self.image.id,
         )

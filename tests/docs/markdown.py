@@ -105,13 +105,15 @@ def shape(line: str) -> str:
     )  # how a server names an IPv4 client where there is IPv6
     line = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>", line)
     line = re.sub(r"\b\d{1,3}(\.\d{1,3}){3}\b", "<ip>", line)
-    line = re.sub(r"\bdemo-[0-9a-f]+", "demo-<id>", line)
+    line = re.sub(r"\b(demo|reuse\d*)-[0-9a-f]+", r"\1-<id>", line)
     line = re.sub(r"\bpytest-[0-9a-f]{8}\b", "pytest-<run>", line)
     line = re.sub(r"_[0-9a-f]{8}_", "_<uid>_", line)
     line = re.sub(r"([=_-])\1{2,}", r"\1\1\1", line)  # how wide pytest draws its lines
     line = re.sub(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]+ [+-]\d{4}", "<time>", line)
     line = re.sub(r"(Docker) \S+( at) \S+", r"\1 <version>\2 <url>", line)
     line = re.sub(r"\b\d\d [A-Z][a-z]{2} \d{4} [\d:.]+", "<time>", line)
+    line = re.sub(r"\b\d\d:\d\d:\d\d\b", "<time>", line)
+    line = re.sub(r"\b\d+m\d+s\b", "<number>", line)
     line = re.sub(r"\b\d+(\.\d+)?[smhd]\b|\b\d+\.\d+( s)?\b", "<number>", line)
     return re.sub(r"\s+", " ", line).strip()
 

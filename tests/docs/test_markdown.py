@@ -18,6 +18,7 @@ from tests.docs import markdown
         ("14 of 14 proved in 8.7 s", "14 of 14 proved in 21.3 s"),
         ("at unix:///var/run/docker.sock, Docker", "at unix:///var/run/docker.sock, Docker"),
         ("a saw [::ffff:10.0.0.1]", "a saw 10.214.0.9"),
+        ("3 passed in 0.98s", "3 passed in 12.4s"),
     ],
 )
 def test_what_differs_at_each_run_is_the_same_shape(shown: str, real: str) -> None:
@@ -31,6 +32,7 @@ def test_what_differs_at_each_run_is_the_same_shape(shown: str, real: str) -> No
         ("hello", "hello, world"),
         ("14 of 14 proved in 8.7 s", "13 of 14 proved in 8.7 s"),
         ("PONG", ""),
+        ("3 passed in 0.98s", "2 passed in 0.98s"),
     ],
 )
 def test_what_is_another_result_is_told(shown: str, real: str) -> None:

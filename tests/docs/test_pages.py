@@ -120,14 +120,15 @@ def test_runnable_python_blocks_are_checked_with_their_output() -> None:
 
 
 def is_run(block: markdown.Block) -> bool:
-    """Whether a runnable command of the page names the file that the block is written to."""
+    """Whether a runnable command of the page names the file that the block is written to, or the folder that it is in."""
     consoles = [
         each
         for each in markdown.blocks(block.page)
         if "runnable" in each.words and each.language == "console"
     ]
     commands = [command.text for console in consoles for command in markdown.commands(console)]
-    return block.file != "" and any(block.file in command.split() for command in commands)
+    names = {block.file, block.file.rpartition("/")[0]} - {""}
+    return any(name in command.split() for command in commands for name in names)
 
 
 def test_the_plugins_options_are_described_as_they_are() -> None:

@@ -17,6 +17,8 @@ from tests.docs.markdown import Block
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("client")]
 
 TOUR = 60.0
+COMMAND = 100.0
+"""Seconds for one command: a whole suite, with another tool's waits, on a busy machine."""
 
 
 def programs() -> list[tuple[Block, Block]]:
@@ -67,7 +69,7 @@ def test_console_blocks_show_what_is_printed(page: Path, shell: Shell) -> None:
     try:
         for block in console_blocks(page):
             for command in markdown.commands(block):
-                done = shell.run(["bash", "-c", command.text])
+                done = shell.run(["bash", "-c", command.text], timeout=COMMAND)
                 failed = done.returncode != 0
                 assert failed is ("fails" in block.words), f"{command.text}: {done.stdout}{done.stderr}"
                 assert command.shown or ">" in command.text, (

@@ -80,8 +80,8 @@ class TestExec:
     def test_a_timeout_returns_on_time_with_what_was_written(self, pod: Pod) -> None:
         before = time.monotonic()
         with pytest.raises(ExecTimeoutError) as caught:
-            pod.exec(["sh", "-c", "echo partly; echo bad >&2; exec sleep 100"], timeout=1)
-        assert 1 <= time.monotonic() - before < 1.7
+            pod.exec(["sh", "-c", "echo partly; echo bad >&2; exec sleep 100"], timeout=2)
+        assert 2 <= time.monotonic() - before < 6
         assert (caught.value.stdout, caught.value.stderr) == (b"partly\n", b"bad\n")
         assert isinstance(caught.value, TimeoutError)
 

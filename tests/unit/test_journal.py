@@ -20,6 +20,7 @@ from pypod.model.life.journal import (
     Event,
     HandedOver,
     Hooked,
+    KeptUntil,
     Message,
     PodFinished,
     Probed,
@@ -36,6 +37,7 @@ ENTRIES: list[Entry] = [
     Event(2.0, "Warning", "Failed", "two\nlines, „quoted“ \x00", "web", 3, 1.0),
     Began(1.0),
     HandedOver(1.2),
+    KeptUntil(1.3, 3600.5),
     Address(1.5, "10.214.0.2"),
     Started(3.5, "web", 4, 2, 1),
     ContainerFailed(4.0, "web", "ErrImagePull", "no such image"),
@@ -155,6 +157,7 @@ ANY_ENTRY = st.one_of(
     ),
     st.builds(Began, TIMES),
     st.builds(HandedOver, TIMES),
+    st.builds(KeptUntil, TIMES, TIMES | st.just(0.0)),
     st.builds(Address, TIMES, st.sampled_from(["10.214.0.2", "10.214.0.3"])),
     st.builds(Started, TIMES, NAMES, ATTEMPTS, st.integers(0, 9), st.integers(0, 3)),
     st.builds(

@@ -105,7 +105,9 @@ def test_the_commands_for_a_kept_pod() -> None:
         "tcp://a b:1",
         "a test that used it failed",
     )
-    assert Outcome(kept=[kept]).kept_lines() == [
+    [(title, lines)] = Outcome(kept=[kept]).sections(0.0)
+    assert title == "pods that were kept"
+    assert lines == [
         "ns/web: a test that used it failed",
         "  pypod --host 'tcp://a b:1' describe web -n ns",
         "  pypod --host 'tcp://a b:1' logs web -n ns -c app",

@@ -404,3 +404,25 @@ def test_there_is_one_an_engine_and_process(engine: WatchedEngine, monkeypatch: 
     assert supervisor_of(engine) is first
     monkeypatch.setattr("os.getpid", lambda: 4711)
     assert supervisor_of(engine) is not first
+
+
+class Raced(PodSync):
+    """An event comes at the very moment at which it is said who is to be told of events."""
+
+    care: Supervisor | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "on_wake" and self.care is not None:
+            self.care.wake(self.desired.identity.key.uid)
+
+
+def test_an_event_in_the_middle_of_a_handing_over_is_no_endless_loop(
+    engine: WatchedEngine, care: Supervisor
+) -> None:
+    """It was one, on the thread that hears events, which was then no more: and with it the care for all pods."""
+    sync = Raced(engine, desired(), clock=engine.clock, actions=None, probe_pool=InlinePool())
+    care.watch(sync)
+    sync.care = care
+    care.add(sync)
+    engine.until_started("shop", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from pypod.model.life.journal import (
     Event,
     HandedOver,
     Hooked,
+    KeptUntil,
     Message,
     PodFinished,
     Probed,
@@ -83,6 +85,8 @@ class History:
     Attributes:
         began: the pod's start time.
         handed_over: the starter of a detached pod is done with it.
+        kept_until: when the time of a detached pod is over, Unix seconds by the engine's clock; infinite: never; None: nothing
+            was written of it.
         ip: the last address.
         events: oldest first, equal ones counted together.
         records: by container, newest instance first, at most `KEPT_RECORDS`.
@@ -95,6 +99,7 @@ class History:
 
     began: float | None = None
     handed_over: bool = False
+    kept_until: float | None = None
     ip: str = ""
     events: tuple[Event, ...] = ()
     records: Mapping[str, tuple[Record, ...]] = field(default_factory=lambda: MappingProxyType({}))
@@ -124,6 +129,9 @@ class History:
                 return replace(self, began=entry.at if self.began is None else self.began)
             case HandedOver():
                 return replace(self, handed_over=True)
+            case KeptUntil():
+                # Of several who want it the one that wants it longest has it, whoever wrote last.
+                return replace(self, kept_until=max(self.kept_until or 0.0, entry.until or math.inf))
             case Address():
                 return replace(self, ip=entry.ip)
             case ContainerFailed():
@@ -187,6 +195,8 @@ class History:
         found: list[Entry] = [] if self.began is None else [Began(self.began)]
         if self.handed_over:
             found.append(HandedOver(0.0))
+        if self.kept_until is not None:
+            found.append(KeptUntil(0.0, 0.0 if math.isinf(self.kept_until) else self.kept_until))
         if self.ip:
             found.append(Address(0.0, self.ip))
         found += [replace(event, again=True) for event in self.events]

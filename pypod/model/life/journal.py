@@ -53,6 +53,18 @@ class HandedOver:
 
 
 @record(frozen=True, slots=True)
+class KeptUntil:
+    """A detached pod with a time to live was started, or taken up again: it lives until then at least.
+
+    Attributes:
+        until: Unix seconds by the engine's clock; 0: until it is removed.
+    """
+
+    at: float
+    until: float
+
+
+@record(frozen=True, slots=True)
 class Address:
     """The address that a sandbox got: the next one asks for it again."""
 
@@ -238,6 +250,7 @@ Entry = (
     Event
     | Began
     | HandedOver
+    | KeptUntil
     | Address
     | Started
     | ContainerFailed
@@ -255,6 +268,7 @@ _KINDS: dict[str, type[Entry]] = {
     "event": Event,
     "began": Began,
     "handed-over": HandedOver,
+    "kept-until": KeptUntil,
     "address": Address,
     "started": Started,
     "failed": ContainerFailed,

@@ -165,7 +165,9 @@ def pause_request(
     return ContainerRequest(
         name=naming.pause_name(key, attempt),
         image=image,
-        labels=naming.pause_labels(identity.labels, attempt, codec.dump_spec(spec), spec.network),
+        labels=naming.pause_labels(
+            identity.labels, attempt, codec.dump_spec(spec), spec.network, identity.ttl
+        ),
         command=("--lease",) if identity.leased else (),
         hostname=hosts.kernel_hostname(spec),
         domain=hosts.kernel_domain(spec),

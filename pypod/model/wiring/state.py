@@ -120,6 +120,8 @@ class ContainerInfo:
         gateways: by network ID, the address at which it reaches the engine's host.
         stop_signal: what ends it gracefully: ``SIGTERM``, or as its image says.
         host_network: it is on the network of the engine's host, and has no address of its own.
+        image: the name that it was asked for by; once that means another image, a list has the ID in its place.
+        image_id: of the image that it was made of, whatever the name means by now.
     """
 
     id: str
@@ -137,6 +139,7 @@ class ContainerInfo:
     stop_signal: str = "SIGTERM"
     gateways: Mapping[str, str] = field(default_factory=dict)
     host_network: bool = False
+    image_id: str = ""
 
     @property
     def attempt(self) -> int:
