@@ -11,6 +11,7 @@ from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.errors import PodNotFoundError
 from pypod.model import naming
+from pypod.model.life import expiry
 from pypod.model.wiring.state import ContainerState
 from pypod.pod import Pod
 
@@ -84,7 +85,9 @@ def _is_going(found: Found) -> bool:
 
 
 def _is_plain(pod: Pod, found: Found) -> bool:
-    """Whether its status is known from what was listed; it is noted."""
+    """Whether its status is known from what was listed; it is noted. Until when one with a time to live stays, its journal knows."""
+    if expiry.earliest_end(found.pause) is not None:
+        return False
     marked = [mark for volume in found.volumes if (mark := naming.ready_of(volume.labels)) is not None]
     return pod._note_listed(found.containers, marked)
 

@@ -127,8 +127,17 @@ def is_run(block: markdown.Block) -> bool:
         if "runnable" in each.words and each.language == "console"
     ]
     commands = [command.text for console in consoles for command in markdown.commands(console)]
-    names = {block.file, block.file.rpartition("/")[0]} - {""}
-    return any(name in command.split() for command in commands for name in names)
+    folder = block.file.rpartition("/")[0]
+    names = {block.file, folder} - {""}
+    return any(name in command.split() for command in commands for name in names) or (
+        block.file != "" and not folder and any(is_whole_suite(command) for command in commands)
+    )
+
+
+def is_whole_suite(command: str) -> bool:
+    """Whether it runs pytest on all that the folder of the page has."""
+    first, *others = command.split()
+    return first == "pytest" and all(word.startswith("-") or word.isdigit() for word in others)
 
 
 def test_the_plugins_options_are_described_as_they_are() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pypod import Container, Pod, background, connecting, expiring, pod, sweeping
+from pypod import Container, Pod, background, connecting, expiring, living, sweeping
 from pypod.engine import identity, observe
 from pypod.engine.observe import Found
 from pypod.engine.owner import current_owner
@@ -37,7 +37,7 @@ def told_time(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def fake_time(asked: FakeEngine, *, fresh: bool = False) -> float:
         return asked.info().system_time
 
-    for module in (expiring, pod):
+    for module in (expiring, living):
         monkeypatch.setattr(module, "engine_time", fake_time)
 
 

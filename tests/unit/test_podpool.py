@@ -76,7 +76,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
     monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
-    monkeypatch.delattr(Pod, "__del__")  # it warns of pods that a test has taken and left
+    monkeypatch.setattr(
+        Pod, "__del__", lambda pod: None, raising=False
+    )  # it warns of pods that a test has taken and left
     monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address
     made = Engine()
     yield made

@@ -60,8 +60,9 @@ def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProces
 
 
 def imported(folder: Path, *arguments: str) -> set[str]:
+    """By a suite whose only plugin is this one: others import what they like."""
     (folder / "conftest.py").write_text(DUMP)
-    done = run(folder, "-p", "no:docker", *arguments)
+    done = run(folder, "-p", "pypod.pytest.plugin", *arguments, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert done.returncode == 0, done.stdout + done.stderr
     return set(json.loads((folder / "modules.json").read_text()))
 
