@@ -35,7 +35,8 @@ def shop() -> Pod:
             "POSTGRES_INITDB_ARGS": "--no-sync",
         },
         mounts={"schema": "/docker-entrypoint-initdb.d", "data": "/var/lib/postgresql/data"},
-        readiness_probe=Probe.tcp_socket(5432),
+        # Not its port: that is open while the server recovers from a crash.
+        readiness_probe=Probe.exec(["pg_isready", "-q", "-h", "127.0.0.1", "-U", "shop"]),
     )
     cache = Container("cache", CACHE, readiness_probe=Probe.tcp_socket(6379))
     return Pod(
