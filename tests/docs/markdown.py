@@ -106,7 +106,7 @@ def shape(line: str) -> str:
     line = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>", line)
     line = re.sub(r"\b\d{1,3}(\.\d{1,3}){3}\b", "<ip>", line)
     line = re.sub(r"\b(demo|reuse\d*)-[0-9a-f]+", r"\1-<id>", line)
-    line = re.sub(r"\bpytest-[0-9a-f]{8}\b", "pytest-<run>", line)
+    line = re.sub(r"pytest-[0-9a-f]{8}\b", "pytest-<run>", line)
     line = re.sub(r"_[0-9a-f]{8}_", "_<uid>_", line)
     line = re.sub(r"([=_-])\1{2,}", r"\1\1\1", line)  # how wide pytest draws its lines
     line = re.sub(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]+ [+-]\d{4}", "<time>", line)

@@ -18,6 +18,9 @@ from tests.docs import markdown
         ("14 of 14 proved in 8.7 s", "14 of 14 proved in 21.3 s"),
         ("at unix:///var/run/docker.sock, Docker", "at unix:///var/run/docker.sock, Docker"),
         ("a saw [::ffff:10.0.0.1]", "a saw 10.214.0.9"),
+        ("==== kept ====", "======= kept ======="),
+        ("pypod_pytest-0f3a2b1c-main_lost_0725a867_app_0", "pypod_pytest-990d66d8-main_lost_e21fff67_app_0"),
+        ("1 failed in 1.35s", "1 failed in 31.40s"),
         ("3 passed in 0.98s", "3 passed in 12.4s"),
     ],
 )

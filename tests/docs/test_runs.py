@@ -79,9 +79,10 @@ def test_console_blocks_show_what_is_printed(page: Path, shell: Shell) -> None:
     finally:
         # Nothing to do where all went well.
         shell.run(["pypod", "down", "shop", "--grace", "0"])
-        for kept in shell.folder.glob("output.txt"):
-            for command in re.findall(r"pypod down .*", kept.read_text()):
-                shell.run(command.split())
+        for block in console_blocks(page):
+            for command in markdown.commands(block):
+                if "pypod down" in command.text:
+                    shell.run(["bash", "-c", command.text])
 
 
 def test_the_tour_in_the_readme_is_the_tour(shell: Shell, client: docker.DockerClient) -> None:
