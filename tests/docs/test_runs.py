@@ -153,6 +153,6 @@ def test_the_suite_of_the_service_passes(
     assert done.returncode == 0, done.stdout + done.stderr
     assert shown[0].text.strip() in done.stdout
     names = [str(each["Names"]) for each in client.api.containers(all=True)]
-    names += [volume.name for volume in client.volumes.list()]
-    names += [network.name for network in client.networks.list()]
+    names += [str(volume.name) for volume in client.volumes.list()]
+    names += [str(network.name) for network in client.networks.list()]
     assert [name for name in names if "pytest-" in name] == []
