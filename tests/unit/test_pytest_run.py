@@ -32,7 +32,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
     monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address
-    monkeypatch.delattr(Pod, "__del__")  # it warns of pods that a test has left
+    monkeypatch.setattr(
+        Pod, "__del__", lambda pod: None, raising=False
+    )  # it warns of pods that a test has left
     fake = FakeEngine()
     fake.add_image("app:1")
     return fake
