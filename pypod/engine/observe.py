@@ -189,13 +189,14 @@ def _with_networks(
 
 
 def _with_remains(engine: Engine, found: PodObservation) -> PodObservation:
-    """With what else is removed with a pod; and with the network by which hooks reach one on the network of the host."""
-    on_host = found.pause is not None and found.pause.host_network
-    return replace(
-        found,
-        volumes=tuple(engine.volumes({naming.UID: found.key.uid})),
-        network=_pod_network(engine.networks(), found, None) if on_host else None,
-    )
+    """With what else is removed with a pod, and with its own network, by which hooks reach it. The engine's networks are asked for
+    only where the pod's addresses do not tell which one that is: on the network of the host, and on several."""
+    network = None
+    if found.pause is not None and (found.pause.host_network or len(found.pause.addresses) > 1):
+        network = _pod_network(engine.networks(), found, None)
+    elif found.pause is not None and found.pause.addresses:
+        network = NetworkInfo(next(iter(found.pause.addresses)), "", "", ())
+    return replace(found, volumes=tuple(engine.volumes({naming.UID: found.key.uid})), network=network)
 
 
 def _with_surroundings(

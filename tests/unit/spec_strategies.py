@@ -135,6 +135,9 @@ def _of_field(field: Field, literal: bool) -> st.SearchStrategy[Any]:
     if field.level is Level.REFUSED:
         return st.just(field.default)
 
+    if field.attribute == "extra_networks":  # an annotation: the names of networks, with commas in between
+        return st.lists(names, max_size=2, unique=True).map(tuple)
+
     def keeps(value: object) -> bool:
         """It can be said in a document, and is not refused."""
         if field.standing(value)[0] is Level.REFUSED:

@@ -11,6 +11,7 @@ import pytest
 
 from pypod import background, connecting, lifetime, supervisor
 from pypod.errors import CommandError, EngineError, ImageError, TeardownError
+from pypod.living import Living
 from pypod.model import naming
 from pypod.model.spec.pod import Container, PodSpec, PullPolicy
 from pypod.pod import Pod
@@ -32,9 +33,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
     monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address
-    monkeypatch.setattr(
-        Pod, "__del__", lambda pod: None, raising=False
-    )  # it warns of pods that a test has left
+    monkeypatch.delattr(Living, "__del__")  # it warns of pods that a test has left
     fake = FakeEngine()
     fake.add_image("app:1")
     return fake
