@@ -15,6 +15,7 @@ EXPENSIVE = (
     "yaml",
     "rich",
     "tenacity",
+    "pypod.living",
     "pypod.pod",
     "pypod.engine",
     "pypod.model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import struct
@@ -44,7 +45,7 @@ class Feed:
         self._thread.start()
 
     def _send(self, pieces: Iterator[bytes] | list[bytes]) -> None:
-        with self._far:
+        with self._far, contextlib.suppress(BrokenPipeError):  # who has all of the body leaves
             for piece in pieces:
                 self._far.sendall(piece)
 
