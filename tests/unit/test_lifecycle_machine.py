@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from hypothesis import settings
+from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -760,10 +760,18 @@ RULES = {
 }
 
 
+BATCHES = range(3, 12)
+"""Lives are drawn in batches with these seeds: three always, more until every rule was of use. Which lives a seed means changes
+with whatever the planner does, and a single one once had no hook that ended."""
+
+
 def test_any_life_of_a_pod_keeps_the_rules() -> None:
     LifecycleMachine.fired.clear()
-    run_state_machine_as_test(
-        LifecycleMachine,
-        settings=settings(max_examples=120, stateful_step_count=40, deadline=None, derandomize=True),
-    )
+    for batch in BATCHES:
+        run_state_machine_as_test(
+            seed(batch)(type("LifecycleMachine", (LifecycleMachine,), {})),
+            settings=settings(max_examples=40, stateful_step_count=40, deadline=None, database=None),
+        )
+        if batch - BATCHES[0] >= 2 and set(LifecycleMachine.fired) == RULES:
+            return
     assert set(LifecycleMachine.fired) == RULES, LifecycleMachine.fired
