@@ -15,7 +15,7 @@ VIEWERS = "open it in chrome://tracing or https://ui.perfetto.dev"
 def trace(args: argparse.Namespace) -> int:
     """Tell how long the steps of a pod's start took, by the engine's times and its journal."""
     found = pypod.get(args.pod, args.namespace, engine=common.engine(args)).trace()
-    print(found)
+    print(found, flush=True)  # what is said below goes to stderr, and comes after it
     if args.output:
         write([found], args.output)
         common.say(f"written to {args.output}: {VIEWERS}")
