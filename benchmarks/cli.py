@@ -7,6 +7,7 @@ import contextlib
 import os
 import platform
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """0: measured, and nothing is left on the engine; 1: something is."""
+    """0: measured, and nothing is left on the engine; 1: something is, or one of the rows could not be measured."""
     given = arguments(words)
     left: list[str] = []
     if given.from_json:
@@ -60,7 +61,9 @@ def main(words: Sequence[str] | None = None) -> int:
         print("\nwritten to docs/: " + ", ".join(report.update_page(results)))
     if left:
         print("\nleft on the engine:\n" + "\n".join(left))
-    return 1 if left else 0
+    for word, why in results.failed.items():
+        print(f"\ncannot measure {word}: {why}")
+    return 1 if left or results.failed else 0
 
 
 def measured(given: argparse.Namespace) -> tuple[Results, list[str]]:
@@ -100,7 +103,11 @@ def _measure(bench: Bench, names: Sequence[str], results: Results, *, peers: boo
             word = next(name for name in names if ROWS[name] is measure)
             bench.say(f"{time.monotonic() - begun:5.0f} s  {word} ...")
             known = len(results.rows)
-            measure(bench, present, results)
+            try:
+                measure(bench, present, results)
+            except Exception as error:  # the other rows have figures: they are reported, and the run fails
+                bench.say(traceback.format_exc())
+                results.failed[word] = f"{type(error).__name__}: {error}"
             if word in WITH_PEERS - {"calls"}:
                 for row in results.rows[known:]:
                     row.missing = missing | row.missing

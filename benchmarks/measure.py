@@ -104,12 +104,14 @@ class Results:
         timelines: who started one pod, and its engine calls.
         curves: by plot, then by line: points of x and y.
         machine: what it ran on.
+        failed: words of the command line that could not be measured, and why.
     """
 
     rows: list[Row] = field(default_factory=list)
     timelines: dict[str, list[Bar]] = field(default_factory=dict)
     curves: dict[str, dict[str, list[tuple[float, float]]]] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
     def row(self, row: Row) -> Row:
         self.rows.append(row)

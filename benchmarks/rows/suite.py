@@ -84,7 +84,9 @@ def running(
             yield program, times
         finally:
             program.kill()
-            program.communicate()
+            program.wait()
+            if program.stdout is not None:
+                program.stdout.close()
 
 
 def told(times: Path, when: str) -> list[float]:
@@ -149,7 +151,7 @@ def _left_by_a_killed_one(bench: Bench, variant: Variant, work: float) -> float:
     with running(bench, variant, 4, max(work, 1.0)) as (program, times):
         until(lambda: len(told(times, "setup")) == 2, f"the second test with {variant.name}", patience=120)
         program.send_signal(signal.SIGKILL)
-        program.communicate()
+        program.wait()
     deadline = time.monotonic() + (1.0 if bench.quick else AFTER_KILL)
     while (found := _new(bench, before)) and time.monotonic() < deadline:
         time.sleep(0.1)
