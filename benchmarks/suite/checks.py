@@ -6,6 +6,7 @@ import json
 import os
 import time
 import urllib.request
+from collections.abc import Callable
 
 import pytest
 
@@ -21,8 +22,9 @@ def ask(url: str, body: object = None) -> object:
 
 
 @pytest.mark.parametrize("number", range(TESTS))
-def test_an_order_is_the_only_one(service_url: str, number: int) -> None:
+def test_an_order_is_the_only_one(service: Callable[[], str], number: int) -> None:
+    url = service()
     until = time.monotonic() + WORK
-    made = ask(f"{service_url}/orders", {"what": f"tea {number}"})
-    assert ask(f"{service_url}/orders") == [made]
+    made = ask(f"{url}/orders", {"what": f"tea {number}"})
+    assert ask(f"{url}/orders") == [made]
     time.sleep(max(0.0, until - time.monotonic()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -47,6 +48,6 @@ pod = pod_fixture(shop, pool=int(os.environ.get("SUITE_POOL", "0")))
 
 
 @pytest.fixture
-def service_url(pod: pypod.Pod) -> str:
-    host, port = pod.address(8080)
-    return f"http://{host}:{port}"
+def service(pod: pypod.Pod) -> Callable[[], str]:
+    """Asked for the service's URL in the test: the fixture's time is the wait for the pod."""
+    return lambda: "http://{}:{}".format(*pod.address(8080))

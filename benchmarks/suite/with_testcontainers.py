@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from testcontainers.community.postgres import PostgresContainer
@@ -18,7 +18,7 @@ __all__ = ["test_an_order_is_the_only_one"]
 
 
 @pytest.fixture
-def service_url() -> Iterator[str]:
+def service() -> Iterator[Callable[[], str]]:
     """Three containers on a network of their own, which find each other by name."""
     with Network() as network:
         database = PostgresContainer(
@@ -34,4 +34,4 @@ def service_url() -> Iterator[str]:
         web.with_volume_mapping(stack.EXAMPLE / "shop.py", "/srv/shop.py")
         web.with_exposed_ports(8080).waiting_for(HttpWaitStrategy(8080, "/healthz"))
         with database, cache, web:
-            yield f"http://{web.get_container_host_ip()}:{web.get_exposed_port(8080)}"
+            yield lambda: f"http://{web.get_container_host_ip()}:{web.get_exposed_port(8080)}"
