@@ -76,23 +76,39 @@ def from_json(document: str) -> Results:
 
 
 def update_page(results: Results, page: Path = PAGE, plots: Path = PLOTS) -> list[str]:
-    """Write the tables between their markers in the page, and the plots beside it.
+    """Write the tables between their markers in the page, and the plots beside it. Targets of rows that were not measured this time
+    stay as they are.
 
     Returns:
         The names of what was written.
     """
     blocks = dict(_blocks(results))
+    written = []
     found = page.read_text(encoding="utf-8")
     for name, block in blocks.items():
-        pattern = re.compile(rf"(<!-- bench: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        escaped = block.replace("\\", r"\\")
-        found = pattern.sub(rf"\1\n{escaped}\n\n\2", found)
+        place = re.search(rf"(?<=<!-- bench: {re.escape(name)} -->\n).*?(?=<!-- end -->)", found, re.DOTALL)
+        if place is None:
+            continue
+        kept = _other_targets(place[0], results) if name == "targets" else []
+        lines = "\n".join([block, *kept])
+        found = f"{found[: place.start()]}\n{lines}\n\n{found[place.end() :]}"
+        written.append(name)
     page.write_text(found, encoding="utf-8")
     plots.mkdir(exist_ok=True)
     pictures = plot.pictures(results)
     for name, picture in pictures.items():
         (plots / f"{name}.svg").write_text(picture, encoding="utf-8")
-    return [*blocks, *pictures]
+    return [*written, *pictures]
+
+
+def _other_targets(table: str, results: Results) -> list[str]:
+    """The lines of a table of targets that are about other rows than these."""
+    titles = {row.title for row in results.rows}
+    return [
+        line
+        for line in table.splitlines()[3:]
+        if line and line.split(" | ")[0].removeprefix("| ") not in titles
+    ]
 
 
 def _blocks(results: Results) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ LINE = 100
 QUICK = 4_000_000
 MOST_GROWTH = 16.0
 """MB by which a process may grow while it does this, whatever the amount."""
+NO_MORE = (Goal("pypod", MOST_GROWTH),)
 DOCKER = "docker CLI"
 """Its figures have its own start in them, some 30 ms."""
 
@@ -42,7 +43,7 @@ def logs(bench: Bench, present: list[Contestant], results: Results) -> None:
             goals=(Goal("pypod", 1.0, DOCKER, at_least=True),),
         )
     )
-    memory = _growth(results, "logs memory", "memory that it grew by")
+    memory = results.row(Row("logs memory", "memory that following it took", "MB", goals=NO_MORE))
     write = f"yes {'x' * (LINE - 1)} | head -c {size}; touch /written; exec sleep 1000000"
     with _pod(bench, write) as pod:
         until(
@@ -59,19 +60,13 @@ def logs(bench: Bench, present: list[Contestant], results: Results) -> None:
 def copies(bench: Bench, present: list[Contestant], results: Results) -> None:
     del present
     size = QUICK if bench.quick else DIRECTORY
+    title = f"copying a directory of {size / 1e6:.0f} MB in {FILES} files"
+    goals = (Goal("pypod", 1.0, DOCKER, at_least=True),)
     rows = {
-        way: results.row(
-            Row(
-                f"copy {way}",
-                f"copying a directory of {size / 1e6:.0f} MB in {FILES} files {words}",
-                unit="MB/s",
-                reference=DOCKER,
-                goals=(Goal("pypod", 1.0, DOCKER, at_least=True),),
-            )
-        )
-        for way, words in (("in", "into a container"), ("out", "out of it"))
+        "in": results.row(Row("copy in", f"{title} into a container", "MB/s", DOCKER, goals)),
+        "out": results.row(Row("copy out", f"{title} out of it", "MB/s", DOCKER, goals)),
     }
-    memory = _growth(results, "copy memory", "memory that it grew by")
+    memory = results.row(Row("copy memory", "memory that copying it took", "MB", goals=NO_MORE))
     with _pod(bench, "exec sleep 1000000") as pod, tempfile.TemporaryDirectory() as here:
         source = Path(here, "source")
         source.mkdir()
@@ -102,10 +97,6 @@ def _by_pypod(bench: Bench, pod: Pod, container: str, way: str, argument: str) -
     del container
     figures = _measured(bench, way, pod, argument)
     return figures["took"], figures["peak"] - figures["before"]
-
-
-def _growth(results: Results, key: str, title: str) -> Row:
-    return results.row(Row(key, title, unit="MB", goals=(Goal("pypod", MOST_GROWTH),)))
 
 
 def _measured(bench: Bench, kind: str, pod: Pod, argument: str) -> dict[str, float]:

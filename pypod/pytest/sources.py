@@ -60,14 +60,7 @@ def placed(spec: PodSpec, *, name: str, namespace: str, network: str, pull: str)
         namespace=namespace,
         network=f"{network}-{spec.network}" if spec.network else network,
     )
-    if not pull:
-        return changed
-    policy = PullPolicy(pull)
-    return replace(
-        changed,
-        containers=tuple(replace(each, image_pull_policy=policy) for each in spec.containers),
-        init_containers=tuple(replace(each, image_pull_policy=policy) for each in spec.init_containers),
-    )
+    return changed.with_pull_policy(PullPolicy(pull)) if pull else changed
 
 
 def numbered(name: str, number: int) -> str:

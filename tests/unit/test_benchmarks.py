@@ -77,6 +77,21 @@ def test_the_page_is_written_between_its_markers_and_nowhere_else(results: Resul
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {"timeline.svg", "throughput.svg"}
 
 
+def test_what_was_not_measured_this_time_keeps_its_target(results: Results, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    other = "| another row | pypod at most 5 ms | 0.15 | reached |"
+    known = next(row for row in results.rows if row.goals)
+    old = f"| {known.title} | {known.goals[0]} | 99.9 | **missed** |"
+    head = "| work | target | measured | |\n|---|---|---|---|"
+    page.write_text(f"<!-- bench: targets -->\n\n{head}\n{old}\n{other}\n\n<!-- end -->\n")
+    written = report.update_page(results, page, tmp_path / "plots")
+    assert "targets" in written
+    assert "cold" not in written  # the page has no place for it
+    text = page.read_text()
+    assert text.count(other) == 1
+    assert "99.9" not in text
+
+
 def test_the_real_page_has_a_place_for_every_row_that_it_tells_of() -> None:
     """A marker that is misspelt would keep old figures for ever."""
     text = report.PAGE.read_text()
