@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 import subprocess
 import textwrap
 import time
@@ -16,7 +13,7 @@ import docker
 import pytest
 
 from tests import compose, images
-from tests.integration.conftest import background_programs
+from tests.integration import conftest as integration
 
 HERE = Path(__file__).parent
 PATIENCE = 60.0
@@ -25,24 +22,14 @@ POLL = 0.03
 VANISHING = 3.0
 """Seconds that the background program has for its part of the cleaning."""
 
+state_home = integration.state_home
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs an engine (the hook is handed the tests of all folders)."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.docker)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The background program's lock and log are this session's own; at the end of the session it is stopped."""
-    home = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(home))
-        yield home
-        for pid in background_programs(home):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")
