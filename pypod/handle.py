@@ -210,10 +210,14 @@ class Handle:
             check: an exit code that is not 0 is an error.
             user, working_dir, env: as the container has them where not given.
 
+        Returns:
+            What it wrote, and its exit code: 137 where the container ended before that was known. (A command that ends its
+            own container races with that end: the engine may report it, or forget it together with the container.)
+
         Raises:
             ExecTimeoutError: it did not end in time. The engine cannot kill it: it may run on until the container ends.
             ExecError: with ``check``: the exit code was not 0.
-            PodNotRunningError: the container does not run.
+            PodNotRunningError: the container does not run; with ``check`` also where it ended before the exit code was known.
         """
         if isinstance(command, str):
             raise TypeError(f"cannot run {command!r}: a list of words is expected, as ['sh', '-c', ...]")

@@ -93,8 +93,10 @@ class Inside:
                 env=env,
             )
         except execute.ContainerEndedError as error:
+            if not check:
+                return ExecResult(execute.KILLED, error.stdout, error.stderr)
             raise PodNotRunningError(
-                f"cannot finish {where}: the container ended meanwhile", pod=self._full_name, container=name
+                f"cannot tell how {where} ended: the container did", pod=self._full_name, container=name
             ) from error
         except execute.OutputTimeoutError as error:
             raise ExecTimeoutError(
@@ -106,7 +108,12 @@ class Inside:
             ) from None
         except (NotFoundError, ConflictError) as error:
             raise self._not_running(name) from error
-        if check and result.exit_code != 0:
+        if check:
+            self._check(result, where, name)
+        return result
+
+    def _check(self, result: ExecResult, where: str, name: str) -> None:
+        if result.exit_code != 0:
             words = (result.stderr or result.stdout).strip()[-2000:]
             raise ExecError(
                 f"cannot accept exit code {result.exit_code} of {where}: {words}",
@@ -114,7 +121,6 @@ class Inside:
                 container=name,
                 result=result,
             )
-        return result
 
     def _newest(self, container: str, *, look: bool) -> ContainerInfo | None:
         if look or self._sync.observed is None:

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pypod
@@ -14,7 +13,7 @@ from pypod import Pod
 from pypod.cli import common
 from pypod.cli.streams import Printer, follow
 from pypod.engine import execute as running
-from pypod.engine.api import STDERR
+from pypod.engine.api import STDERR, Frame
 from pypod.errors import PodNotRunningError
 from pypod.model.life.status import Phase, Running
 
@@ -91,47 +90,28 @@ def execute(args: argparse.Namespace) -> int:
             pod=f"{pod.namespace}/{pod.name}",
             container=name,
         )
-    code = stream(engine, status.container_id, args.command, stdin=args.stdin)
-    if code is None:
-        raise PodNotRunningError(
-            f"cannot finish {args.command} in container '{name}' of pod {pod.namespace}/{pod.name}: "
-            "the container ended meanwhile",
-            pod=f"{pod.namespace}/{pod.name}",
-            container=name,
-        )
-    return code
+    try:
+        return stream(engine, status.container_id, args.command, stdin=args.stdin)
+    except running.ContainerEndedError:
+        common.say(f"container '{name}' of pod {pod.namespace}/{pod.name} ended before {args.command} did")
+        return running.KILLED
 
 
-def stream(engine: Engine, container: str, command: list[str], *, stdin: bool) -> int | None:
-    """Run a command with our streams; its exit code. None: the container ended before it."""
+def stream(engine: Engine, container: str, command: list[str], *, stdin: bool) -> int:
+    """Run a command with our streams; its exit code. Raises `ContainerEndedError` where the container ended before it."""
     command_stream = engine.exec(container, command, stdin=stdin)
     try:
         if stdin:
             threading.Thread(target=_pass_stdin, args=(command_stream,), daemon=True).start()
-        quiet = False  # nothing came since the container was seen dead: nothing will
-        while True:
-            try:
-                frame = command_stream.read(running.LOOK)
-            except TimeoutError:
-                if quiet:
-                    return command_stream.exit_code()
-                quiet = not running.is_live(engine, container)
-                continue
-            if frame is None:
-                return _exit_code(command_stream)
-            out = sys.stderr if frame.stream == STDERR else sys.stdout
-            out.buffer.write(frame.data)
-            out.flush()
+        return running.attend(engine, container, command_stream, _pass_on)
     finally:
         command_stream.close()
 
 
-def _exit_code(command: ExecStream) -> int | None:
-    """For some moments after the end of its output the engine says that it runs."""
-    end = time.monotonic() + running.EXIT_DEADLINE
-    while (code := command.exit_code()) is None and time.monotonic() < end:
-        time.sleep(running.EXIT_POLL)
-    return code
+def _pass_on(frame: Frame) -> None:
+    out = sys.stderr if frame.stream == STDERR else sys.stdout
+    out.buffer.write(frame.data)
+    out.flush()
 
 
 def _pass_stdin(stream: ExecStream) -> None:

@@ -49,6 +49,7 @@ AFTER_FAILURE = 0.25
 EXEC_EASE = 5
 """An exec may be tried again after that many times its own duration: 18 a second saturate a core (measured)."""
 LEAST_EXEC_PAUSE = 0.05
+ENDED_WITH_CONTAINER = "the command ended with its container"
 STOPPED_SLEEP = "container terminated before sleep hook finished"
 
 
@@ -122,12 +123,19 @@ def check(target: Target, handler: ProbeHandler, timeout: float, *, wait: float 
         if isinstance(handler, TCPSocketAction):
             return _probe_tcp(target, handler, timeout, wait)
         return _probe_grpc(target, handler, timeout, wait)
+    except execute.ContainerEndedError:
+        return _failure(ENDED_WITH_CONTAINER)
     except (NotTriedError, EngineError) as error:
         return CheckResult(Verdict.ERROR, str(error))
 
 
 def run_hook(
-    target: Target, handler: HookHandler, timeout: float | None, *, cancelled: threading.Event | None = None
+    target: Target,
+    handler: HookHandler,
+    timeout: float | None,
+    *,
+    may_end: bool = False,
+    cancelled: threading.Event | None = None,
 ) -> CheckResult:
     """Run a hook once. Raises nothing for what a pod, an engine or a handler does.
 
@@ -135,6 +143,8 @@ def run_hook(
         target: of which container.
         handler: what is done.
         timeout: seconds that it may take; None: as long as it takes, or as the container lives.
+        may_end: a command whose container ends meanwhile did what it is for, as `nginx -s quit` before a stop does: the engine
+            may not know its exit code.
         cancelled: ends a sleep. Commands and requests are ended by their time-out, or with the container.
 
     Returns:
@@ -148,6 +158,8 @@ def run_hook(
         if isinstance(handler, SleepAction):
             return _sleep(handler.seconds, timeout, cancelled or threading.Event())
         return _failure("invalid handler")
+    except execute.ContainerEndedError:
+        return CheckResult(Verdict.SUCCESS) if may_end else _failure(ENDED_WITH_CONTAINER)
     except (NotTriedError, EngineError) as error:
         return _failure(str(error))
 
@@ -176,14 +188,15 @@ def _hook_exec(target: Target, action: ExecAction, timeout: float | None) -> Che
 
 
 def _execute(target: Target, command: Sequence[str], timeout: float | None) -> tuple[str, str]:
-    """Why a command failed (empty: it did not), and what it wrote. Raises `NotTriedError` where it did not start."""
+    """Why a command failed (empty: it did not), and what it wrote. Raises `NotTriedError` where it did not start, and
+    `ContainerEndedError` where nobody knows how it ended."""
     quoted = f'command "{shlex.join(command)}"'
     try:
         result = execute.run(
             target.engine, target.container, command, timeout=timeout, output_limit=MAX_OUTPUT
         )
     except execute.ContainerEndedError:
-        return f"{quoted} ended with its container", ""
+        raise
     except execute.OutputTimeoutError:
         return f"{quoted} timed out", ""
     output = _output(result)

@@ -26,7 +26,7 @@ RunsHook = Callable[[Target, RunHook], CheckResult]
 
 
 def call(target: Target, action: RunHook) -> CheckResult:
-    return checks.run_hook(target, action.handler, action.timeout)
+    return checks.run_hook(target, action.handler, action.timeout, may_end=action.hook == "preStop")
 
 
 def target_of(

@@ -34,6 +34,7 @@ NOT_THERE = "bind source path does not exist"
 VERSION, NEW_VERSION = "..data", "..data_tmp"
 EXEC_TIMEOUT = 30.0
 """Seconds."""
+EXIT_DEADLINE = 10.0
 OWN_TIMEOUT = 600.0
 """Seconds that giving a volume to a group may take."""
 
@@ -271,7 +272,7 @@ def _output(engine: Engine, container: str) -> str:
 
 def _exit_code(engine: Engine, container: str) -> int | None:
     """The engine tells of an end some time after the log's; None: it does not."""
-    end = time.monotonic() + execute.EXIT_DEADLINE
+    end = time.monotonic() + EXIT_DEADLINE
     while (code := engine.container(container).exit_code) is None and time.monotonic() < end:
         time.sleep(execute.EXIT_POLL)
     return code

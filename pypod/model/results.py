@@ -10,7 +10,8 @@ class ExecResult:
     """The end of a command that was run in a container.
 
     Attributes:
-        exit_code: the command's own; 126 and 127 are also the engine's for a command that cannot be run.
+        exit_code: the command's own; 126 and 127 are also the engine's for a command that cannot be run, 137 also stands for
+            one whose container ended before its exit code was known.
         stdout, stderr: what it wrote, decoded as UTF-8 with replacement characters.
         stdout_bytes, stderr_bytes: the same, untouched.
     """

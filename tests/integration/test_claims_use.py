@@ -13,6 +13,7 @@ from pypod import (
     Container,
     ExecError,
     ExecTimeoutError,
+    Phase,
     Pod,
     PodNotFoundError,
     PodNotRunningError,
@@ -117,6 +118,27 @@ class TestExec:
                 made.exec(["true"], "done")
             assert made.exec(["true"], "main").exit_code == 0
 
+    def test_that_closes_its_outputs_and_goes_on(self, pod: Pod) -> None:
+        assert pod.exec(["sh", "-c", "exec >&- 2>&-; sleep 0.5; exit 6"]).exit_code == 6
+
+    def test_after_which_its_container_ends(self, engine: Engine, namespace: str) -> None:
+        """The engine may tell how such a command ended, or forget it with its container: then it counts as killed."""
+        wait = ["sh", "-c", "until [ -e /go ]; do :; done"]
+        members = [Container(f"m{number}", BUSYBOX, command=wait) for number in range(6)]
+        with Pod(
+            "ends",
+            containers=members,
+            namespace=namespace,
+            engine=engine,
+            restart_policy="Never",
+            termination_grace_period_seconds=0,
+        ) as made:
+            for member in members:
+                before = time.monotonic()
+                assert made.exec(["touch", "/go"], member.name).exit_code in (0, 137)
+                assert time.monotonic() - before < 5
+            assert made.wait("Completed", timeout=10).phase is Phase.SUCCEEDED
+
 
 class TestLogs:
     COUNT = "for i in 1 2 3 4 5; do echo line $i; done; echo bad >&2; echo $((6)) > /dev/null; {}"
@@ -151,13 +173,12 @@ class TestLogs:
             assert made.logs(since=time.time() + 60) == ""
 
     def test_follow_ends_with_the_container(self, engine: Engine, namespace: str) -> None:
-        # It stays for a while after the word, so that the exec that gives the word can answer.
-        then = "until [ -e /go ]; do sleep 0.02; done; sleep 1; echo last"
+        then = "until [ -e /go ]; do sleep 0.02; done; echo last"
         with self.logging_pod(engine, namespace, then) as made:
             lines = made.logs(follow=True)
             first = [next(lines) for _ in range(6)]
             assert "line 1" in [line.rstrip("\n") for line in first]
-            sh(made, "main", "touch /go")
+            made.exec(["touch", "/go"], "main")
             before = time.monotonic()
             assert [line.rstrip("\n") for line in lines] == ["last"]
             assert time.monotonic() - before < 5

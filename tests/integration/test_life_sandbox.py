@@ -301,7 +301,7 @@ def test_a_sandbox_that_dies_during_the_init_containers_begins_them_again(
         )
         assert not _instances(look, pod, "web")
         assert not pod.refresh().conditions["Initialized"].status
-        pod.exec(["touch", "/data/go"], "second", check=True)
+        pod.exec(["touch", "/data/go"], "second")
         pod.wait("Ready", timeout=HEALING)
         assert pod.exec(["cat", "/data/first", "/data/second"], "web").stdout == "x\n" * 4
         assert [each.restart_count for each in pod.status.init_container_statuses] == [1, 1]

@@ -21,6 +21,7 @@ from pypod.engine import checks, dial, execute, grpc_check
 from pypod.engine.api import STDERR, STDOUT, Frame
 from pypod.engine.checks import CheckResult, Target, Verdict
 from pypod.errors import ConflictError, EngineUnavailableError
+from pypod.model.results import ExecResult
 from pypod.model.spec.handlers import (
     ExecAction,
     GRPCAction,
@@ -963,6 +964,21 @@ def test_an_exec_hook_that_cannot_run_fails(engine: RelayEngine, aim: Aim) -> No
     assert checks.run_hook(aim(), ExecAction(("nosuch",)), None).verdict is Verdict.FAILURE
     engine.kill_container("app")
     assert checks.run_hook(aim(), ExecAction(("true",)), None).verdict is Verdict.FAILURE
+
+
+@pytest.mark.parametrize(("may_end", "verdict"), [(True, Verdict.SUCCESS), (False, Verdict.FAILURE)])
+def test_an_exec_hook_whose_container_ends(
+    aim: Aim, monkeypatch: pytest.MonkeyPatch, may_end: bool, verdict: Verdict
+) -> None:
+    """Before a stop that is what such a hook is for. A probe that saw no end has failed."""
+
+    def ends(*_: object, **__: object) -> ExecResult:
+        raise execute.ContainerEndedError(b"", b"")
+
+    monkeypatch.setattr(execute, "run", ends)
+    quits = ExecAction(("nginx", "-s", "quit"))
+    assert checks.run_hook(aim(), quits, SOON, may_end=may_end).verdict is verdict
+    assert checks.check(aim(), quits, SOON).verdict is Verdict.FAILURE
 
 
 @pytest.mark.parametrize("code", [200, 302, 404, 500])

@@ -387,13 +387,10 @@ def test_exec_does_not_wait_for_a_command_whose_container_ended(
     pod = SimpleNamespace(namespace="default", name="web", spec=Copied.spec, status=Copied.status)
     monkeypatch.setattr(pypod, "connect", lambda *_: engine)
     monkeypatch.setattr(pypod, "get", lambda *_, **__: pod)
-    assert main(["exec", "web", "--", "sleep", "9"]) == 1
+    assert main(["exec", "web", "--", "sleep", "9"]) == 137
     said = capfd.readouterr()
     assert said.out == "some\n"
-    assert said.err == (
-        "more\npypod: cannot finish ['sleep', '9'] in container 'one' of pod default/web: "
-        "the container ended meanwhile\n"
-    )
+    assert said.err == "more\ncontainer 'one' of pod default/web ended before ['sleep', '9'] did\n"
     assert made.closed
 
 

@@ -88,18 +88,19 @@ def test_a_bug_of_ours_leaves_no_hook_begun_for_ever(caplog: pytest.LogCaptureFi
     assert "cannot run the postStart hook of container web" in caplog.text
 
 
-def test_it_is_run_with_its_handler_and_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hook", ["postStart", "preStop"])
+def test_it_is_run_with_its_handler_and_its_time(monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
     asked: list[tuple[object, ...]] = []
 
-    def run_hook(target: Target, handler: object, timeout: float | None) -> CheckResult:
-        asked.append((target.container, handler, timeout))
+    def run_hook(target: Target, handler: object, timeout: float | None, *, may_end: bool) -> CheckResult:
+        asked.append((target.container, handler, timeout, may_end))
         return DONE
 
     monkeypatch.setattr(checks, "run_hook", run_hook)
     rig = Rig(hooks.call)
-    rig.runner.begin(ACTION, SEEN)
+    rig.runner.begin(replace(ACTION, hook=hook), SEEN)
     rig.go_on()
-    assert asked == [("id", ACTION.handler, 5.0)]
+    assert asked == [("id", ACTION.handler, 5.0, hook == "preStop")]
 
 
 def test_a_target_is_the_container_and_what_its_pod_has() -> None:
