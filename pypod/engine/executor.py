@@ -108,8 +108,10 @@ class Execution:
                     self._begun.add(index)
                     self._perform(index)
         else:
-            self._submit_ready()
             try:
+                # By a thread of the pool: a Ctrl-C that came here between two of them (the start of a thread is waited for)
+                # would leave it open which of them were handed over.
+                self._pool.submit(self._submit_ready)
                 self._wait()
             except BaseException:
                 self.cancel()

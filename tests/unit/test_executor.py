@@ -6,6 +6,7 @@ import io
 import tarfile
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -19,7 +20,7 @@ from pypod.model.spec.handlers import Hook
 from pypod.model.wiring.requests import ContainerRequest, NetworkRequest, VolumeRequest
 from pypod.testing import FakeEngine
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 IMAGE = "app:1"
 
 
@@ -272,6 +273,26 @@ def test_ctrl_c_cancels_waits_and_goes_on_up(pool: WorkerPool, monkeypatch: pyte
         execution.run()
     assert engine.container("slow").name == "slow"
     assert ("start_container", "slow") not in engine.calls
+
+
+def test_ctrl_c_while_actions_are_handed_over_waits_for_those_that_have_begun(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = SlowEngine()
+    engine.add_image(IMAGE)
+    submit, this = pool.submit, threading.current_thread()
+
+    def interrupted(task: Callable[[], None]) -> None:
+        submit(task)
+        if threading.current_thread() is this:
+            assert engine.begun.wait(PATIENCE)
+            threading.Timer(0.05, engine.go_on.set).start()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Execution(engine, one(create("slow")), pool).run()
+    assert engine.container("slow").name == "slow"
 
 
 def test_errors_are_those_of_the_engine(engine: FakeEngine) -> None:
