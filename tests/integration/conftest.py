@@ -31,8 +31,8 @@ pytest.register_assert_rewrite(
 HERE = Path(__file__).parent
 PATIENCE = 15.0
 """Seconds that anything may take at most."""
-VANISHING = 3.0
-"""Seconds that the background program has for its part of the cleaning."""
+VANISHING = 10.0
+"""Seconds that the background program has for its part of the cleaning, on a busy machine."""
 POLL = 0.03
 DEFAULT_NETWORK = "pypod"
 PAUSE_IMAGE = "pypod/pause:"
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.docker)
 
 
-def eventually(check: Callable[[], object], what: str, *, timeout: float = PATIENCE) -> None:
+def eventually(check: Callable[[], object], what: str, *, timeout: float = 2 * PATIENCE) -> None:
     """Wait for a condition.
 
     Raises:
@@ -57,7 +57,7 @@ def eventually(check: Callable[[], object], what: str, *, timeout: float = PATIE
     """
     deadline = time.monotonic() + timeout
     while not check():
-        assert time.monotonic() < deadline, f"not in {timeout:g} s: {what}"
+        assert time.monotonic() < deadline or check(), f"not in {timeout:g} s: {what}"
         time.sleep(POLL)
 
 

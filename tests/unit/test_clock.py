@@ -13,7 +13,7 @@ from pypod.engine import clock as module
 from pypod.engine.clock import Clock, SystemClock
 from pypod.testing import FakeClock
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 FOREVER = 1e6
 
 
