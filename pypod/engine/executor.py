@@ -109,8 +109,7 @@ class Execution:
                     self._perform(index)
         else:
             try:
-                # By a thread of the pool: a Ctrl-C that came here between two of them (the start of a thread is waited for)
-                # would leave it open which of them were handed over.
+                # By a worker: Ctrl-C comes to the main thread alone, where it could fall between what was submitted and the wait for it.
                 self._pool.submit(self._submit_ready)
                 self._wait()
             except BaseException:

@@ -208,7 +208,9 @@ def test_a_pre_stop_that_ends_its_container_has_not_failed(namespace: str, told:
     quits = Lifecycle(pre_stop=Hook.exec(["touch", "/go"]))
     names = [f"m{number}" for number in range(6)]
     members = [
-        shell(name, "trap '' TERM; tell up; until [ -e /go ]; do :; done; tell bye", lifecycle=quits)
+        shell(
+            name, "trap '' TERM; tell up; until [ -e /go ]; do sleep 0.002; done; tell bye", lifecycle=quits
+        )
         for name in names
     ]
     pod = _pod(namespace, *members, told=told).start()

@@ -6,12 +6,11 @@ import io
 import tarfile
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from pypod.engine.executor import ActionResult, Execution
-from pypod.engine.pool import WorkerPool
+from pypod.engine.pool import Task, WorkerPool
 from pypod.errors import ConflictError, EngineError, NotFoundError, PypodError
 from pypod.model.life import plan as actions
 from pypod.model.life.journal import Began
@@ -20,7 +19,7 @@ from pypod.model.spec.handlers import Hook
 from pypod.model.wiring.requests import ContainerRequest, NetworkRequest, VolumeRequest
 from pypod.testing import FakeEngine
 
-PATIENCE = 20.0
+PATIENCE = 5.0
 IMAGE = "app:1"
 
 
@@ -275,24 +274,27 @@ def test_ctrl_c_cancels_waits_and_goes_on_up(pool: WorkerPool, monkeypatch: pyte
     assert ("start_container", "slow") not in engine.calls
 
 
-def test_ctrl_c_while_actions_are_handed_over_waits_for_those_that_have_begun(
-    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_while_work_is_given_out_waits_for_what_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what the engine is just making would be there after all was removed."""
     engine = SlowEngine()
     engine.add_image(IMAGE)
-    submit, this = pool.submit, threading.current_thread()
+    pool = WorkerPool("test")
+    submit = pool.submit
 
-    def interrupted(task: Callable[[], None]) -> None:
+    def interrupted(task: Task) -> None:
         submit(task)
-        if threading.current_thread() is this:
+        if threading.current_thread() is threading.main_thread():
             assert engine.begun.wait(PATIENCE)
             threading.Timer(0.05, engine.go_on.set).start()
             raise KeyboardInterrupt
 
     monkeypatch.setattr(pool, "submit", interrupted)
+    builder = PlanBuilder()
+    builder.add(start("slow"), after=[builder.add(create("slow"))])
     with pytest.raises(KeyboardInterrupt):
-        Execution(engine, one(create("slow")), pool).run()
+        Execution(engine, builder.build(), pool).run()
     assert engine.container("slow").name == "slow"
+    assert ("start_container", "slow") not in engine.calls
 
 
 def test_errors_are_those_of_the_engine(engine: FakeEngine) -> None:
