@@ -70,7 +70,12 @@ def test_whoever_takes_it_up_puts_its_end_off(namespace: str, look: Look) -> Non
 
 def test_a_new_sandbox_keeps_the_end(namespace: str, raw: docker.APIClient) -> None:
     pod = pod_of(namespace).start(detach=True, ttl=600)
-    until(lambda: pod.refresh().phase and pod.history.kept_until, PATIENCE)
+
+    def is_written() -> bool:
+        pod.refresh()
+        return pod.history.kept_until is not None
+
+    until(is_written, PATIENCE)
     end = pod.expires_at
     uid = pod.uid
     Witness(raw, namespace).kill_pause()
