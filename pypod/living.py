@@ -218,6 +218,8 @@ class Living(Handle):
         try:
             self.stop(grace=0)
         except (PypodError, KeyboardInterrupt) as left:
+            if self._sync is not None:
+                lifetime.leave(self._sync)
             error.add_note(f"while removing it again: {str(left) or 'interrupted'}")
 
     def stop(self, grace: float | None = None) -> None:
@@ -258,9 +260,14 @@ class Living(Handle):
                 tracer=self._tracer,
                 reach=self._reach,
             ).run()
+        except BaseException:
+            if self._leased:  # of a detached one the background program lives, and goes on with it
+                lifetime.leave(sync)
+            raise
+        else:
+            lifetime.disown(self.uid)
         finally:
             sync.channel.close()
-            lifetime.disown(self.uid)
             self._leased = False
         sync.note_removed()
 
