@@ -98,8 +98,9 @@ class Living(Handle):
             ttl: seconds for which a detached one lives from when it was started; None: until it is removed. For one that is there
                 already its end is put off to that, where it is not later anyway.
             trace: record what takes how long, for `trace`; so does the constructor's.
-            on_failure: is told why it cannot be started, while what was made of it is still there to be looked at. Where it answers
-                True, a detached one stays, and the background program goes on with it.
+            on_failure: is told why it cannot be started, while what was made of it is still there to be looked at; not that the
+                name is taken, since nothing is there of it then. Where it answers True, a detached one stays, and the background
+                program goes on with it.
 
         Raises:
             ValueError: a time to live for a pod that is not detached, or one that is no positive number.
@@ -119,10 +120,10 @@ class Living(Handle):
         with tracer.timed("start", detail=False):
             asked = _Asked(wait, timeout, detach, ttl, on_failure)
             same = self._prepare(tracer, asked)
+            if same is None:
+                same = self._make_or_find(tracer, asked)
             if same is not None:
                 self._take(same, asked)
-            else:
-                self._make(tracer, asked)
         return self
 
     def _prepare(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
@@ -134,12 +135,27 @@ class Living(Handle):
         if self._objects:
             with tracer.timed("apply objects"):
                 storing.apply(*self._objects, engine=engine)
+        return self._find(tracer, asked)
+
+    def _find(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
         with tracer.timed("look for the name"):
-            same = existing.find_same(engine, self._spec, detach=asked.detach)
+            same = existing.find_same(self.engine, self._spec, detach=asked.detach)
         if same is not None and asked.detach and not expiring.renew(same, asked.ttl):
             existing.finish(same)  # it came to its end at this moment
             return None
         return same
+
+    def _make_or_find(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
+        """Make it; the same pod, where somebody else has made it since the name was looked for. The engine lets one of them have
+        the name, and what came of the others' is removed by then."""
+        try:
+            self._make(tracer, asked)
+        except PodExistsError:
+            same = self._find(tracer, asked)
+            if same is None:
+                raise
+            return same
+        return None
 
     def _make(self, tracer: Untraced, asked: _Asked) -> None:
         engine = self.engine
@@ -163,7 +179,7 @@ class Living(Handle):
         except BaseException as error:
             stays = False
             try:
-                tell = asked.on_failure
+                tell = None if isinstance(error, PodExistsError) else asked.on_failure
                 stays = tell is not None and isinstance(error, Exception) and tell(error)
             finally:
                 if stays and asked.detach:
