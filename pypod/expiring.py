@@ -23,6 +23,8 @@ PATIENCE = 10.0
 """Seconds in which a journal must take what is written: a sandbox that has ended is made anew within them."""
 READABLE = 1.0
 """Seconds until what a pause was sent is in its log: a few milliseconds, where it reads at all."""
+LONGEST_TTL = 100 * 365.25 * 86400
+"""Seconds: a hundred years. Further off there is no date that could be told (``datetime`` ends with the year 9999)."""
 POLL = 0.002
 LONGEST_POLL = 0.1
 
@@ -36,6 +38,9 @@ def check(ttl: float | None, *, detach: bool) -> None:
         raise ValueError(f"cannot take ttl={ttl!r}: {words}")
     if not (math.isfinite(ttl) and ttl > 0):
         raise ValueError(f"cannot take ttl={ttl!r}: a number of seconds above 0 is expected")
+    if ttl > LONGEST_TTL:
+        words = f"{LONGEST_TTL:.0f} seconds, a hundred years, at most are expected; without a ttl it stays"
+        raise ValueError(f"cannot take ttl={ttl!r}: {words}")
 
 
 class Ends:

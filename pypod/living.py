@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
 import warnings
@@ -247,9 +248,12 @@ class Living(Handle):
             grace: seconds; None: as the spec says.
 
         Raises:
+            ValueError: a grace without an end.
             TeardownError: something is still on the engine.
             EngineUnavailableError: no engine answers.
         """
+        if grace is not None and not math.isfinite(grace):
+            raise ValueError(f"cannot take grace={grace!r}: a number of seconds is expected")
         if self._sync is not None:
             with self._tracer.timed("stop", detail=False):
                 self._stop(self._sync, grace)

@@ -500,7 +500,8 @@ def test_a_time_to_live_adds_a_column_with_what_is_left_of_it() -> None:
     ("words", "says"),
     [
         (["--ttl", "5m"], "--ttl takes -d: a pod in the foreground ends with this command"),
-        (["-d", "--ttl", "0s"], "--ttl takes a time above 0"),
+        (["-d", "--ttl", "0s"], "--ttl takes a time above 0, and a hundred years at most"),
+        (["-d", "--ttl", "99999999d"], "--ttl takes a time above 0, and a hundred years at most"),
     ],
 )
 def test_a_time_to_live_is_of_a_detached_pod(

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pypod import Container, Pod, background, connecting, expiring, living, sweeping
+from pypod.describing import layout
 from pypod.engine import identity, observe
 from pypod.engine.observe import Found
 from pypod.engine.owner import current_owner
@@ -236,6 +237,16 @@ def started(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 def test_a_time_is_a_positive_number(started: Callable[..., Pod], ttl: float) -> None:
     with pytest.raises(ValueError, match=r"^cannot take ttl=.*: a number of seconds above 0 is expected$"):
         started(ttl=ttl)
+
+
+def test_a_time_has_an_end_that_can_be_told(started: Callable[..., Pod]) -> None:
+    longest = started(ttl=expiring.LONGEST_TTL)
+    assert longest.expires_at is not None
+    assert " 2" in layout.clock(longest.expires_at)
+    with pytest.raises(
+        ValueError, match=r"^cannot take ttl=1e\+18: 3155760000 seconds, a hundred years, at most"
+    ):
+        longest.renew(1e18)
 
 
 def test_only_a_detached_pod_has_one(engine: FakeEngine) -> None:

@@ -23,6 +23,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
     monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
+    monkeypatch.setattr(lifetime, "_left", {})
     monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address
     fake = FakeEngine()
     fake.add_image("app:1")
@@ -69,7 +70,6 @@ GOOD = Container("web", "app:1")
 
 def broken_off(engine: FakeEngine, patch: pytest.MonkeyPatch, *, detach: bool) -> Pod:
     """The engine goes away between the making of the sandbox and its start, and comes back when all has failed."""
-    patch.setattr(lifetime, "_left", {})
 
     def vanish(name: str) -> None:
         engine.stop_daemon()
@@ -119,7 +119,6 @@ def test_what_was_stopped_at_the_second_try_is_left_alone_at_the_exit(
 def test_a_pod_that_could_not_be_stopped_is_no_pod_to_be_taken_up(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifetime, "_left", {})
     pod = Pod("web", containers=[GOOD], engine=engine, min_ready_seconds=0).start()
     engine.inject("containers", EngineUnavailableError("list containers", "", "refused"))
     with pytest.raises(EngineUnavailableError):
