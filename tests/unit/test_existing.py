@@ -289,7 +289,12 @@ def test_one_that_was_made_meanwhile_is_taken_up(
     before = {each.id for each in engine.containers({})}
     looked_too_early(monkeypatch)
     told: list[Exception] = []
-    pod.start(detach=not leased, on_failure=lambda error: told.append(error) or False)  # type: ignore[func-returns-value]
+
+    def tell(error: Exception) -> bool:
+        told.append(error)
+        return False
+
+    pod.start(detach=not leased, on_failure=tell)
     assert (pod.uid, pod.status.ready_count, told) == (KEY.uid, 1, [])
     assert {each.id for each in engine.containers({})} == before
 

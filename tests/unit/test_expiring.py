@@ -180,7 +180,20 @@ def journal_lines(engine: FakeEngine) -> list[bytes]:
 @pytest.mark.parametrize("after", [TTL - 0.5, TTL + 1])
 def test_at_its_end_it_is_not_taken_up_any_more(engine: FakeEngine, there: Loop, after: float) -> None:
     engine.clock.advance(after)
+    written = len(journal_lines(engine))
     assert not expiring.renew(sync_of(engine, leased=False), TTL)
+    assert len(journal_lines(engine)) == written, "or it would stay, and whoever asked was told that it goes"
+
+
+def test_one_that_is_still_being_started_is_not_over_however_long_that_takes(engine: FakeEngine) -> None:
+    """Another process that starts it too must not remove it from under the first."""
+    theirs = sync_of(engine, leased=False)
+    theirs.desired = replace(
+        theirs.desired, identity=replace(IDENTITY, leased=False, ttl=TTL, owner=current_owner())
+    )
+    settle(theirs)
+    engine.clock.advance(TTL * 100)
+    assert expiring.renew(sync_of(engine, leased=False), TTL)
 
 
 def test_one_that_is_being_removed_is_not_taken_up(engine: FakeEngine, there: Loop) -> None:
