@@ -72,7 +72,7 @@ def test_a_new_sandbox_keeps_the_end(namespace: str, raw: docker.APIClient) -> N
     end = pod.expires_at
     uid = pod.uid
     Witness(raw, namespace).kill_pause()
-    until(lambda: pod.refresh().ready_count == 1 and pod.status.container("app").restart_count == 1, 40)
+    until(lambda: pod.refresh().ready_count == 1 and pod.status.container("app").restart_count > 0, 40)
     assert (pod.expires_at, pod.uid) == (end, uid)
     pod.stop(grace=0)
 
