@@ -51,7 +51,8 @@ def test_the_background_program_removes_it_with_its_grace(
 
 
 def test_whoever_takes_it_up_puts_its_end_off(namespace: str, look: Look) -> None:
-    for ttl in (TTL, 4 * TTL, 16 * TTL):  # what is over before it is taken up is made anew: then the machine needs more
+    # What is over before it is taken up is made anew: then this machine needs a longer one.
+    for ttl in (TTL, 4 * TTL, 16 * TTL):
         first = pod_of(namespace).start(detach=True, ttl=ttl)
         again = pod_of(namespace).start(detach=True, ttl=ttl + 2)
         if again.uid == first.uid:

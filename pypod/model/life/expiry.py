@@ -65,9 +65,7 @@ def why_over(pause: ContainerInfo | None, history: History, *, is_alive: IsAlive
     return OVER
 
 
-def can_be_put_off(
-    pause: ContainerInfo | None, history: History, *, is_alive: IsAlive, now: float
-) -> bool:
+def can_be_put_off(pause: ContainerInfo | None, history: History, *, is_alive: IsAlive, now: float) -> bool:
     """Whether a pod is safe from whoever removes it for its end, if a later one stands in its journal now.
 
     Who removes it reads the journal when the end has come. So what was there to read before cannot be overlooked. One that is still
