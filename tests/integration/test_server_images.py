@@ -74,7 +74,7 @@ def test_a_database_without_a_password_is_refused(namespace: str) -> None:
         containers=[Container("db", images.POSTGRES)],
         namespace=namespace,
         restart_policy="Never",
-        min_ready_seconds=30,
+        min_ready_seconds=10,
     )
     with pytest.raises(PodStartError, match="set POSTGRES_PASSWORD"):
         pod.start()
