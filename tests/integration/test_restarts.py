@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import docker
@@ -47,10 +45,6 @@ def _pod(namespace: str, *containers: Container, policy: str = "Always", **more:
         termination_grace_period_seconds=0,
         **more,
     )
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", text)).timestamp()
 
 
 def _instances(look: Look, namespace: str, container: str) -> dict[int, tuple[str, dict[str, Any]]]:
