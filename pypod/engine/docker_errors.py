@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from http.client import HTTPException, IncompleteRead
-
-import requests
-import tenacity
-import urllib3
+from collections.abc import Callable
+from typing import TypeVar
 
 from pypod.errors import ConflictError, EngineError, NotFoundError, SubnetInUseError
+
+T = TypeVar("T")
 
 _TRIES = 3
 _OVERLAPS = ("pool overlaps with other one", "is already used on the host or by another config")
@@ -59,42 +57,24 @@ def _owner_is_missing(words: str, target: str) -> bool:
     return missing is not None and missing.group(1) != target.lower()
 
 
-def retrying(sleep: Callable[[float], None]) -> tenacity.Retrying:
-    """Makes a call again where the connection broke."""
-    return tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(_TRIES),
-        wait=tenacity.wait_exponential(multiplier=0.05),
-        retry=tenacity.retry_if_exception(_is_reset),
-        sleep=sleep,
-        reraise=True,
-    )
+def retried(ask: Callable[[], T], sleep: Callable[[float], None]) -> T:
+    """The answer to a question that changes nothing: it is asked again where the connection broke."""
+    try:
+        return ask()
+    except (ConnectionResetError, BrokenPipeError) as error:
+        import tenacity  # noqa: PLC0415 (it takes longer to load than a call does, and a call seldom breaks)
 
+        broken = [error]
 
-def _is_reset(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(
-            error, (ConnectionResetError, BrokenPipeError, IncompleteRead, urllib3.exceptions.ClosedPoolError)
-        ):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+        def ask_again() -> T:
+            if broken:
+                raise broken.pop()  # the first try
+            return ask()
 
-
-def last_cause(error: BaseException) -> str:
-    """Why there was no answer, without the layers around it: ``[Errno 111] Connection refused``."""
-    words = str(error)
-    for cause in _causes(error):
-        if isinstance(cause, (OSError, HTTPException, urllib3.exceptions.HTTPError)):
-            words = str(cause) or words
-    return words
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Outermost first. Not by `__context__`: it may be what the caller was handling before all this."""
-    while error is not None:
-        yield error
-        if isinstance(error, requests.HTTPError):  # an answer, whose words only the outermost has
-            return
-        # requests holds urllib3's error as an argument.
-        inner = [error.__cause__, *error.args]
-        error = next((item for item in inner if isinstance(item, BaseException)), None)
+        return tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_TRIES),
+            wait=tenacity.wait_exponential(multiplier=0.05),
+            retry=tenacity.retry_if_exception_type((ConnectionResetError, BrokenPipeError)),
+            sleep=sleep,
+            reraise=True,
+        )(ask_again)

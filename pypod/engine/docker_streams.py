@@ -176,10 +176,7 @@ class Reply:
 
     def error_message(self) -> str:
         """The engine's words, of an answer that is a refusal."""
-        text = self.read_all(deadline_in(10)).decode(errors="replace").strip()
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return str(json.loads(text)["message"])
-        return text or f"HTTP status {self.status}"
+        return error_words(self.read_all(deadline_in(10)), self.status)
 
     def _take(self) -> bytes:
         """All of the body that has been received. A log comes as a chunk a line, so this is where its time goes: nothing is
@@ -217,6 +214,14 @@ class Reply:
             return False
         self.complete = self._left == 0
         return True
+
+
+def error_words(body: bytes, status: int) -> str:
+    """The engine's words, of the body of a refusal."""
+    text = body.decode(errors="replace").strip()
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(text)["message"])
+    return text or f"HTTP status {status}"
 
 
 def read_reply(wire: Wire, deadline: float | None) -> Reply:
