@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from pypod import background, connecting, existing, expiring, lifetime, starting, storing
+from pypod.access import Access
 from pypod.engine.api import Engine
 from pypod.engine.identity import engine_time
 from pypod.engine.owner import current_owner
@@ -18,7 +19,6 @@ from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.engine.tracing import UNTRACED, Tracer, Untraced
 from pypod.errors import PodExistsError, PypodError
-from pypod.handle import Handle
 from pypod.model.life.desired import Desired
 from pypod.model.life.journal import HandedOver, KeptUntil
 from pypod.model.life.plan import Plan
@@ -40,7 +40,7 @@ class _Asked:
     on_failure: OnFailure | None
 
 
-class Living(Handle):
+class Living(Access):
     """All of `pypod.Pod` that starts a pod and ends it; `pypod.pod` has what describes one."""
 
     _objects: tuple[Object, ...]

@@ -33,7 +33,7 @@ from pypod.model.wiring.state import EngineInfo
 
 COMMANDS = (
     "up", "down", "wait", "validate", "plan", "diff", "apply", "export", "get", "delete", "ps", "describe", "trace", "events", "logs",
-    "exec", "cp", "debug", "sweep", "doctor", "demo", "supervise",
+    "exec", "cp", "port-forward", "debug", "sweep", "doctor", "demo", "supervise",
 )  # fmt: skip
 
 
