@@ -27,7 +27,8 @@ from docker.utils import kwargs_from_env, parse_host, parse_repository_tag
 
 from pypod.engine import docker_requests as wire_json
 from pypod.engine.api import Closable, Progress
-from pypod.engine.docker_errors import last_cause, refusal, retrying
+from pypod.engine.docker_errors import asking_again, last_cause, refusal
+from pypod.engine.docker_http import LocalConnections
 from pypod.engine.docker_networks import NetworkVerbs
 from pypod.engine.docker_pull import login_header, pull
 from pypod.engine.docker_stream_verbs import StreamVerbs
@@ -151,7 +152,19 @@ def _asking(verb: str, target: str = "", url: str = "") -> Iterator[None]:
 
 
 class _OnePool(UnixHTTPAdapter):
-    """docker-py makes a pool for each URL and closes the oldest of 25 under the threads that are about to use it."""
+    """docker-py makes a pool for each URL and closes the oldest of 25 under the threads that are about to use it.
+
+    Attributes:
+        connections: those of short requests.
+    """
+
+    def __init__(self, socket_path: str) -> None:
+        super().__init__(socket_path, TIMEOUT, max_pool_size=_POOL_SIZE)
+        self.connections = LocalConnections(self.socket_path, _POOL_SIZE)
+
+    def close(self) -> None:
+        super().close()
+        self.connections.close()
 
     def get_connection(self, url: bytes | str, proxies: Any = None) -> Any:
         del url, proxies
@@ -333,7 +346,7 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
     def _read(self, verb: str, target: str, ask: Callable[[APIClient], T]) -> T:
         """A call that changes nothing, so it may be made again where the connection broke."""
         with _asking(verb, target, self.url):
-            return retrying(self._sleep)(lambda: ask(self._api()))
+            return asking_again(lambda: ask(self._api()), self._sleep)
 
     def _is_podman(self) -> bool:
         """Asked for once."""
@@ -396,7 +409,7 @@ def _make_client(address: Address) -> APIClient:
             False  # no proxy leads to a local socket, and the host "localhost" of a ~/.netrc is another one
         )
         adapter.close()
-        client.mount("http+docker://", _OnePool(adapter.socket_path, TIMEOUT, max_pool_size=_POOL_SIZE))
+        client.mount("http+docker://", _OnePool(adapter.socket_path))
     return client
 
 
