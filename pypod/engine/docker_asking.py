@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pypod.engine.docker_streams import Reply, Wire
-from pypod.engine.docker_transport import Answer, Transport
+from pypod.engine.docker_transport import Response, Transport
 
 
 def quoted(name: str) -> str:
@@ -28,7 +28,7 @@ class Asking(abc.ABC):
         query: Mapping[str, str] | None = None,
         *,
         method: str = "GET",
-    ) -> Answer:
+    ) -> Response:
         """A question that changes nothing, so it is asked again where the connection broke."""
 
     @abc.abstractmethod

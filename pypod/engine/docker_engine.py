@@ -20,12 +20,12 @@ from pypod.engine import docker_requests as wire_json
 from pypod.engine.api import Closable, Progress
 from pypod.engine.docker_address import HOW_TO_CHOOSE, Address, http_headers, local_address
 from pypod.engine.docker_asking import quoted
-from pypod.engine.docker_errors import refusal, retried
+from pypod.engine.docker_errors import asking_again, refusal
 from pypod.engine.docker_networks import NetworkVerbs
 from pypod.engine.docker_pull import login_header, pull
 from pypod.engine.docker_stream_verbs import StreamVerbs
 from pypod.engine.docker_streams import Reply, Wire
-from pypod.engine.docker_transport import Answer, Calls, LocalCalls, Transport
+from pypod.engine.docker_transport import Calls, LocalCalls, Response, Transport
 from pypod.errors import EngineError, EngineUnavailableError, NotFoundError
 from pypod.model.wiring.credentials import Login
 from pypod.model.wiring.requests import ContainerRequest, VolumeRequest
@@ -242,7 +242,7 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         if self._calls is not None:
             return False
         with self._asking("connect to", self.url):
-            retried(self._connected, self._sleep)
+            asking_again(self._connected, self._sleep)
         return True
 
     @contextlib.contextmanager
@@ -264,9 +264,9 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         query: Mapping[str, str] | None = None,
         *,
         method: str = "GET",
-    ) -> Answer:
+    ) -> Response:
         with self._asking(verb, target):
-            answer = retried(lambda: self._connected().ask(method, path, query=query), self._sleep)
+            answer = asking_again(lambda: self._connected().ask(method, path, query=query), self._sleep)
         return _granted(answer, verb, target) if method != "HEAD" else answer
 
     def _order(
@@ -345,7 +345,7 @@ def _calls_of(address: Address) -> Calls:
     return docker_sdk.RemoteCalls(address)
 
 
-def _granted(answer: Answer, verb: str, target: str) -> Answer:
+def _granted(answer: Response, verb: str, target: str) -> Response:
     if answer.status >= 400:
         raise refusal(verb, target, answer.status, answer.words())
     return answer

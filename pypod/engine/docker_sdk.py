@@ -24,7 +24,7 @@ from docker.utils import kwargs_from_env, parse_host, parse_repository_tag
 
 from pypod.engine.docker_address import DEFAULT, FROM_CONTEXT, FROM_HOST, HOW_TO_CHOOSE, Address
 from pypod.engine.docker_errors import refusal
-from pypod.engine.docker_transport import CONNECT_TIMEOUT, TIMEOUT, Answer, Transport
+from pypod.engine.docker_transport import CONNECT_TIMEOUT, TIMEOUT, Response, Transport
 from pypod.errors import EngineError, EngineUnavailableError, ImagePullError
 
 __all__ = ["RemoteCalls", "client_of", "load_image", "parse_repository_tag", "registry_login", "resolve"]
@@ -158,7 +158,7 @@ class RemoteCalls:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-    ) -> Answer:
+    ) -> Response:
         url = f"{self.client.base_url}/v{self.version}{path}"
         sent: Any = body
         with _translating("ask", path):
@@ -166,7 +166,7 @@ class RemoteCalls:
                 method, url, params=query, json=sent, headers=_headers(self.client), timeout=TIMEOUT
             )
         headers = {name.lower(): value for name, value in found.headers.items()}
-        return Answer(found.status_code, headers, found.content)
+        return Response(found.status_code, headers, found.content)
 
     def transport(self) -> Transport:
         client = self.client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,20 +12,23 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from pypod.engine.docker_errors import refusal
+from pypod.engine.docker_http import LocalConnections, local_socket
 from pypod.engine.docker_streams import Reply, Wire, deadline_in, error_words, read_reply
 
 TIMEOUT = 60
 """Seconds that an engine may be silent while it works on a request."""
 CONNECT_TIMEOUT = 10
-AGENT = {"User-Agent": "pypod"}
 
+_AGENT = {"User-Agent": "pypod"}
+_KEPT = 32
+"""Connections at most."""
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)*")
 _OLDEST_API = (1, 24)
 """What docker-py still speaks."""
-_WITHOUT_BODY = (204, 304)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """The engine's, read whole.
 
     Attributes:
@@ -64,7 +68,7 @@ class Calls(Protocol):
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-    ) -> Answer:
+    ) -> Response:
         """One question, and its answer, be it a refusal.
 
         Args:
@@ -148,9 +152,6 @@ class Transport:
 class LocalCalls:
     """`Calls` over a local socket, without Docker's SDK.
 
-    Each has a connection of its own. To keep them would save 0.05 ms of the 0.2 ms that a call takes, and bring what kept
-    connections bring: ones that the engine has closed meanwhile, and ones that a forked child shares.
-
     Args:
         path: the socket's.
         headers: to send beside pypod's own.
@@ -160,12 +161,16 @@ class LocalCalls:
     """
 
     def __init__(self, path: str, headers: Mapping[str, str]) -> None:
-        self._path = path
-        self._headers = {**AGENT, **headers}
-        self.about = self._version()
-        """The engine's answer to the question for its version."""
-        self.version = str(self.about["ApiVersion"])
-        self._transport = self._prefixed(f"/v{self.version}", TIMEOUT)
+        self._headers = {**_AGENT, **headers}
+        self._connections = LocalConnections(path, _KEPT)
+        try:
+            self.version = _version(self._ask("GET", "/version", b"", CONNECT_TIMEOUT))
+        except BaseException:
+            self.close()
+            raise
+        self._transport = Transport(
+            lambda: local_socket(path, TIMEOUT), f"/v{self.version}", "localhost", self._headers
+        )
 
     def ask(
         self,
@@ -174,68 +179,35 @@ class LocalCalls:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-    ) -> Answer:
-        return _short(self._transport, method, path, query, body, TIMEOUT)
+    ) -> Response:
+        whole = f"/v{self.version}{path}" + (f"?{urlencode(query)}" if query else "")
+        return self._ask(method, whole, b"" if body is None else json.dumps(body).encode(), TIMEOUT)
 
     def transport(self) -> Transport:
         return self._transport
 
     def close(self) -> None:
-        """There are none."""
+        self._connections.close()
 
-    def _prefixed(self, prefix: str, seconds: float) -> Transport:
-        return Transport(lambda: local_socket(self._path, seconds), prefix, "localhost", self._headers)
-
-    def _version(self) -> dict[str, Any]:
-        """The first question: it finds out that nobody is there."""
-        answer = _short(self._prefixed("", CONNECT_TIMEOUT), "GET", "/version", None, None, CONNECT_TIMEOUT)
-        if answer.status != 200:
-            raise OSError(
-                errno.EPROTO, f"it does not tell its version: HTTP {answer.status}, {answer.words()}"
-            )
-        about = answer.json()
-        spoken = about.get("ApiVersion") if isinstance(about, dict) else None
-        try:
-            numbers = tuple(int(part) for part in str(spoken).split("."))
-        except ValueError as error:
-            raise OSError(errno.EPROTO, f"it does not tell its version: {answer.body[:80]!r}") from error
-        if numbers < _OLDEST_API:
-            raise OSError(errno.EPROTO, f"its API {spoken} is older than {'.'.join(map(str, _OLDEST_API))}")
-        return dict(about)
+    def _ask(self, method: str, target: str, body: bytes, timeout: float) -> Response:
+        headers = {**self._headers, "Content-Type": "application/json"} if body else self._headers
+        answer, found = self._connections.ask(method, target, headers, body, timeout)
+        return Response(answer.status, answer.headers, found)
 
 
-def _short(
-    transport: Transport,
-    method: str,
-    path: str,
-    query: Mapping[str, str] | None,
-    body: object,
-    timeout: float,
-) -> Answer:
-    """Over a connection that ends with the answer."""
-    sent = b"" if body is None else json.dumps(body).encode()
-    headers = {"Connection": "close"} | ({"Content-Type": "application/json"} if sent else {})
-    wire = transport.dial()
-    try:
-        whole = f"{path}?{urlencode(query)}" if query else path
-        reply = transport.ask(wire, method, whole, headers=headers, body=sent, timeout=timeout)
-        if method == "HEAD" or reply.status in _WITHOUT_BODY:
-            return Answer(reply.status, reply.headers, b"")
-        pieces = list(iter(lambda: reply.receive(deadline_in(timeout)), b""))
-        if not reply.complete:
-            raise ConnectionResetError(errno.ECONNRESET, "the connection ended in the middle of an answer")
-        return Answer(reply.status, reply.headers, b"".join(pieces))
-    finally:
-        wire.close()
-
-
-def local_socket(path: str, timeout: float | None) -> socket.socket:
-    """A connected one. Raises `OSError`, with nothing left open."""
-    local = socket.socket(socket.AF_UNIX)
-    try:
-        local.settimeout(timeout)
-        local.connect(path)
-    except BaseException:
-        local.close()
-        raise
-    return local
+def _version(response: Response) -> str:
+    """Of the API, from the first answer of an engine. Raises `OSError` where none can be told, or one that is too old."""
+    if response.status != 200:
+        raise OSError(
+            errno.EPROTO, f"it does not tell its version: HTTP {response.status}, {response.words()}"
+        )
+    about = response.json()
+    spoken = str(about.get("ApiVersion")) if isinstance(about, dict) else ""
+    if _VERSION.fullmatch(spoken) is None:
+        raise OSError(errno.EPROTO, f"it does not tell its version: {response.body[:80]!r}")
+    if tuple(map(int, spoken.split("."))) < _OLDEST_API:
+        oldest = ".".join(map(str, _OLDEST_API))
+        raise OSError(
+            errno.EPROTO, f"it speaks version {spoken} of the API; {oldest} is the oldest that is understood"
+        )
+    return spoken
