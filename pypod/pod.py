@@ -250,7 +250,9 @@ class Pod(Living):
         """A handle on a pod that is on its engine already."""
         pod = cls.__new__(cls)
         pod._sync, pod._leased = None, False
-        pod._hold(sync.desired.spec, sync.engine)  # checked when it was started: a list of many is not to pay for it again
+        pod._hold(
+            sync.desired.spec, sync.engine
+        )  # checked when it was started: a list of many is not to pay for it again
         pod._sync, pod._tracer = sync, sync.tracer
         return pod
 

@@ -20,7 +20,7 @@ class Asking(abc.ABC):
     """A part of `DockerEngine`, which says how."""
 
     @abc.abstractmethod
-    def _read(
+    def _answer(
         self,
         verb: str,
         target: str,
@@ -29,7 +29,11 @@ class Asking(abc.ABC):
         *,
         method: str = "GET",
     ) -> Response:
-        """A question that changes nothing, so it is asked again where the connection broke."""
+        """To a question that changes nothing, so it is asked again where the connection broke; be it a refusal."""
+
+    @abc.abstractmethod
+    def _read(self, verb: str, target: str, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """The JSON that answers such a question."""
 
     @abc.abstractmethod
     def _order(
@@ -41,8 +45,14 @@ class Asking(abc.ABC):
         *,
         body: object = None,
         method: str = "POST",
+    ) -> Response:
+        """What is to be done, once. What the answer says beside that it is done differs between engines."""
+
+    @abc.abstractmethod
+    def _make(
+        self, verb: str, target: str, path: str, body: object, query: Mapping[str, str] | None = None
     ) -> Any:
-        """What is to be done, once; the JSON that the engine answers, if any."""
+        """The same of what is to be made; what the engine tells of it."""
 
     @abc.abstractmethod
     def _is_podman(self) -> bool:
@@ -67,6 +77,6 @@ class Asking(abc.ABC):
 
     def _inspect(self, container: str) -> dict[str, Any]:
         """A container, in the engine's words."""
-        answer = self._read("inspect container", container, f"/containers/{quoted(container)}/json")
-        found: dict[str, Any] = answer.json()
+        path = f"/containers/{quoted(container)}/json"
+        found: dict[str, Any] = self._read("inspect container", container, path)
         return found

@@ -118,7 +118,7 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         try:
             # Who asks for the first time asks for the version, which is answer enough.
             if not self._ask_version():
-                self._read("connect to", self.url, "/_ping")
+                _granted(self._answer("connect to", self.url, "/_ping"), "connect to", self.url)
         except EngineUnavailableError as error:
             cause = error.__cause__ or error
             detail = f"no engine answers there ({self._address.origin}): {cause}; {HOW_TO_CHOOSE}"
@@ -126,18 +126,16 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
 
     def info(self) -> EngineInfo:
         answer = self._read("get information of the engine", "", "/info")
-        return wire_json.engine_info(answer.json(), self._connected().version)
+        return wire_json.engine_info(answer, self._connected().version)
 
     # images
 
     def image(self, reference: str) -> ImageInfo:
         answer = self._read("inspect image", reference, f"/images/{quoted(reference)}/json")
-        return wire_json.image_info(answer.json())
+        return wire_json.image_info(answer)
 
     def images(self) -> list[ImageInfo]:
-        found = [
-            wire_json.image_info(entry) for entry in self._read("list images", "", "/images/json").json()
-        ]
+        found = [wire_json.image_info(entry) for entry in self._read("list images", "", "/images/json")]
         return [image for image in found if image.references]
 
     def load_image(self, archive: bytes) -> None:
@@ -182,12 +180,12 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
 
     def volumes(self, labels: Mapping[str, str]) -> list[VolumeInfo]:
         found = self._read("list volumes", "", "/volumes", _filters(label=wire_json.label_filters(labels)))
-        return [wire_json.volume_info(entry) for entry in found.json().get("Volumes") or ()]
+        return [wire_json.volume_info(entry) for entry in found.get("Volumes") or ()]
 
     def create_volume(self, request: VolumeRequest) -> VolumeInfo:
         body = {"Name": request.name, "Driver": "local", "Labels": dict(request.labels)}
         body |= {"DriverOpts": options} if (options := wire_json.volume_options(request)) else {}
-        made = self._order("create volume", request.name, "/volumes/create", body=body)
+        made = self._make("create volume", request.name, "/volumes/create", body)
         return wire_json.volume_info(made)
 
     def remove_volume(self, volume: str) -> None:
@@ -197,7 +195,7 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
 
     def containers(self, labels: Mapping[str, str], *, volume: str = "") -> list[ContainerInfo]:
         filters = _filters(label=wire_json.label_filters(labels), volume=[volume] if volume else [])
-        found = self._read("list containers", "", "/containers/json", {"all": "1", **filters}).json()
+        found = self._read("list containers", "", "/containers/json", {"all": "1", **filters})
         # One without a name has been removed, but for the list: an exit that the engine notes after the removal puts it back
         # there, as "removing", until the daemon restarts (seen on 20.10). It can be neither inspected nor removed.
         there = [entry for entry in found if entry.get("Names") or entry.get("State") != "removing"]
@@ -209,8 +207,8 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
     def create_container(self, request: ContainerRequest) -> str:
         self._check_network(request)
         config = wire_json.container_config(request, podman=self._is_podman())
-        made = self._order(
-            "create container", request.name, "/containers/create", {"name": request.name}, body=config
+        made = self._make(
+            "create container", request.name, "/containers/create", config, {"name": request.name}
         )
         return str(made["Id"])
 
@@ -256,7 +254,7 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
             detail = f"the engine at {self.url} does not answer: {error}"
             raise EngineUnavailableError(verb, target, detail) from error
 
-    def _read(
+    def _answer(
         self,
         verb: str,
         target: str,
@@ -266,8 +264,12 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         method: str = "GET",
     ) -> Response:
         with self._asking(verb, target):
-            answer = asking_again(lambda: self._connected().ask(method, path, query=query), self._sleep)
-        return _granted(answer, verb, target) if method != "HEAD" else answer
+            return asking_again(lambda: self._connected().ask(method, path, query=query), self._sleep)
+
+    def _read(self, verb: str, target: str, path: str, query: Mapping[str, str] | None = None) -> Any:
+        answer = self._answer(verb, target, path, query)
+        with self._asking(verb, target):
+            return _granted(answer, verb, target).json()
 
     def _order(
         self,
@@ -278,10 +280,16 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         *,
         body: object = None,
         method: str = "POST",
-    ) -> Any:
+    ) -> Response:
         with self._asking(verb, target):
-            answer = self._connected().ask(method, path, query=query, body=body)
-            return _granted(answer, verb, target).json()
+            return _granted(self._connected().ask(method, path, query=query, body=body), verb, target)
+
+    def _make(
+        self, verb: str, target: str, path: str, body: object, query: Mapping[str, str] | None = None
+    ) -> Any:
+        answer = self._order(verb, target, path, query, body=body)
+        with self._asking(verb, target):
+            return answer.json()
 
     def _dial(self, verb: str, target: str = "") -> tuple[Transport, Wire]:
         with self._asking(verb, target):
@@ -306,7 +314,7 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         """Asked for once."""
         if self._podman is None:
             answer = self._read("get the version of the engine", "", "/version")
-            self._podman = wire_json.is_podman(answer.json())
+            self._podman = wire_json.is_podman(answer)
         return self._podman
 
     def _check_network(self, request: ContainerRequest) -> None:
@@ -317,7 +325,7 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         try:
             self._read("create container", request.name, f"/networks/{quoted(network)}")
         except NotFoundError:
-            swarm = self._read("create container", request.name, "/info").json().get("Swarm") or {}
+            swarm = self._read("create container", request.name, "/info").get("Swarm") or {}
             # A worker does not see an attachable overlay before the first container on it starts (moby#36197).
             if swarm.get("LocalNodeState") != "active":
                 raise

@@ -18,7 +18,7 @@ class NetworkVerbs(Asking):
     """A part of `DockerEngine`."""
 
     def networks(self) -> list[NetworkInfo]:
-        found = self._read("list networks", "", "/networks").json()
+        found = self._read("list networks", "", "/networks")
         return [wire_json.network_info(entry) for entry in found]
 
     def create_network(self, request: NetworkRequest) -> str:
@@ -28,7 +28,7 @@ class NetworkVerbs(Asking):
             "IPAM": {"Driver": "default", "Config": [{"Subnet": request.subnet}]},
             "Labels": dict(request.labels),
         }
-        made = self._order("create network", request.name, "/networks/create", body=body)
+        made = self._make("create network", request.name, "/networks/create", body)
         return str(made["Id"])
 
     def connect_network(self, network: str, container: str, aliases: Sequence[str] = ()) -> None:
@@ -42,7 +42,5 @@ class NetworkVerbs(Asking):
     def remove_network(self, network: str) -> None:
         if self._is_podman():
             # Told the ID, it removes also one that running containers are on (5.4); not so by name, which is unique there.
-            network = str(
-                self._read("remove network", network, f"/networks/{quoted(network)}").json()["Name"]
-            )
+            network = str(self._read("remove network", network, f"/networks/{quoted(network)}")["Name"])
         self._order("remove network", network, f"/networks/{quoted(network)}", method="DELETE")

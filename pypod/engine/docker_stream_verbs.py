@@ -46,7 +46,7 @@ class StreamVerbs(Asking):
 
     def stat(self, container: str, path: str) -> PathInfo:
         where = f"/containers/{quoted(container)}/archive"
-        answer = self._read(_COPY_FROM, container, where, {"path": path}, method="HEAD")
+        answer = self._answer(_COPY_FROM, container, where, {"path": path}, method="HEAD")
         if answer.status != 200:  # without a body, so without words
             words = f"Could not find the file {path} in container {container}"
             if answer.status != 404:
@@ -74,7 +74,7 @@ class StreamVerbs(Asking):
     ) -> ExecStream:
         asked = wire_json.exec_config(command, stdin=stdin, user=user, working_dir=working_dir, env=env or {})
         path = f"/containers/{quoted(container)}/exec"
-        made = self._order("execute in container", container, path, body=asked)
+        made = self._make("execute in container", container, path, asked)
         name = str(made["Id"])
         body = json.dumps({"Detach": False, "Tty": False}).encode()
         reply = self._open(
@@ -87,7 +87,7 @@ class StreamVerbs(Asking):
         )
 
         def exit_code() -> int | None:
-            state = self._read("inspect exec in container", container, f"/exec/{name}/json").json()
+            state = self._read("inspect exec in container", container, f"/exec/{name}/json")
             code = state.get("ExitCode")
             return None if state.get("Running") or code is None else int(code)
 

@@ -395,22 +395,16 @@ def test_exec_does_not_wait_for_a_command_whose_container_ended(
 
 
 def test_help_is_cheap_and_imports_nothing_heavy() -> None:
+    """Modules are counted, since milliseconds differ between machines."""
     script = (
         "import sys, pypod.cli\ncode = pypod.cli.main(['--help'])\n"
-        "heavy = {'docker', 'yaml', 'rich', 'tenacity', 'requests'} & set(sys.modules)\n"
+        "ours = {name for name in sys.modules if name.partition('.')[0] == 'pypod'}\n"
+        "heavy = {'docker', 'yaml', 'rich', 'tenacity', 'requests', 'urllib3', 'http.client', 'logging'} & set(sys.modules)\n"
+        "heavy |= ours - {'pypod', 'pypod.cli', 'pypod.cli.common', 'pypod.cli.parser'}\n"
         "sys.exit(f'imported: {heavy}' if heavy else code)"
     )
-
-    def cost(code: str) -> float:
-        best = 9.0
-        for _ in range(3):
-            begin = time.perf_counter()
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-            best = min(best, time.perf_counter() - begin)
-            assert done.returncode == 0, done.stderr
-        return best
-
-    assert cost(script) - cost("pass") < 0.25
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
