@@ -137,6 +137,9 @@ def client_of(address: Address, version: str = "auto") -> APIClient:
             max_pool_size=_POOL_SIZE,
         )
     client.timeout = TIMEOUT
+    if address.socket_path is not None:
+        # No proxy leads to a local socket, and the host "localhost" of a ~/.netrc is another one.
+        client.trust_env = False
     return client
 
 

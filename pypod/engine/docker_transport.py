@@ -169,7 +169,7 @@ class LocalCalls:
             self.close()
             raise
         self._transport = Transport(
-            lambda: local_socket(path, TIMEOUT), f"/v{self.version}", "localhost", self._headers
+            lambda: local_socket(path, CONNECT_TIMEOUT), f"/v{self.version}", "localhost", self._headers
         )
 
     def ask(
