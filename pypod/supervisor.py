@@ -10,12 +10,13 @@ import logging
 import os
 import threading
 
-from pypod.engine.api import Engine
+from pypod.engine.api import Engine, EngineEvent
 from pypod.engine.clock import SYSTEM, Clock, Timer
 from pypod.engine.pool import Pool, WorkerPool
 from pypod.engine.sync import PodSync
 from pypod.errors import EngineError
 from pypod.model import naming
+from pypod.model.life.plan import Plan
 from pypod.model.wiring.state import ContainerInfo
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Supervisor:
         self._listen_once()
 
     def add(self, pod: PodSync) -> None:
-        """Look after the pod from now on."""
+        """Look after the pod from now on. One that was just found at rest is not looked at again before it is due."""
         uid = pod.desired.identity.key.uid
         with self._lock:
             self._watched.pop(uid, None)
@@ -67,7 +68,11 @@ class Supervisor:
         pod.on_wake = lambda: self.wake(uid)
         self._listen_once()
         self._resync_later()
-        self.wake(uid)
+        rest = pod.rest
+        if rest is None:
+            self.wake(uid)
+        else:
+            self._look_again(uid, self._due(rest))
 
     def remove(self, uid: str) -> PodSync | None:
         """Leave the pod alone; waits for a pass that is under way. Answers with what was looked after."""
@@ -108,7 +113,7 @@ class Supervisor:
 
     def _pass(self, uid: str) -> None:
         pod = self._pods.get(uid)
-        due = self._clock.now() + CLOSER
+        due = self._due(Plan())
         again = False
         if pod is not None:
             try:
@@ -116,8 +121,8 @@ class Supervisor:
                 again = bool(plan) and pod.refusals < 2
                 if pod.refusals > 1:
                     due = self._clock.now() + min(RETRY * pod.refusals, RESYNC)
-                elif not plan and plan.due is not None:
-                    due = min(due, plan.due)
+                elif not plan:
+                    due = self._due(plan)
             except EngineError as error:
                 log.debug("%s", error)
                 due = self._clock.now() + RETRY
@@ -127,13 +132,23 @@ class Supervisor:
             self._busy.discard(uid)
             again = again or uid in self._dirty
             self._dirty.discard(uid)
+        self._look_again(uid, due)
+        if again:
+            self.wake(uid)
+
+    def _due(self, plan: Plan) -> float:
+        """When a pod is looked at again that has nothing else to do now."""
+        closer = self._clock.now() + CLOSER
+        return closer if plan.due is None else min(closer, plan.due)
+
+    def _look_again(self, uid: str, due: float) -> None:
+        """At that time, and at no other that was set before."""
+        with self._lock:
             old = self._timers.pop(uid, None)
             if uid in self._pods:
                 self._timers[uid] = self._clock.call_at(due, lambda: self.wake(uid))
         if old is not None:
             old.cancel()
-        if again:
-            self.wake(uid)
 
     def _resync_later(self) -> None:
         """As long as there are pods."""
@@ -182,10 +197,16 @@ class Supervisor:
                 continue
             self._wake_all()  # what happened before the stream stood
             for event in stream:
-                self.wake(event.attributes.get(naming.UID, ""))
+                self._hear(event)
             stream.close()
             self._wake_all()
             self._clock.sleep(RETRY)
+
+    def _hear(self, event: EngineEvent) -> None:
+        uid = event.attributes.get(naming.UID, "")
+        pod = self._pods.get(uid) or self._watched.get(uid)
+        if pod is not None:
+            pod.hear(event)
 
     def _wake_all(self) -> None:
         for uid in [*self._pods, *self._watched]:

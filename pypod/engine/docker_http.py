@@ -171,7 +171,7 @@ class LocalConnections:
         lines = [f"{method} {target} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
         lines += [f"{key}: {value}" for key, value in headers.items()]
         request = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-        connection = self._take() or local_socket(self._path, timeout)
+        connection = self._take() or self.dial(timeout)
         try:
             connection.settimeout(timeout)
             connection.sendall(request)
@@ -181,6 +181,10 @@ class LocalConnections:
             raise
         self._give_back(connection, answer)
         return answer, found
+
+    def dial(self, timeout: float | None) -> socket.socket:
+        """A new connection, which is the caller's. Raises `OSError`."""
+        return local_socket(self._path, timeout)
 
     def _take(self) -> socket.socket | None:
         """One that the engine has not ended meanwhile, as one that is restarted does."""

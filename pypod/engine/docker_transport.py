@@ -12,7 +12,7 @@ import requests
 import urllib3.connection
 
 from pypod.engine.docker_errors import refusal
-from pypod.engine.docker_http import Answer, local_socket
+from pypod.engine.docker_http import Answer, LocalConnections, local_socket
 from pypod.engine.docker_streams import Reply, Wire, deadline_in, read_reply
 
 TIMEOUT = 60
@@ -29,6 +29,10 @@ class Transport:
     headers: Mapping[str, str]
 
     def dial(self) -> Wire:
+        adapter: Any = self.session.get_adapter(self.base_url)
+        connections: LocalConnections | None = getattr(adapter, "connections", None)
+        if connections is not None:
+            return Wire(connections.dial(CONNECT_TIMEOUT))
         return Wire(_connected_socket(self.session, self.base_url))
 
     def ask(
