@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from typing import Protocol
 
 from pypod.engine.api import Engine, EngineEvent
 from pypod.engine.clock import SYSTEM, Clock, Timer
@@ -30,6 +31,16 @@ RETRY = 0.5
 """Seconds until an engine that did not answer is asked again."""
 
 
+class Listener(Protocol):
+    """Who is told of one pod."""
+
+    def hear(self, event: EngineEvent) -> None:
+        """Something happened to a container of the pod."""
+
+    def wake(self) -> None:
+        """Something may have happened: events may have been missed."""
+
+
 class Supervisor:
     """Of one engine.
 
@@ -44,7 +55,7 @@ class Supervisor:
         self._clock = clock
         self._lock = threading.Lock()
         self._pods: dict[str, PodSync] = {}
-        self._watched: dict[str, PodSync] = {}
+        self._watched: dict[str, Listener] = {}
         self._busy: set[str] = set()
         self._dirty: set[str] = set()
         self._timers: dict[str, Timer] = {}
@@ -52,10 +63,10 @@ class Supervisor:
         self._started = False
         self._resyncing = False
 
-    def watch(self, pod: PodSync) -> None:
-        """Tell a pod that somebody else brings up what is heard of it, until it is added or removed."""
+    def watch(self, uid: str, who: Listener) -> None:
+        """Tell who brings a pod up, or away, what is heard of it, until it is added or removed."""
         with self._lock:
-            self._watched[pod.desired.identity.key.uid] = pod
+            self._watched[uid] = who
         self._listen_once()
 
     def add(self, pod: PodSync) -> None:
@@ -204,9 +215,9 @@ class Supervisor:
 
     def _hear(self, event: EngineEvent) -> None:
         uid = event.attributes.get(naming.UID, "")
-        pod = self._pods.get(uid) or self._watched.get(uid)
-        if pod is not None:
-            pod.hear(event)
+        who: Listener | None = self._pods.get(uid) or self._watched.get(uid)
+        if who is not None:
+            who.hear(event)
 
     def _wake_all(self) -> None:
         for uid in [*self._pods, *self._watched]:

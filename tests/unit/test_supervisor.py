@@ -462,7 +462,7 @@ def test_a_pod_that_somebody_else_brings_up_is_told_what_is_heard(
     shop = pod(engine)
     while shop.run_once():
         pass
-    care.watch(shop)
+    care.watch(uid("shop"), shop)
     engine.until(lambda: engine.streams == 1)
     shop.changed.clear()
     engine.exit(web("shop", 0), 1)
@@ -498,7 +498,7 @@ def test_an_event_in_the_middle_of_a_handing_over_is_no_endless_loop(
 ) -> None:
     """It was one, on the thread that hears events, which was then no more: and with it the care for all pods."""
     sync = Raced(engine, desired(), clock=engine.clock, actions=None, probe_pool=InlinePool())
-    care.watch(sync)
+    care.watch(uid("shop"), sync)
     sync.care = care
     care.add(sync)
     engine.until_started("shop", 0)
