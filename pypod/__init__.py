@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         PodTimeoutError,
         PoolError,
         PortConflictError,
+        PortForwardError,
         PypodError,
         SpecError,
         SubnetInUseError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     )
     from pypod.finding import get
     from pypod.finding import list_pods as list  # noqa: A004 (pypod.list, as in kubectl's words)
+    from pypod.forwarding import PortForward
     from pypod.loading import load
     from pypod.model.life.journal import Event
     from pypod.model.life.spans import Span
@@ -196,6 +198,8 @@ __all__ = [
     "PodTimeoutError",
     "PoolError",
     "PortConflictError",
+    "PortForward",
+    "PortForwardError",
     "Probe",
     "ProcMount",
     "ProfileType",
@@ -269,6 +273,7 @@ _HOMES = {
         "PodTimeoutError",
         "PoolError",
         "PortConflictError",
+        "PortForwardError",
         "PypodError",
         "SpecError",
         "SubnetInUseError",
@@ -279,6 +284,7 @@ _HOMES = {
         "get",
         "list",
     ),
+    "pypod.forwarding": ("PortForward",),
     "pypod.loading": ("load",),
     "pypod.model.spec.handlers": (
         "Hook",

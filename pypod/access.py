@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, overload
 
 from pypod import debugging
 from pypod.engine import output
+from pypod.forwarding import PortForward
 from pypod.handle import Handle
 from pypod.inside import Inside
 from pypod.model.results import ExecResult
@@ -258,3 +259,31 @@ class Access(Handle):
             PodNotRunningError: it has no address now.
         """
         return self._inside().address(port)
+
+    def port_forward(
+        self,
+        port: int | str,
+        local_port: int = 0,
+        *,
+        address: str = "127.0.0.1",
+        on_error: Callable[[str], object] | None = None,
+    ) -> PortForward:
+        """Listen on a port of this machine, and pass each connection on to a port of the pod, until it is closed.
+
+        It is dialled from inside the pod, on 127.0.0.1, as with kubectl: a server that listens there alone is reached, too. A
+        sandbox that is made again is followed. For a port that you dial yourself `address` is enough, and faster.
+
+        Args:
+            port: of the pod: a number, or the name of a port of one of its containers.
+            local_port: of this machine; 0: a free one.
+            address: of this machine, IPv4 or IPv6; ``0.0.0.0`` lets others in.
+            on_error: is told, on another thread, why a connection did not get through.
+
+        Returns:
+            What says where this machine listens, and ends it; also as a context manager.
+
+        Raises:
+            PortForwardError: there is no such port, or the local one is taken.
+            PodNotRunningError: the pod has no sandbox now.
+        """
+        return self._inside().forward(port, local_port, address, on_error)

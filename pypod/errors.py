@@ -24,6 +24,7 @@
     │   │   └── CommandError          its command cannot be run (exit 126 or 127)
     │   ├── PodTimeoutError       (also TimeoutError) a condition did not come in time
     │   ├── CopyError             a file cannot be copied into, or out of, a container
+    │   ├── PortForwardError      a port of this machine cannot lead to one of a pod
     │   ├── ExecError             a command ended with another exit code than 0, and ``check`` was asked for
     │   └── ExecTimeoutError      (also TimeoutError)
     ├── ObjectError               one ConfigMap, Secret or claim is the subject
@@ -272,6 +273,10 @@ class PodTimeoutError(PodError, TimeoutError):
 
 class CopyError(PodError):
     """A file or directory cannot be copied into, or out of, a container: source or destination are not as they must be."""
+
+
+class PortForwardError(PodError):
+    """A port of this machine cannot lead to a port of a pod: there is no such port, or nobody can listen here."""
 
 
 class ExecError(PodError):

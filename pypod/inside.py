@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pypod import starting
+from pypod import forwarding, starting
 from pypod.copying import Copying
 from pypod.engine import dial, execute, observe, output
 from pypod.engine.api import FrameStream
@@ -17,6 +18,7 @@ from pypod.errors import (
     PodNotFoundError,
     PodNotRunningError,
 )
+from pypod.forwarding import PortForward
 from pypod.model.life.status import ContainerStatus, Waiting
 from pypod.model.results import ExecResult
 from pypod.model.wiring.state import ContainerInfo, PodObservation
@@ -36,6 +38,7 @@ class Inside:
         self._refresh = refresh
         self._reach = reach
         self._relays: dict[tuple[str, int], dial.Relay] = {}
+        self._forwards: weakref.WeakSet[PortForward] = weakref.WeakSet()
         self._full_name = sync.desired.identity.key.full_name
 
     def member(self, container: str | None) -> str:
@@ -266,10 +269,36 @@ class Inside:
         self._refresh()
         return self._sync.observed
 
+    def forward(
+        self, port: int | str, local_port: int, address: str, on_error: Callable[[str], object] | None
+    ) -> PortForward:
+        """See `pypod.Pod.port_forward`."""
+        made = forwarding.forward(self._sync, self._sandbox, port, local_port, address, on_error)
+        self._forwards.add(made)
+        return made
+
+    def _sandbox(self) -> str:
+        """The ID of the pause, which may have been made again since it was last seen."""
+        for look in (False, True):
+            if look or self._sync.observed is None:
+                self._refresh()
+            seen = self._sync.observed
+            if (
+                seen is not None
+                and seen.pause is not None
+                and execute.is_live(self._sync.engine, seen.pause.id)
+            ):
+                return seen.pause.id
+        raise PodNotRunningError(
+            f"cannot reach pod '{self._full_name}': it has no sandbox now", pod=self._full_name
+        )
+
     def close(self) -> None:
-        """End the relays."""
+        """End the relays and forwards."""
         for relay in self._relays.values():
             relay.close()
+        for forward in list(self._forwards):
+            forward.close()
         self._relays.clear()
 
 

@@ -99,7 +99,6 @@ def _up(add: Adder) -> None:
     )
     up.add_argument(
         "--trace",
-        default="",
         metavar="FILE",
         help="say what took how long, and write it to FILE for chrome://tracing or ui.perfetto.dev",
     )
@@ -256,6 +255,21 @@ def _into(add: Adder) -> None:
 
 
 def _files_and_tools(add: Adder) -> None:
+    ports = add(
+        "port-forward",
+        "forward:forward",
+        "let ports of this machine lead to ports of a pod, until Ctrl-C",
+        "pypod port-forward web 8080:80     # or: 80, the same here; :80, a free one; https, by its name",
+    )
+    ports.add_argument("pod", metavar="POD")
+    ports.add_argument("port", metavar="[LOCAL:]PORT", nargs="+", help="here, and in the pod")
+    _namespace(ports)
+    ports.add_argument(
+        "--address",
+        default="127.0.0.1",
+        metavar="IP",
+        help="where to listen (127.0.0.1); 0.0.0.0 lets others in",
+    )
     copy = add(
         "cp",
         "copy:copy",

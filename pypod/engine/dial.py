@@ -8,15 +8,19 @@ engine an address of the local network may answer for somebody else.
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import socket
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 from pypod.engine import pause
 from pypod.engine.api import STDOUT, Engine, ExecStream
 from pypod.errors import NotFoundError, PypodError
+
+log = logging.getLogger(__name__)
 
 BUFFER = 65536
 
@@ -92,23 +96,38 @@ def relay_command(
 
 
 class Relay:
-    """A port of this machine's loopback that leads to a port of a pod, through an exec in its pause.
+    """A port of this machine that leads to a port of a pod, through an exec in its pause.
 
     Args:
         engine: where the pod is.
-        sandbox: the pause's ID.
+        sandbox: the pause's ID; or what tells it, for each connection anew.
         host, port: as seen inside the pod.
         limit: seconds after which a connection ends, whatever goes on; None: it may stay.
+        listen: the address and port here; port 0: a free one.
+        on_error: is told, on a thread of the relay, why a connection did not get through. The dialler sees its connection end.
+
+    Raises:
+        OSError: nobody can listen there.
     """
 
     def __init__(
-        self, engine: Engine, sandbox: str, host: str, port: int, *, limit: float | None = None
+        self,
+        engine: Engine,
+        sandbox: str | Callable[[], str],
+        host: str,
+        port: int,
+        *,
+        limit: float | None = None,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+        on_error: Callable[[str], object] | None = None,
     ) -> None:
         self._engine = engine
         self._sandbox = sandbox
         self._command = relay_command(host, port, limit=limit)
+        self._on_error = on_error or log.debug
         self._closed = False
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
+        self._listener = socket.create_server(listen, family=family)
         self._connections: set[socket.socket] = set()
         self._streams: set[ExecStream] = set()
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
@@ -128,8 +147,10 @@ class Relay:
 
     def _serve(self, connection: socket.socket) -> None:
         stream: ExecStream | None = None
+        complaint = b""
         try:
-            stream = self._engine.exec(self._sandbox, self._command, stdin=True)
+            sandbox = self._sandbox if isinstance(self._sandbox, str) else self._sandbox()
+            stream = self._engine.exec(sandbox, self._command, stdin=True)
             self._streams.add(stream)
             if self._closed:
                 return
@@ -139,9 +160,15 @@ class Relay:
             while (frame := stream.read()) is not None:
                 if frame.stream == STDOUT:
                     connection.sendall(frame.data)
-        except (OSError, PypodError):
-            pass  # the dialler sees its connection end, as with any server that goes away
+                else:
+                    complaint += frame.data
+        except OSError:
+            pass  # the dialler has left
+        except PypodError as error:
+            complaint = str(error).encode()
         finally:
+            if complaint and not self._closed:
+                self._on_error(complaint.decode(errors="replace").strip())
             self._connections.discard(connection)
             _shut(connection)
             if stream is not None:

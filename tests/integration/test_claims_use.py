@@ -123,7 +123,7 @@ class TestExec:
 
     def test_after_which_its_container_ends(self, engine: Engine, namespace: str) -> None:
         """The engine may tell how such a command ended, or forget it with its container: then it counts as killed."""
-        wait = ["sh", "-c", "until [ -e /go ]; do :; done"]
+        wait = ["sh", "-c", "until [ -e /go ]; do sleep 0.002; done"]
         members = [Container(f"m{number}", BUSYBOX, command=wait) for number in range(6)]
         with Pod(
             "ends",

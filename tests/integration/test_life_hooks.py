@@ -205,7 +205,10 @@ def test_a_pre_stop_that_ends_its_container_has_not_failed(namespace: str, told:
     """As `nginx -s quit` does. The engine does not always say how it ended."""
     quits = Lifecycle(pre_stop=Hook.exec(["touch", "/go"]))
     names = [f"m{number}" for number in range(6)]
-    members = [shell(name, "until [ -e /go ]; do :; done; tell bye", lifecycle=quits) for name in names]
+    members = [
+        shell(name, "trap '' TERM; until [ -e /go ]; do sleep 0.002; done; tell bye", lifecycle=quits)
+        for name in names
+    ]
     pod = _pod(namespace, *members, told=told).start()
     pod.stop()
     assert sorted(told.lines) == [f"{name}: bye" for name in names]

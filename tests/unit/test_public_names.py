@@ -90,6 +90,8 @@ NAMES = [
     "PodTimeoutError",
     "PoolError",
     "PortConflictError",
+    "PortForward",
+    "PortForwardError",
     "Probe",
     "ProcMount",
     "ProfileType",

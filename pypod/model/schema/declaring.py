@@ -115,7 +115,9 @@ class Field:
         """How far the field is carried out with this value, and why no farther."""
         if self.says_nothing(value):
             return Level.DONE, ""
-        if self.meta.values:  # else nothing is to be found, and a container's hash is that of all that is in it
+        if (
+            self.meta.values
+        ):  # else nothing is to be found, and a container's hash is that of all that is in it
             with contextlib.suppress(TypeError):  # what cannot be hashed is no key
                 return self.meta.values.get(value, (self.meta.level, self.meta.reason))
         return self.meta.level, self.meta.reason
