@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pypod import forwarding, starting
 from pypod.copying import Copying
-from pypod.engine import dial, execute, output
+from pypod.engine import dial, execute, observe, output
 from pypod.engine.api import FrameStream
 from pypod.engine.sync import PodSync
 from pypod.errors import (
@@ -21,7 +21,7 @@ from pypod.errors import (
 from pypod.forwarding import PortForward
 from pypod.model.life.status import ContainerStatus, Waiting
 from pypod.model.results import ExecResult
-from pypod.model.wiring.state import ContainerInfo
+from pypod.model.wiring.state import ContainerInfo, PodObservation
 
 
 class Inside:
@@ -240,8 +240,7 @@ class Inside:
 
     def address(self, port: int) -> tuple[str, int]:
         """See `pypod.Pod.address`."""
-        self._refresh()
-        seen = self._sync.observed
+        seen = self._as_it_stands()
         if seen is None or seen.pause is None or not seen.ip:
             raise PodNotRunningError(
                 f"cannot reach pod '{self._full_name}': it has no address now", pod=self._full_name
@@ -257,6 +256,18 @@ class Inside:
         if key not in self._relays:
             self._relays[key] = dial.Relay(self._sync.engine, seen.pause.id, seen.ip, port)
         return self._relays[key].address
+
+    def _as_it_stands(self) -> PodObservation | None:
+        """What was last seen of the pod, where its sandbox still stands so: one call, instead of a look at the whole pod. An address
+        is the sandbox's own, whoever looks after the pod; one that was made again has another ID."""
+        seen = self._sync.observed
+        known = seen.sandbox if seen is not None else None
+        if known is not None:
+            found = observe.inspect(self._sync.engine, known)
+            if found is not None and found.is_live and found.addresses == known.addresses:
+                return seen
+        self._refresh()
+        return self._sync.observed
 
     def forward(
         self, port: int | str, local_port: int, address: str, on_error: Callable[[str], object] | None

@@ -166,7 +166,7 @@ class Living(Access):
         self._leased, self._pid = not asked.detach, os.getpid()
         if self._leased:
             lifetime.own(sync)
-        supervisor_of(engine).watch(sync)
+        supervisor_of(engine).watch(key.uid, sync)
         if asked.detach:  # should this process be killed on the way, it takes over
             background.ensure_running(engine)
         try:
@@ -254,7 +254,8 @@ class Living(Access):
                 self._stop(self._sync, grace)
 
     def _stop(self, sync: PodSync, grace: float | None) -> None:
-        gone = supervisor_of(sync.engine).remove(self.uid)
+        care = supervisor_of(sync.engine)
+        gone = care.remove(self.uid)
         if gone is not None and gone is not sync:  # the background program's, where it runs in this process
             gone.channel.close()
         sync.release()
@@ -265,16 +266,19 @@ class Living(Access):
         if lifetime.owned(self.uid) is None:
             existing.read_journal(sync)
         key = sync.desired.identity.key
+        teardown = Teardown(
+            sync.engine,
+            key,
+            grace=seconds,
+            spec=self._spec,
+            channel=sync.channel,
+            tracer=self._tracer,
+            reach=self._reach,
+        )
+        if seconds > 0:  # without grace no end is waited for
+            care.watch(key.uid, teardown)
         try:
-            Teardown(
-                sync.engine,
-                key,
-                grace=seconds,
-                spec=self._spec,
-                channel=sync.channel,
-                tracer=self._tracer,
-                reach=self._reach,
-            ).run()
+            teardown.run()
         except BaseException:
             if self._leased:  # of a detached one the background program lives, and goes on with it
                 lifetime.leave(sync)
@@ -282,6 +286,7 @@ class Living(Access):
         else:
             lifetime.disown(self.uid)
         finally:
+            care.remove(key.uid)
             sync.channel.close()
             self._leased = False
         sync.note_removed()

@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from typing import Protocol
 
-from pypod.engine.api import Engine
+from pypod.engine.api import Engine, EngineEvent
 from pypod.engine.clock import SYSTEM, Clock, Timer
 from pypod.engine.pool import Pool, WorkerPool
 from pypod.engine.sync import PodSync
 from pypod.errors import EngineError
 from pypod.model import naming
+from pypod.model.life.plan import Plan
 from pypod.model.wiring.state import ContainerInfo
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,16 @@ CLOSER = 300.0
 """Seconds after which a pod is looked at that has been at rest all the time."""
 RETRY = 0.5
 """Seconds until an engine that did not answer is asked again."""
+
+
+class Listener(Protocol):
+    """Who is told of one pod."""
+
+    def hear(self, event: EngineEvent) -> None:
+        """Something happened to a container of the pod."""
+
+    def wake(self) -> None:
+        """Something may have happened: events may have been missed."""
 
 
 class Supervisor:
@@ -43,7 +55,7 @@ class Supervisor:
         self._clock = clock
         self._lock = threading.Lock()
         self._pods: dict[str, PodSync] = {}
-        self._watched: dict[str, PodSync] = {}
+        self._watched: dict[str, Listener] = {}
         self._busy: set[str] = set()
         self._dirty: set[str] = set()
         self._timers: dict[str, Timer] = {}
@@ -51,14 +63,14 @@ class Supervisor:
         self._started = False
         self._resyncing = False
 
-    def watch(self, pod: PodSync) -> None:
-        """Tell a pod that somebody else brings up what is heard of it, until it is added or removed."""
+    def watch(self, uid: str, who: Listener) -> None:
+        """Tell who brings a pod up, or away, what is heard of it, until it is added or removed."""
         with self._lock:
-            self._watched[pod.desired.identity.key.uid] = pod
+            self._watched[uid] = who
         self._listen_once()
 
     def add(self, pod: PodSync) -> None:
-        """Look after the pod from now on."""
+        """Look after the pod from now on. One that was just found at rest is not looked at again before it is due."""
         uid = pod.desired.identity.key.uid
         with self._lock:
             self._watched.pop(uid, None)
@@ -67,7 +79,11 @@ class Supervisor:
         pod.on_wake = lambda: self.wake(uid)
         self._listen_once()
         self._resync_later()
-        self.wake(uid)
+        rest = pod.rest
+        if rest is None:
+            self.wake(uid)
+        else:
+            self._look_again(uid, self._due(rest))
 
     def remove(self, uid: str) -> PodSync | None:
         """Leave the pod alone; waits for a pass that is under way. Answers with what was looked after."""
@@ -108,7 +124,7 @@ class Supervisor:
 
     def _pass(self, uid: str) -> None:
         pod = self._pods.get(uid)
-        due = self._clock.now() + CLOSER
+        due = self._due(Plan())
         again = False
         if pod is not None:
             try:
@@ -116,8 +132,8 @@ class Supervisor:
                 again = bool(plan) and pod.refusals < 2
                 if pod.refusals > 1:
                     due = self._clock.now() + min(RETRY * pod.refusals, RESYNC)
-                elif not plan and plan.due is not None:
-                    due = min(due, plan.due)
+                elif not plan:
+                    due = self._due(plan)
             except EngineError as error:
                 log.debug("%s", error)
                 due = self._clock.now() + RETRY
@@ -127,13 +143,23 @@ class Supervisor:
             self._busy.discard(uid)
             again = again or uid in self._dirty
             self._dirty.discard(uid)
+        self._look_again(uid, due)
+        if again:
+            self.wake(uid)
+
+    def _due(self, plan: Plan) -> float:
+        """When a pod is looked at again that has nothing else to do now."""
+        closer = self._clock.now() + CLOSER
+        return closer if plan.due is None else min(closer, plan.due)
+
+    def _look_again(self, uid: str, due: float) -> None:
+        """At that time, and at no other that was set before."""
+        with self._lock:
             old = self._timers.pop(uid, None)
             if uid in self._pods:
                 self._timers[uid] = self._clock.call_at(due, lambda: self.wake(uid))
         if old is not None:
             old.cancel()
-        if again:
-            self.wake(uid)
 
     def _resync_later(self) -> None:
         """As long as there are pods."""
@@ -182,10 +208,16 @@ class Supervisor:
                 continue
             self._wake_all()  # what happened before the stream stood
             for event in stream:
-                self.wake(event.attributes.get(naming.UID, ""))
+                self._hear(event)
             stream.close()
             self._wake_all()
             self._clock.sleep(RETRY)
+
+    def _hear(self, event: EngineEvent) -> None:
+        uid = event.attributes.get(naming.UID, "")
+        who: Listener | None = self._pods.get(uid) or self._watched.get(uid)
+        if who is not None:
+            who.hear(event)
 
     def _wake_all(self) -> None:
         for uid in [*self._pods, *self._watched]:

@@ -22,12 +22,15 @@ class Marker:
         engine: where it is.
         desired: the pod.
         is_new: nothing of it can be marked yet.
+
+    Attributes:
+        is_needed: whether it has any container that a list does not tell the readiness of.
     """
 
     def __init__(self, engine: Engine, desired: Desired, *, is_new: bool) -> None:
         self._engine = engine
         self._desired = desired
-        self._is_needed = any(marks.needs_mark(each) for each in desired.spec.all_containers)
+        self.is_needed = any(marks.needs_mark(each) for each in desired.spec.all_containers)
         self._marked: set[Instance] | None = set() if is_new else None
 
     def update(self, seen: PodObservation, history: History) -> None:
@@ -39,7 +42,7 @@ class Marker:
         Raises:
             EngineError: the engine did not do it; the next time it is tried again.
         """
-        if not self._is_needed or seen.deletion_deadline is not None:
+        if not self.is_needed or seen.deletion_deadline is not None:
             return
         if self._marked is None:
             self._marked = self._read()

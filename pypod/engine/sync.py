@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pypod.engine import checks, gate, hooks, messages, observe, recording
-from pypod.engine.api import Engine
+from pypod.engine import checks, gate, hooks, messages, news, observe, recording
+from pypod.engine.api import Engine, EngineEvent
 from pypod.engine.channel import Channel
 from pypod.engine.checks import CheckResult, Verdict
 from pypod.engine.clock import SYSTEM, Clock
@@ -111,18 +111,18 @@ class PodSync:
         self.channel = Channel()
         self.observed: PodObservation | None = None
         self.status = PodStatus(status.Phase.PENDING)
-        self.last_plan = Plan()
-        self.refusals = 0
+        self.last_plan, self.refusals = Plan(), 0
         self.changed = threading.Event()
         self.on_wake: Callable[[], None] = lambda: None
+        self._news = news.News(self.wake)
+        self._rest: Plan | None = None
         self.recorder = Recorder(desired.spec, self.channel, clock)
         run, spec = tracer.hooks(hooks.call), desired.spec
         self.hooks = HookRunner(
             engine, spec, self.channel, clock, self.wake, reach=reach, spawn=spawn, run=run
         )
         self.pulls = PullRunner(engine, clock, self._pulling, self._pulled, self.wake, spawn=spawn_pull)
-        self._reach, self._making = reach, making
-        self._is_fresh = making
+        self._reach, self._making, self._is_fresh = reach, making, making
         self._actions = actions
         self._prober = Prober(
             clock,
@@ -146,6 +146,16 @@ class PodSync:
         self.changed.set()
         self.on_wake()
 
+    def hear(self, event: EngineEvent) -> None:
+        """Something happened to a container of it. It is woken, unless a look has seen that already."""
+        self._news.hear(event)
+
+    @property
+    def rest(self) -> Plan | None:
+        """What the last pass found, where that was nothing to do, and nothing has happened since `changed` was cleared: the next pass
+        would find the same, until it is due."""
+        return None if self.changed.is_set() or self._marker.is_needed else self._rest
+
     def refresh(self) -> PodStatus:
         """Look, and do nothing.
 
@@ -160,9 +170,8 @@ class PodSync:
         pulling = self.pulls.running
         history = self.channel.history
         fresh, self._is_fresh = self._is_fresh, False
-        seen = observe.observe(
-            self.engine, self.desired.identity.key, self.desired.spec, clock=self.clock, fresh=fresh
-        )
+        key, spec = self.desired.identity.key, self.desired.spec
+        seen = self._news.look(lambda: observe.observe(self.engine, key, spec, clock=self.clock, fresh=fresh))
         self._note_seen(seen, history)
         return Look(pulling, history, seen)
 
@@ -177,7 +186,7 @@ class PodSync:
         seen = self.observed
         if seen is None or not seen.is_whole or objects_of_files(self.desired.spec):
             return False
-        return _traits(listed) == _traits((*seen.pauses, *seen.all_members))
+        return news.stands_as(seen, listed)
 
     def note_removed(self) -> None:
         """Whoever removed it has just seen that nothing of it is left: no need to look again."""
@@ -222,6 +231,7 @@ class PodSync:
         with self._pass:
             if self._released:
                 return Plan(waiting="released")
+            self._rest = None
             starting = check is not None
             tracer = self.tracer if starting else UNTRACED
             with tracer.timed("look"):
@@ -235,7 +245,7 @@ class PodSync:
                 with tracer.timed("act"):
                     self._carry_out(plan, starting=starting, deadline=deadline)
             else:
-                self.refusals = 0
+                self.refusals, self._rest = 0, plan
                 if not starting:  # who waits for the start need not wait for this
                     self._marker.update(look.seen, look.history)
             return plan
@@ -435,8 +445,3 @@ class PodSync:
         if wait:
             with self._pass:
                 pass
-
-
-def _traits(containers: Iterable[ContainerInfo]) -> set[tuple[object, ...]]:
-    """What a list and an inspection tell alike, of what changes."""
-    return {(info.id, info.name, info.state, *sorted(info.addresses.items())) for info in containers}

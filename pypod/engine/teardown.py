@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from pypod.engine import gate, observe
-from pypod.engine.api import Engine
+from pypod.engine.api import Engine, EngineEvent
 from pypod.engine.channel import Channel
 from pypod.engine.clock import SYSTEM, Clock
 from pypod.engine.executor import ActionResult, Execution, Handlers
@@ -26,11 +26,16 @@ from pypod.model.spec.pod import PodSpec
 from pypod.model.wiring.state import ContainerInfo, ContainerState, NetworkInfo, PodObservation
 
 POLL = 0.02
-"""Seconds between looks while members have their grace: a list is one call of about a millisecond."""
+"""Seconds between lists while members have their grace and nobody tells of their end: a list is one call of about a millisecond."""
 SHORTEST_POLL = 0.001
 LONGEST_POLL = 0.1
 POLL_GROWTH = 1.05
 """It reaches the longest after 1.7 s: the end of a member that ends soon is seen within 20 to 50 ms."""
+TOLD_GROWTH = 2.0
+"""Where events come, lists are only for those that are missed."""
+AFTER_EVENT = 0.005
+"""Seconds until the next list where one does not show what an event told of: the engine tells of an end some milliseconds before it
+lists it (20.10)."""
 SLACK = 30.0
 """Seconds for the engine to carry a removal out, past the grace."""
 
@@ -76,12 +81,16 @@ class Teardown:
         self._on_result = on_result
         self._tracer = tracer
         self._changed = threading.Event()
+        self._is_asked = False
+        """There is something new to plan: a hook has ended, or the grace."""
+        self._is_told = False
+        """Events come."""
         self._hooks = HookRunner(
             engine,
             spec,
             self._channel,
             clock,
-            self._changed.set,
+            self._ask,
             reach=reach,
             spawn=spawn,
             run=tracer.hooks(call),
@@ -100,7 +109,21 @@ class Teardown:
     def kill_now(self) -> None:
         """End the grace: a second Ctrl-C."""
         self._kill = True
+        self._ask()
+
+    def _ask(self) -> None:
+        self._is_asked = True
         self._changed.set()
+
+    def wake(self) -> None:
+        """Events may have been missed: it is looked whether anything of the pod has changed."""
+        self._changed.set()
+
+    def hear(self, event: EngineEvent) -> None:
+        """Something happened to a container of the pod. That it was sent a signal changes nothing yet."""
+        self._is_told = True
+        if event.action != "kill":
+            self._changed.set()
 
     def run(self) -> None:
         """Remove the pod. A KeyboardInterrupt ends the grace, the removal is finished, and then it is raised.
@@ -128,7 +151,6 @@ class Teardown:
             self._seen, brief = seen, False
             if seen.pause is not None:
                 self._network = naming.network_of(seen.pause.labels) or ""
-            self._changed.clear()
             now = self._clock.now()
             if now > self._give_up:
                 raise TeardownError(f"pod '{self._key.full_name}'", self._leftovers(seen))
@@ -140,22 +162,33 @@ class Teardown:
             elif plan:
                 pause = POLL
             else:
-                self._wait_for_change(seen, plan.due or now + 1)
+                brief = self._wait_for_change(seen, plan.due or now + 1)
         self._remove_network()
 
-    def _wait_for_change(self, seen: PodObservation, due: float) -> None:
+    def _wait_for_change(self, seen: PodObservation, due: float) -> bool:
         """Until something of the pod is no more as it was seen, or something is due. A list is one call, where a look is one for each
-        container as well, so it can be asked for often; the look comes after it."""
+        container as well, so it can be asked for often; the look comes after it.
+
+        Returns:
+            Whether no member runs any more: then everything goes, and no inspection decides anything.
+        """
         were = _standings((*seen.pauses, *seen.all_members))
         pause = POLL
         while (left := due - self._clock.now()) > 0:
             if self._clock.wait(self._changed, min(pause, max(SHORTEST_POLL, left))):
-                return
-            if _standings(self._engine.containers({naming.UID: self._key.uid})) != were:
-                return
-            pause = min(pause * POLL_GROWTH, LONGEST_POLL)
+                if self._is_asked:
+                    return False
+                pause = AFTER_EVENT / TOLD_GROWTH
+            self._changed.clear()  # before the list, which shows what is heard of by then
+            listed = self._engine.containers({naming.UID: self._key.uid})
+            if _standings(listed) != were:
+                return not any(info.is_live for info in listed if not naming.is_pause(info.labels))
+            pause = min(pause * (TOLD_GROWTH if self._is_told else POLL_GROWTH), LONGEST_POLL)
+        return False
 
     def _look(self, *, brief: bool) -> PodObservation:
+        self._is_asked = False
+        self._changed.clear()  # what happens from here on may not be in what is seen
         return observe.observe(self._engine, self._key, clock=self._clock, brief=brief)
 
     def _remove_network(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from pypod import Container, Pod, Volume
 from pypod.engine.sync import PodSync
+from pypod.engine.teardown import Teardown
 from pypod.errors import (
     CommandError,
     ConflictError,
@@ -21,11 +22,13 @@ from pypod.errors import (
     PodStartError,
     SpecError,
 )
+from pypod.inside import Inside
 from pypod.model import naming
 from pypod.model.life.desired import Desired
 from pypod.model.life.status import Running
 from pypod.model.naming import Owner, PodIdentity, PodKey
 from pypod.model.spec.pod import PodSpec, RestartPolicy
+from pypod.model.wiring.requests import ContainerRequest
 from pypod.testing import FakeEngine, Program
 
 KEY = PodKey("default", "shop", "0123456789abcdef")
@@ -405,3 +408,63 @@ def test_what_the_constructor_takes_is_what_the_spec_has() -> None:
     assert made.spec.restart_backoff.value == "classic"
     with pytest.raises(ValueError, match="slow"):
         Pod("x", containers=[], restart_backoff="slow")
+
+
+# --- its address -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def direct(engine: FakeEngine, sync: PodSync) -> Inside:
+    """The pod, as somebody else sees it who dials it directly."""
+    seen = sync_of(engine)
+    seen.refresh()
+    return Inside(seen, seen.refresh, "direct")
+
+
+def calls_of(engine: FakeEngine, before: int) -> list[str]:
+    return [verb for verb, _ in engine.calls[before:]]
+
+
+def test_the_address_of_a_pod_that_stands_as_it_was_seen_is_one_call(
+    engine: FakeEngine, sync: PodSync, direct: Inside
+) -> None:
+    before = len(engine.calls)
+    assert direct.address(80) == (sync.status.pod_ip, 80)
+    assert calls_of(engine, before) == ["container"]
+
+
+def test_the_address_of_one_that_was_not_looked_at_is_looked_for(engine: FakeEngine, sync: PodSync) -> None:
+    stranger = sync_of(engine)
+    assert Inside(stranger, stranger.refresh, "direct").address(80) == (sync.status.pod_ip, 80)
+
+
+def test_a_sandbox_that_was_made_again_has_its_own_address(
+    engine: FakeEngine, sync: PodSync, direct: Inside
+) -> None:
+    """By another process: nobody tells this one."""
+    assert sync.observed is not None
+    assert sync.observed.sandbox is not None
+    old, ip = sync.observed.sandbox, sync.observed.ip
+    other = sync_of(engine)
+    engine.exit(old.id, 137)
+    taken = ContainerRequest("taker", "app:1", {}, network_mode=next(iter(old.addresses)), ipv4_address=ip)
+    engine.start_container(engine.create_container(taken))
+    settled(other)
+    assert other.status.pod_ip not in ("", ip)
+    assert direct.address(80) == (other.status.pod_ip, 80)
+
+
+def test_a_sandbox_that_has_lost_its_network_has_no_address(
+    engine: FakeEngine, sync: PodSync, direct: Inside
+) -> None:
+    assert sync.observed is not None
+    assert sync.observed.sandbox is not None
+    engine.disconnect_network(sync.observed.sandbox.id)
+    with pytest.raises(PodNotRunningError, match="it has no address now"):
+        direct.address(80)
+
+
+def test_one_that_is_gone_has_no_address(engine: FakeEngine, direct: Inside) -> None:
+    Teardown(engine, KEY, clock=engine.clock, pool=None).run()
+    with pytest.raises(PodNotRunningError, match="it has no address now"):
+        direct.address(80)

@@ -112,14 +112,13 @@ ENDS = {
         waiting="grace for web",
         spec=None,
     ),
-    "all have ended before the deadline: everything goes, the pause first": Case(
+    "all have ended before the deadline: everything goes at once, the pause without a kill of its own": Case(
         seen(DELETING, dead(member("web"), 143), dead(member("log"), 0), volumes=VOLUMES),
         """\
-#1 send SIGKILL to container pause_0_1030000.deleting: the pod is deleted
-#2 remove container web_0 (after #1): the pod is deleted
-#3 remove container log_0 (after #1): the pod is deleted
-#4 remove container pause_0_1030000.deleting (after #1): the pod is deleted
-#5 remove volume html (after #2, #3, #4): the pod is deleted""",
+#1 remove container web_0: the pod is deleted
+#2 remove container log_0: the pod is deleted
+#3 remove container pause_0_1030000.deleting: the pod is deleted
+#4 remove volume html (after #1, #2, #3): the pod is deleted""",
     ),
     "the deadline has passed: everything goes, live members too": Case(
         seen(DELETING, member("web")),
@@ -129,13 +128,13 @@ ENDS = {
 #3 remove container pause_0_1030000.deleting (after #1): the pod is deleted""",
         deadline=NOW,
     ),
-    "no grace: mark, pause and all the rest in one go": Case(
+    "no grace: mark, pause and what runs with it in one go, what has ended beside them": Case(
         seen(pause(), member("web", 1), dead(member("web", 0)), volumes=VOLUMES),
         """\
 #1 rename container pause_0 to pause_0_1000000.deleting: the deletion mark
 #2 send SIGKILL to container pause_0 (after #1): the pod is deleted
 #3 remove container web_1 (after #1, #2): the pod is deleted
-#4 remove container web_0 (after #1, #2): the pod is deleted
+#4 remove container web_0 (after #1): the pod is deleted
 #5 remove container pause_0 (after #1, #2): the pod is deleted
 #6 remove volume html (after #3, #4, #5): the pod is deleted""",
         deadline=NOW,
@@ -143,8 +142,7 @@ ENDS = {
     "an isolated network is not the pod's alone (below)": Case(
         seen(DELETING, network=ISOLATED),
         """\
-#1 send SIGKILL to container pause_0_1030000.deleting: the pod is deleted
-#2 remove container pause_0_1030000.deleting (after #1): the pod is deleted""",
+#1 remove container pause_0_1030000.deleting: the pod is deleted""",
     ),
     "the lease was lost: what is dead is marked and removed, without a kill": Case(
         seen(dead(pause(), 97), dead(member("web"), 137)),
@@ -173,9 +171,8 @@ ENDS = {
         seen(pause(), made(member("web"))),
         """\
 #1 rename container pause_0 to pause_0_1030000.deleting: the deletion mark
-#2 send SIGKILL to container pause_0 (after #1): the pod is deleted
-#3 remove container web_0 (after #1, #2): the pod is deleted
-#4 remove container pause_0 (after #1, #2): the pod is deleted""",
+#2 remove container web_0 (after #1): the pod is deleted
+#3 remove container pause_0 (after #1): the pod is deleted""",
     ),
     "an init container runs: it is stopped, and nothing else comes": Case(
         seen(pause(), member("one")),
@@ -257,7 +254,7 @@ ENDS = {
         """\
 #1 send SIGKILL to container pause_0_1030000.deleting: the pod is deleted
 #2 remove container web_0 (after #1): the pod is deleted
-#3 remove container log_0 (after #1): the pod is deleted
+#3 remove container log_0: the pod is deleted
 #4 remove container pause_0_1030000.deleting (after #1): the pod is deleted""",
         spec=HOOKED,
         deadline=NOW - 2,
@@ -442,7 +439,12 @@ def test_the_event_of_a_stop_says_why(reason: str) -> None:
 
 
 def test_only_a_stop_signal_is_to_be_written_down() -> None:
-    kills = [step.action for step in ENDS["no grace: mark, pause and all the rest in one go"].run().steps]
+    kills = [
+        step.action
+        for step in ENDS["no grace: mark, pause and what runs with it in one go, what has ended beside them"]
+        .run()
+        .steps
+    ]
     assert [each.container for each in kills if isinstance(each, KillContainer)] == [""]
     plan = ENDS[
         "another process takes over, which cannot read the spec: no second mark, its own signals"

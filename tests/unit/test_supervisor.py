@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from pypod.engine.api import EngineEvent
 from pypod.engine.pool import InlinePool, WorkerPool
 from pypod.engine.sync import Look, PodSync
 from pypod.errors import EngineError, EngineUnavailableError
@@ -85,7 +86,13 @@ def uid(name: str) -> str:
 
 def desired(name: str = "shop", *volumes: Volume, **probes: Probe) -> Desired:
     key = PodKey("default", name, uid(name))
-    container = Container("web", "app:1", command=["polite"], liveness_probe=probes.get("liveness"))
+    container = Container(
+        "web",
+        "app:1",
+        command=["polite"],
+        liveness_probe=probes.get("liveness"),
+        readiness_probe=probes.get("readiness"),
+    )
     spec = PodSpec(name, (container,), volumes=volumes)
     return Desired(spec, PodIdentity(key, Owner("b", 1, 2, 3), leased=False))
 
@@ -189,6 +196,75 @@ def test_a_pod_at_rest_is_looked_at_closely_now_and_then(deaf: WatchedEngine, ca
     before = len(deaf.calls)
     deaf.clock.advance(CLOSER + 1)
     assert "container" in {verb for verb, _ in deaf.calls[before:]}
+
+
+def at_rest(engine: WatchedEngine, **probes: Probe) -> PodSync:
+    """A pod that was just brought up: the last pass found nothing to do, and nothing was heard since."""
+    found = pod(engine, "shop", **probes)
+    while found.run_once():
+        pass
+    found.changed.clear()
+    found.run_once()
+    return found
+
+
+def looks(engine: WatchedEngine, since: int) -> int:
+    return [verb for verb, _ in engine.calls[since:]].count("containers")
+
+
+def test_a_pod_that_was_just_found_at_rest_is_not_looked_at_again(
+    deaf: WatchedEngine, care: Supervisor
+) -> None:
+    shop = at_rest(deaf)
+    before = len(deaf.calls)
+    care.add(shop)
+    assert looks(deaf, before) == 0
+    deaf.clock.advance(CLOSER + 1)
+    assert "container" in {verb for verb, _ in deaf.calls[before:]}
+
+
+def test_one_that_something_has_happened_to_since_is_looked_at_at_once(
+    deaf: WatchedEngine, care: Supervisor
+) -> None:
+    shop = at_rest(deaf)
+    deaf.exit(web("shop", 0), 1)
+    shop.wake()
+    care.add(shop)
+    assert web("shop", 1) in deaf.started
+
+
+def test_one_whose_readiness_is_to_be_marked_is_looked_at_at_once(
+    deaf: WatchedEngine, care: Supervisor
+) -> None:
+    shop = at_rest(deaf, readiness=Probe.exec(["true"]))
+    before = len(deaf.calls)
+    care.add(shop)
+    assert looks(deaf, before) == 1
+
+
+def test_one_that_is_due_sooner_is_looked_at_then(deaf: WatchedEngine, care: Supervisor) -> None:
+    shop = at_rest(deaf)
+    for attempt in (0, 1):  # the second restart waits for a second
+        deaf.exit(web("shop", attempt), 1)
+        while shop.run_once():
+            pass
+    shop.changed.clear()
+    care.add(shop)
+    assert web("shop", 2) not in deaf.started
+    deaf.clock.advance(1.1)
+    assert web("shop", 2) in deaf.started
+
+
+def test_a_start_that_a_look_has_seen_wakes_nobody(deaf: WatchedEngine) -> None:
+    """The engine's events of what pypod did come when it has long seen what came of it."""
+    shop = at_rest(deaf)
+    newest = shop.observed.newest("web") if shop.observed is not None else None
+    assert newest is not None
+    for action in ("create", "start"):
+        shop.hear(EngineEvent(action, newest.id))
+    assert not shop.changed.is_set()
+    shop.hear(EngineEvent("die", newest.id))
+    assert shop.changed.is_set()
 
 
 def test_a_list_that_cannot_be_had_has_everything_looked_at(deaf: WatchedEngine, care: Supervisor) -> None:
@@ -386,7 +462,7 @@ def test_a_pod_that_somebody_else_brings_up_is_told_what_is_heard(
     shop = pod(engine)
     while shop.run_once():
         pass
-    care.watch(shop)
+    care.watch(uid("shop"), shop)
     engine.until(lambda: engine.streams == 1)
     shop.changed.clear()
     engine.exit(web("shop", 0), 1)
@@ -422,7 +498,7 @@ def test_an_event_in_the_middle_of_a_handing_over_is_no_endless_loop(
 ) -> None:
     """It was one, on the thread that hears events, which was then no more: and with it the care for all pods."""
     sync = Raced(engine, desired(), clock=engine.clock, actions=None, probe_pool=InlinePool())
-    care.watch(sync)
+    care.watch(uid("shop"), sync)
     sync.care = care
     care.add(sync)
     engine.until_started("shop", 0)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pypod.engine import observe
+from pypod.engine.api import EngineEvent
 from pypod.engine.executor import ActionResult
 from pypod.engine.gate import LINGERING
 from pypod.engine.sync import PodSync
@@ -117,6 +118,69 @@ def test_a_member_that_ends_half_a_second_after_its_signal_is_seen_at_once_and_a
     assert took(engine, teardown_of(engine, grace=30).run) < 0.5 + 0.04
     inspections = [call for call in engine.calls[before:] if call[0] == "container"]
     assert len(inspections) <= 8, "two containers, before and after each of signal and end"
+
+
+class HearingClock(FakeClock):
+    """Who waits for an event stops waiting within a millisecond of it."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        end = self.now() + seconds
+        while not event.is_set() and (left := end - self.now()) > 0:
+            self.advance(min(0.001, left))
+        return event.is_set()
+
+
+class Told:
+    """A pod of one member that ends half a second after the teardown has begun, which then hears of it."""
+
+    def __init__(self, *, listed_after: float = 0.0) -> None:
+        self.engine = engine_of(HearingClock())
+        up(self.engine, STUBBORN)
+        self.teardown = teardown_of(self.engine, grace=30)
+        (self.member,) = (info for info in self.engine.containers({}) if info.container == "web")
+        begun = self.engine.clock.now()
+        self._at(begun + 0.01, "kill")
+        self._at(begun + 0.5, "die")
+        self.engine.clock.call_at(begun + 0.5 + listed_after, lambda: self.engine.exit(self.member.id))
+        self.before = len(self.engine.calls)
+        self.took = took(self.engine, self.teardown.run)
+        self.verbs = [verb for verb, _ in self.engine.calls[self.before :]]
+
+    def _at(self, when: float, action: str) -> None:
+        event = EngineEvent(action, self.member.id)
+        self.engine.clock.call_at(when, lambda: self.teardown.hear(event))
+
+
+def test_an_end_that_is_heard_of_is_seen_at_once_and_hardly_asked_for() -> None:
+    told = Told()
+    assert told.took <= 0.5 + 0.005
+    assert told.verbs.count("containers") <= 13, "every tenth of a second, where the signal was heard of"
+    assert names(told.engine) == ["pypod"]
+
+
+def test_an_end_that_is_heard_of_before_the_engine_lists_it_is_seen_soon() -> None:
+    assert Told(listed_after=0.02).took <= 0.5 + 0.02 + 0.02
+
+
+def test_when_nothing_runs_any_more_nothing_is_inspected() -> None:
+    told = Told()
+    assert told.verbs.count("container") == 4, "two containers, before and after the signal"
+
+
+def test_events_that_may_have_been_missed_are_looked_for() -> None:
+    """As when their stream is opened again: nothing was heard of the member's end."""
+    clock = HearingClock()
+    engine = engine_of(clock)
+    up(engine, STUBBORN)
+    teardown = teardown_of(engine, grace=30)
+    (member,) = (info for info in engine.containers({}) if info.container == "web")
+
+    def ends() -> None:
+        engine.exit(member.id)
+        teardown.wake()
+
+    clock.call_at(clock.now() + 0.5, ends)
+    assert took(engine, teardown.run) <= 0.5 + 0.005
 
 
 def test_members_that_end_are_not_waited_for_longer(engine: FakeEngine) -> None:

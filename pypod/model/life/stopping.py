@@ -225,14 +225,19 @@ def _mark(builder: PlanBuilder, observed: PodObservation, deadline: float) -> in
 
 
 def _remove_all(builder: PlanBuilder, observed: PodObservation, mark: int | None) -> None:
-    # With a shared PID space the pause's end is everybody's: measured faster than many kills (135 to 153 ms for four).
+    # With a shared PID space the pause's end is everybody's: measured faster than many kills (135 to 153 ms for four). Of a
+    # container that has ended, or is the last to run, the removal is all.
+    runs = any(info.is_live for info in observed.all_members)
     kills = [
         builder.add(KillContainer(info.id, info.name, "SIGKILL", "the pod is deleted"), after=[mark])
         for info in observed.pauses
-        if info.is_live
+        if info.is_live and runs
     ]
     removals = [
-        builder.add(RemoveContainer(info.id, info.name, "the pod is deleted"), after=[mark, *kills])
+        builder.add(
+            RemoveContainer(info.id, info.name, "the pod is deleted"),
+            after=[mark, *(kills if info.is_live else ())],
+        )
         for info in (*observed.all_members, *observed.pauses)
     ]
     for volume in observed.volumes:

@@ -10,6 +10,7 @@ The types are looked at when a class is first read, written or checked, not when
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -114,10 +115,12 @@ class Field:
         """How far the field is carried out with this value, and why no farther."""
         if self.says_nothing(value):
             return Level.DONE, ""
-        try:
-            return self.meta.values.get(value, (self.meta.level, self.meta.reason))
-        except TypeError:  # what cannot be hashed is no key
-            return self.meta.level, self.meta.reason
+        if (
+            self.meta.values
+        ):  # else nothing is to be found, and a container's hash is that of all that is in it
+            with contextlib.suppress(TypeError):  # what cannot be hashed is no key
+                return self.meta.values.get(value, (self.meta.level, self.meta.reason))
+        return self.meta.level, self.meta.reason
 
     def says_nothing(self, value: object) -> bool:
         """The value leaves everything as it is without it."""

@@ -168,9 +168,9 @@ def parts(path: str, value: object, fields: Sequence[Field]) -> Iterator[tuple[F
     for field in fields:
         if not field.attribute or field.meta.place == "annotation":
             continue
-        each = getattr(value, field.attribute)
+        each, default = getattr(value, field.attribute), field.default
         # Of the same type: a 0 that stands for False is not what belongs there.
-        as_absent = type(each) is type(field.default) and each == field.default
+        as_absent = each is default or (type(each) is type(default) and each == default)
         if as_absent and not field.required and not field.meta.always:
             continue
         yield field, path if field.meta.inline else below(path, field.name), each
