@@ -62,9 +62,14 @@ def test_it_is_told_of_whatever_ends_a_start(engine: FakeEngine, monkeypatch: py
 
     monkeypatch.setattr(starting, "start", end)
     told: list[BaseException] = []
+
+    def note(error: BaseException) -> bool:
+        told.append(error)
+        return False
+
     pod = Pod("web", containers=[BAD], engine=engine, min_ready_seconds=0)
     with pytest.raises(pytest.fail.Exception) as failure:
-        pod.start(on_failure=lambda error: bool(told.append(error)))
+        pod.start(on_failure=note)
     assert told == [failure.value]
 
 
