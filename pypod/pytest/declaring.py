@@ -51,8 +51,8 @@ def pod_fixture(
         source: a manifest's path, relative to the file with the declaration; its text or document; a `Pod` or `PodSpec`; or a
             function that makes one of these, with fixtures as arguments. None: with ``params`` each of them is a source; without
             this is a decorator of such a function.
-        scope, params, ids, autouse: as of ``pytest.fixture``. A function finds the parameter in ``request.param``. Without one the
-            parameter is the source, also that of ``pytest.mark.parametrize(..., indirect=True)``.
+        scope, params, ids, autouse: as of ``pytest.fixture``. A parameter, also an indirect one of a test, is the source; or the
+            function finds it in ``request.param``.
         name: of the pod, where it is not that of the source. One that is in use gets ``-2``, ``-3`` ...
         timeout: seconds that it may take to start; None: as ``--pypod-timeout`` says.
         grace: seconds that its containers have for their end; 0: they are killed, and no preStop hook is run.
@@ -62,11 +62,7 @@ def pod_fixture(
     Raises:
         TypeError, ValueError: arguments do not fit together.
     """
-    _check(scope, shared=shared, pool=pool, reuse=reuse)
-    if source is not None and params is not None and not callable(source):
-        raise TypeError(
-            "cannot take both a source and params: each parameter is one, where no function makes it"
-        )
+    _check(source, params, scope, shared=shared, pool=pool, reuse=reuse)
     frame = sys._getframe(1)
     file = Path(frame.f_code.co_filename)
     wish = Wish("", file.parent, name, timeout, grace, shared, pool, reuse, f"{file}:{frame.f_lineno}")
@@ -75,15 +71,19 @@ def pod_fixture(
     is_static = "__qualname__" in frame.f_locals and scope != "function"
 
     def declare(given: Source | Maker | None) -> Any:
-        function = _function(given, wish, is_static=is_static)
-        _show(function, given, frame)
+        function = _function(given, wish, frame, is_static=is_static)
         return mark(staticmethod(function) if is_static else function)
 
     return declare if source is None and params is None else declare(source)
 
 
-def _check(scope: object, *, shared: bool, pool: int, reuse: bool | None) -> None:
-    """Raise `ValueError` for what makes no sense together."""
+def _check(
+    source: object, params: object, scope: object, *, shared: bool, pool: int, reuse: bool | None
+) -> None:
+    """Raise `TypeError` or `ValueError` for what makes no sense together."""
+    if source is not None and params is not None and not callable(source):
+        words = "each parameter is one, where no function makes it"
+        raise TypeError(f"cannot take both a source and params: {words}")
     if shared and scope != "session":
         words = "scope='session' is expected"
         raise ValueError(f"cannot share a pod of scope {scope!r} between workers: {words}")
@@ -96,7 +96,9 @@ def _check(scope: object, *, shared: bool, pool: int, reuse: bool | None) -> Non
         raise ValueError(f"cannot reuse a pod {words}")
 
 
-def _function(given: Source | Maker | None, wish: Wish, *, is_static: bool) -> Callable[..., Iterator[Pod]]:
+def _function(
+    given: Source | Maker | None, wish: Wish, frame: FrameType, *, is_static: bool
+) -> Callable[..., Iterator[Pod]]:
     """What pytest calls for the fixture: its arguments are those of the maker."""
     maker = given if callable(given) else None
     if maker is not None:
@@ -122,6 +124,7 @@ def _function(given: Source | Maker | None, wish: Wish, *, is_static: bool) -> C
             yield enter_fixture(stack, request, this, engine, namespace, declared=wish.declared)
 
     pod.__signature__ = inspect.Signature(_parameters(wanted))  # type: ignore[attr-defined]
+    _show(pod, given, frame)
     return pod
 
 
