@@ -198,6 +198,7 @@ class _Caretaker:
         self._ends = Ends(engine)
         self._ending: set[str] = set()
         self._removed: dict[str, float] = {}
+        self._troubles: dict[str, str] = {}
         self._networks_at = 0.0
         self._renewals_at = 0.0
 
@@ -215,6 +216,7 @@ class _Caretaker:
                 gone.channel.close()
         now = time.monotonic()
         self._removed = {uid: at for uid, at in self._removed.items() if uid in present and now < at + AGAIN}
+        self._troubles = {uid: words for uid, words in self._troubles.items() if uid in present}
         self._ends.forget_all_but(present)
         left = [found for found in every if found.key.uid not in self._removed]
         self.has_pods = bool(left)
@@ -224,7 +226,7 @@ class _Caretaker:
             except EngineUnavailableError:
                 raise
             except PypodError as error:  # one pod's trouble must not end the care for the others
-                log.warning("cannot look after pod %s: %s", found.key.full_name, error)
+                self._tell(found, error)
         if now >= self._renewals_at:
             self._renewals_at = now + RENEWALS_EVERY
             for found in left:
@@ -232,6 +234,12 @@ class _Caretaker:
         if now >= self._networks_at:
             self._networks_at = now + NETWORKS_EVERY
             self.sweep_networks()
+
+    def _tell(self, found: Found, error: PypodError) -> None:
+        """Once, and not twice a second: a description that cannot be read stays so."""
+        if self._troubles.get(found.key.uid) != str(error):
+            self._troubles[found.key.uid] = str(error)
+            log.warning("cannot look after pod %s: %s", found.key.full_name, error)
 
     def sweep_networks(self) -> None:
         """Remove those that nobody is on.

@@ -48,7 +48,9 @@ def look_up(engine: Engine, spec: PodSpec) -> There | None:
     wanted = naming.spec_hash(codec.dump_spec(spec))
     for found in observe.find_named(engine, spec.namespace, spec.name) if spec.name else ():
         pause = found.pause
-        if pause is None or naming.deletion_deadline(pause.name) is not None or why_abandoned(engine, found):
+        if pause is None or naming.deletion_deadline(pause.name) is not None:
+            continue
+        if lifetime.is_left(found.key.uid) or why_abandoned(engine, found):
             continue
         pod = lifetime.owned(found.key.uid) or background.described(engine, found)
         if pod is not None:
@@ -75,14 +77,15 @@ def why_replaced(there: There) -> str:
 
 def find_same(engine: Engine, spec: PodSpec, *, detach: bool) -> PodSync | None:
     """The pod of this name that is the same in spec and owner; None where there is no pod of it. What a dead owner left under
-    the name is removed, and a pod that is past its time.
+    the name is removed, what this process could not remove before, and a pod that is past its time.
 
     Raises:
         PodExistsError: a pod of the name is there, with another spec or another owner.
     """
     for found in observe.find_named(engine, spec.namespace, spec.name):
-        if why_left(engine, found):
+        if lifetime.is_left(found.key.uid) or why_left(engine, found):
             Teardown(engine, found.key).run()
+            lifetime.disown(found.key.uid)
             continue
         if Ends(engine).why_over(found):
             graceful(engine, found).run()

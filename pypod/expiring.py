@@ -23,6 +23,8 @@ PATIENCE = 10.0
 """Seconds in which a journal must take what is written: a sandbox that has ended is made anew within them."""
 READABLE = 1.0
 """Seconds until what a pause was sent is in its log: a few milliseconds, where it reads at all."""
+LONGEST_TTL = 100 * 365.25 * 86400
+"""Seconds: a hundred years. Further off there is no date that could be told (``datetime`` ends with the year 9999)."""
 POLL = 0.002
 LONGEST_POLL = 0.1
 
@@ -36,6 +38,9 @@ def check(ttl: float | None, *, detach: bool) -> None:
         raise ValueError(f"cannot take ttl={ttl!r}: {words}")
     if not (math.isfinite(ttl) and ttl > 0):
         raise ValueError(f"cannot take ttl={ttl!r}: a number of seconds above 0 is expected")
+    if ttl > LONGEST_TTL:
+        words = f"{LONGEST_TTL:.0f} seconds, a hundred years, at most are expected; without a ttl it stays"
+        raise ValueError(f"cannot take ttl={ttl!r}: {words}")
 
 
 class Ends:
@@ -62,7 +67,7 @@ class Ends:
         known = max(earliest, self._known.get(found.key.uid, 0.0))
         if engine_time(self._engine) < known:
             return ""
-        # First the time, then the journal: what is written before the end is seen (`pypod.model.life.expiry.renewed_in_time`).
+        # First the time, then the journal: what is written before the end is seen (`pypod.model.life.expiry.can_be_put_off`).
         now = engine_time(self._engine, fresh=True)
         try:
             history = observe.read_history(self._engine, pause.id)
@@ -102,17 +107,23 @@ def renew(pod: PodSync, ttl: float | None) -> bool:
         with contextlib.suppress(NotFoundError):  # the sandbox changed meanwhile
             history = observe.read_history(engine, pause.id)
             pod.channel.adopt(history)
-            end = expiry.end_of(pause, history)
-            if end is None:
+            if expiry.end_of(pause, history) is None:
                 return True
+            if not _can_be_put_off(pod, pause, history):
+                return False  # and nothing is written: it would stay after all, and nobody knew
             if pause.is_live and (told := _tell(pod, pause, ttl)) is not None:
                 pod.channel.adopt(told)
-                return expiry.renewed_in_time(end, engine_time(engine))
+                return _can_be_put_off(pod, pause, history)
         if pod.clock.now() > deadline:
             message = f"cannot put off the end of pod '{key.full_name}': its sandbox does not run"
             raise PodNotRunningError(message, pod=key.full_name)
         pod.clock.sleep(wait)
         wait = min(wait * 2, LONGEST_POLL)
+
+
+def _can_be_put_off(pod: PodSync, pause: ContainerInfo, history: History) -> bool:
+    now = engine_time(pod.engine)
+    return expiry.can_be_put_off(pause, history, is_alive=owner.is_alive, now=now)
 
 
 def _tell(pod: PodSync, pause: ContainerInfo, ttl: float | None) -> History | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,11 +10,13 @@ from pypod import background, connecting, lifetime
 from pypod.engine import observe
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
-from pypod.errors import PodNotFoundError
+from pypod.errors import PodNotFoundError, PypodError
 from pypod.model import naming
 from pypod.model.life import expiry
 from pypod.model.wiring.state import ContainerState
 from pypod.pod import Pod
+
+log = logging.getLogger(__name__)
 
 LOOKS_AT_ONCE = 8
 
@@ -48,7 +51,8 @@ def list_pods(
     engine: Engine | None = None,
     brief: bool = False,
 ) -> list[Pod]:
-    """The pods of an engine, by namespace and name, each with its status as of now.
+    """The pods of an engine, by namespace and name, each with its status as of now. One whose description cannot be read here, for
+    example a later pypod's, is left out, with a warning in the log.
 
     Args:
         namespace: only those of it; None: all.
@@ -67,7 +71,11 @@ def list_pods(
     for found in observe.find_all(engine):
         if (namespace is not None and found.key.namespace != namespace) or _is_going(found):
             continue
-        pod = _handle(engine, found)
+        try:
+            pod = _handle(engine, found)
+        except PypodError as error:  # a later pypod's, or it needs a package that is not here: the others are listed all the same
+            log.warning("cannot list pod %s: %s", found.key.full_name, error)
+            continue
         if pod is not None and wanted.items() <= dict(pod.spec.labels).items():
             pods.append(pod)
             if not (brief and _is_plain(pod, found)):

@@ -129,13 +129,13 @@ class Handle:
 
         Raises:
             ValueError: ``ttl`` is no positive number.
-            PodNotRunningError: it is not detached, is not there any more, or is just being removed.
+            PodNotRunningError: it is not detached, is not there any more, or its time is over, within a second too.
             EngineError: the engine failed.
         """
         expiring.check(ttl, detach=True)
         sync = self._started()
         if sync.desired.identity.leased or not expiring.renew(sync, ttl):
-            words = "it ends with its process" if sync.desired.identity.leased else "it is being removed"
+            words = "it ends with its process" if sync.desired.identity.leased else "its time is over"
             raise PodNotRunningError(f"cannot put off the end of pod '{self._full}': {words}", pod=self._full)
         return self.expires_at
 

@@ -2,6 +2,9 @@
 
 At interpreter exit all leases are closed first, which ends every pod with a shared PID space at once; then the remains are
 removed on the calling thread, since thread pools refuse work by then. A forked child owns none of its parent's pods.
+
+What could not be removed when that was tried (the engine did not answer) is tried again when its name is wanted, and at the exit:
+its owner lives, so nobody else takes it for abandoned, and looks after it no more, so it would be waited for in vain.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _lock = threading.Lock()
 _owned: dict[str, PodSync] = {}
+_left: dict[str, PodSync] = {}
 _pid = os.getpid()
 
 
@@ -29,8 +33,22 @@ def own(pod: PodSync) -> None:
 
 
 def disown(uid: str) -> None:
+    """It is gone, or somebody else's."""
     with _lock:
         _owned.pop(uid, None)
+        _left.pop(uid, None)
+
+
+def leave(pod: PodSync) -> None:
+    """It was to be removed, and could not be."""
+    with _lock:
+        _owned.pop(pod.desired.identity.key.uid, None)
+        _left[pod.desired.identity.key.uid] = pod
+
+
+def is_left(uid: str) -> bool:
+    """Whether this process had to leave remains of it."""
+    return uid in _left
 
 
 def owned(uid: str) -> PodSync | None:
@@ -43,8 +61,9 @@ def _end_all() -> None:
     if _pid != os.getpid():
         return
     with _lock:
-        pods = list(_owned.values())
+        pods = [*_owned.values(), *_left.values()]
         _owned.clear()
+        _left.clear()
     for (
         pod
     ) in pods:  # or its supervisor would take the end of the lease for a sandbox that died, and make another
@@ -63,6 +82,7 @@ def _after_fork_in_child() -> None:
     global _lock, _pid  # noqa: PLW0603 (a lock that another thread held at the fork stays locked in the child)
     _lock = threading.Lock()
     _owned.clear()
+    _left.clear()
     _pid = os.getpid()
 
 

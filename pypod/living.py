@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
 import warnings
@@ -98,8 +99,9 @@ class Living(Access):
             ttl: seconds for which a detached one lives from when it was started; None: until it is removed. For one that is there
                 already its end is put off to that, where it is not later anyway.
             trace: record what takes how long, for `trace`; so does the constructor's.
-            on_failure: is told why it cannot be started, Ctrl-C included, while what was made of it is still there to be looked at.
-                Where it answers True, a detached one stays, and the background program goes on with it.
+            on_failure: is told why it cannot be started, Ctrl-C included, while what was made of it is still there to be looked at;
+                not that the name is taken, since nothing is there of it then. Where it answers True, a detached one stays, and the
+                background program goes on with it.
 
         Raises:
             ValueError: a time to live for a pod that is not detached, or one that is no positive number.
@@ -119,10 +121,10 @@ class Living(Access):
         with tracer.timed("start", detail=False):
             asked = _Asked(wait, timeout, detach, ttl, on_failure)
             same = self._prepare(tracer, asked)
+            if same is None:
+                same = self._make_or_find(tracer, asked)
             if same is not None:
                 self._take(same, asked)
-            else:
-                self._make(tracer, asked)
         return self
 
     def _prepare(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
@@ -134,12 +136,27 @@ class Living(Access):
         if self._objects:
             with tracer.timed("apply objects"):
                 storing.apply(*self._objects, engine=engine)
+        return self._find(tracer, asked)
+
+    def _find(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
         with tracer.timed("look for the name"):
-            same = existing.find_same(engine, self._spec, detach=asked.detach)
+            same = existing.find_same(self.engine, self._spec, detach=asked.detach)
         if same is not None and asked.detach and not expiring.renew(same, asked.ttl):
             existing.finish(same)  # it came to its end at this moment
             return None
         return same
+
+    def _make_or_find(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
+        """Make it; the same pod, where somebody else has made it since the name was looked for. The engine lets one of them have
+        the name, and what came of the others' is removed by then."""
+        try:
+            self._make(tracer, asked)
+        except PodExistsError:
+            same = self._find(tracer, asked)
+            if same is None:
+                raise
+            return same
+        return None
 
     def _make(self, tracer: Untraced, asked: _Asked) -> None:
         engine = self.engine
@@ -163,7 +180,7 @@ class Living(Access):
         except BaseException as error:
             stays = False
             try:
-                tell = asked.on_failure
+                tell = None if isinstance(error, PodExistsError) else asked.on_failure
                 stays = tell is not None and tell(error)
             finally:
                 if stays and asked.detach:
@@ -218,6 +235,8 @@ class Living(Access):
         try:
             self.stop(grace=0)
         except (PypodError, KeyboardInterrupt) as left:
+            if self._sync is not None:
+                lifetime.leave(self._sync)
             error.add_note(f"while removing it again: {str(left) or 'interrupted'}")
 
     def stop(self, grace: float | None = None) -> None:
@@ -229,9 +248,12 @@ class Living(Access):
             grace: seconds; None: as the spec says.
 
         Raises:
+            ValueError: a grace without an end.
             TeardownError: something is still on the engine.
             EngineUnavailableError: no engine answers.
         """
+        if grace is not None and not math.isfinite(grace):
+            raise ValueError(f"cannot take grace={grace!r}: a number of seconds is expected")
         if self._sync is not None:
             with self._tracer.timed("stop", detail=False):
                 self._stop(self._sync, grace)
@@ -258,9 +280,14 @@ class Living(Access):
                 tracer=self._tracer,
                 reach=self._reach,
             ).run()
+        except BaseException:
+            if self._leased:  # of a detached one the background program lives, and goes on with it
+                lifetime.leave(sync)
+            raise
+        else:
+            lifetime.disown(self.uid)
         finally:
             sync.channel.close()
-            lifetime.disown(self.uid)
             self._leased = False
         sync.note_removed()
 

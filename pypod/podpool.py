@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import math
 import os
 import threading
 import time
@@ -78,7 +79,7 @@ class PodPool:
 
     Raises:
         SpecError: there cannot be several such pods at a time: it has a fixed port of the engine's host. The field is named.
-        ValueError: a size below 1.
+        ValueError: a size below 1, or a grace without an end.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class PodPool:
     ) -> None:
         if size < 1:
             raise ValueError(f"cannot keep a pool of {size} pods: 1 or more are expected")
+        if grace is not None and not math.isfinite(grace):
+            raise ValueError(f"cannot take grace={grace!r}: a number of seconds is expected")
         self._template = Pod.from_spec(pod) if isinstance(pod, PodSpec) else pod
         self._template.another()  # a name that is too long to be added to is refused here
         if problems := copies.obstacles(self._template.spec):
@@ -181,7 +184,7 @@ class PodPool:
                     left = deadline - time.monotonic()
                     if left <= 0:
                         raise self._timeout(timeout)
-                    self._changed.wait(left)
+                    self._changed.wait(min(left, threading.TIMEOUT_MAX))
             finally:
                 self._waiters -= 1
 
@@ -275,7 +278,7 @@ class PodPool:
                 if left <= 0 or not (self._doomed or self._removing or self._starting):
                     return
                 # A start can be given up only when it has got to the engine: so it is tried again.
-                self._changed.wait(min(left, GLANCE) if self._starting else left)
+                self._changed.wait(min(left, GLANCE if self._starting else threading.TIMEOUT_MAX))
 
     def _give_up_starts(self) -> None:
         """It ends with an error, and undoes what it did."""

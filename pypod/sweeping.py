@@ -10,7 +10,7 @@ from pypod.engine import object_leftovers, observe, owner
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
 from pypod.engine.teardown import Teardown
-from pypod.errors import EngineError, EngineUnavailableError, NotFoundError, TeardownError
+from pypod.errors import EngineError, EngineUnavailableError, ManifestError, NotFoundError, TeardownError
 from pypod.expiring import Ends
 from pypod.model import naming
 from pypod.model.document import codec
@@ -18,6 +18,9 @@ from pypod.model.life import abandoned
 from pypod.model.wiring.state import ContainerInfo
 
 log = logging.getLogger(__name__)
+
+UNREADABLE_GRACE = 30.0
+"""Seconds: Kubernetes' default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,15 @@ def why_abandoned(engine: Engine, found: Found) -> str:
 
 
 def graceful(engine: Engine, found: Found) -> Teardown:
-    """The way off the engine of a pod that nobody has done wrong: with its hooks and its grace, as its labels describe it."""
+    """The way off the engine of a pod that nobody has done wrong: with its hooks and its grace, as its labels describe it. Of one whose
+    description cannot be read, a later pypod's, with the usual grace and without hooks."""
     pause = found.pause
     assert pause is not None, "only a pause has a time to live"
-    spec = codec.load_spec(pause.labels[naming.SPEC])
+    try:
+        spec = codec.load_spec(pause.labels.get(naming.SPEC, ""))
+    except ManifestError as error:
+        log.info("%s", error)
+        return Teardown(engine, found.key, grace=UNREADABLE_GRACE)
     return Teardown(engine, found.key, grace=spec.termination_grace_period_seconds, spec=spec)
 
 

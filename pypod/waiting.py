@@ -49,8 +49,9 @@ def wait_for(
 
 
 def _why_never(condition: str, status: PodStatus) -> str:
-    """Why what is not met never will be; empty: it may be. A question without a name may be till the end."""
-    if condition == "Deleted":
+    """Why what is not met never will be; empty: it may be. A question without a name may be till the end, and of a pod that is being
+    deleted that is when it is gone."""
+    if condition == "Deleted" or (status.terminating and not condition and status.reason != "NotFound"):
         return ""
     if status.phase.is_final or status.phase is Phase.UNKNOWN:
         return f"it is {status.summary}"

@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 it cannot be done; 2 wrong usage; 124 time-out; 130 Ctrl-C
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -15,6 +16,8 @@ from pypod.cli import common
 from pypod.cli.parser import build_parser, split_command
 
 __all__ = ["main"]
+
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.print_help()
             return common.EXIT_USAGE
         code = _handler(args.handler)(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # `>&-`
+            sys.stdout.flush()
     except BrokenPipeError:
         return _reader_gone()
     except SystemExit as ended:  # argparse
@@ -59,6 +63,10 @@ def _failed(error: Exception) -> int:
     """Say what pypod cannot do; anything else is a fault of pypod's own and keeps its traceback."""
     from pypod.errors import PypodError  # noqa: PLC0415 - `pypod --help` does not pay for it
 
+    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL and error.filename is None:
+        _reader_gone()  # nor at the end of the process
+        common.say(f"pypod: cannot write the output: {error.strerror}")
+        return common.EXIT_FAILURE
     if not isinstance(error, PypodError):
         raise error
     common.say(f"pypod: {error}")

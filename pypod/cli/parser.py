@@ -99,7 +99,6 @@ def _up(add: Adder) -> None:
     )
     up.add_argument(
         "--trace",
-        default="",
         metavar="FILE",
         help="say what took how long, and write it to FILE for chrome://tracing or ui.perfetto.dev",
     )

@@ -16,6 +16,7 @@ from pypod.cli.streams import Printer, follow
 from pypod.engine.api import Engine
 from pypod.engine.tracing import Trace
 from pypod.errors import PodNotFoundError
+from pypod.expiring import LONGEST_TTL
 from pypod.model.life.status import Phase
 
 LOOK_EVERY = 0.3
@@ -43,13 +44,13 @@ def up(args: argparse.Namespace) -> int:
     """Start the pods; in the foreground stay until they have ended or are told to."""
     if args.ttl is not None and not args.detach:
         raise common.UsageError("--ttl takes -d: a pod in the foreground ends with this command")
-    if args.ttl is not None and args.ttl <= 0:
-        raise common.UsageError("--ttl takes a time above 0")
+    if args.ttl is not None and not 0 < args.ttl <= LONGEST_TTL:
+        raise common.UsageError("--ttl takes a time above 0, and a hundred years at most")
     items = files.read(args)
-    if args.trace:  # where it cannot be written, this says so before anything is made
+    if args.trace is not None:  # where it cannot be written, this says so before anything is made
         trace.write([], args.trace)
     engine = common.engine(args)
-    described = _pods(items, engine, trace=bool(args.trace))
+    described = _pods(items, engine, trace=args.trace is not None)
     for line in _apply_objects(items, engine):
         common.say(line)
     if not described:
@@ -58,7 +59,7 @@ def up(args: argparse.Namespace) -> int:
     try:
         return _up(described, begun, engine, args)
     finally:
-        if args.trace:  # anew, with all that came after the start
+        if args.trace is not None:  # anew, with all that came after the start
             trace.write(_traces(described, begun), args.trace)
 
 
@@ -70,7 +71,7 @@ def _up(
             try:
                 _start(described, begun, engine, args)
             finally:
-                if args.trace:
+                if args.trace is not None:
                     _tell_traces(_traces(described, begun), args.trace)
             if args.detach:
                 return 0

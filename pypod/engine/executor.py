@@ -108,8 +108,9 @@ class Execution:
                     self._begun.add(index)
                     self._perform(index)
         else:
-            self._submit_ready()
             try:
+                # By a worker: Ctrl-C comes to the main thread alone, where it could fall between what was submitted and the wait for it.
+                self._pool.submit(self._submit_ready)
                 self._wait()
             except BaseException:
                 self.cancel()

@@ -66,13 +66,20 @@ class WorkerPool:
                 return
             self._threads += 1
         try:
-            threading.Thread(target=self._work, name=f"pypod-{self._name}", daemon=True).start()
-        except (
-            RuntimeError
-        ):  # the interpreter is on its way out (3.12: can't start new thread at interpreter shutdown)
+            self._start_worker()
+        except RuntimeError:
+            # The interpreter is on its way out (3.12: can't start new thread at interpreter shutdown).
             with self._ready:
                 self._threads -= 1
             self._drain()
+        except (
+            BaseException
+        ):  # Ctrl-C in the middle of it: whether it runs is not known, and one too many does no harm
+            self._start_worker()
+            raise
+
+    def _start_worker(self) -> None:
+        threading.Thread(target=self._work, name=f"pypod-{self._name}", daemon=True).start()
 
     def _work(self) -> None:
         while True:

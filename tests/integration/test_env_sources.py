@@ -260,7 +260,7 @@ from pypod import Container, EnvFrom, Pod, SecretEnvSource, SecretKeyRef, Templa
 namespace, image, *command = sys.argv[1:]
 env = {"PW": SecretKeyRef("db", "password"), "URL": Template("pg://$(PW)@db")}
 pod = Pod("leaky", containers=[Container("web", image, command=[Template(word) for word in command], env=env,
-          env_from=[EnvFrom(SecretEnvSource("db"), "S_")])], namespace=namespace)
+          env_from=[EnvFrom(SecretEnvSource("db"), "S_")])], namespace=namespace, min_ready_seconds=10)
 print(repr(pod.spec), pod.to_manifest())
 pod.start(timeout=20)
 """

@@ -149,7 +149,8 @@ def test_never_ends_in_a_phase(namespace: str, look: Look, code: int, phase: Pha
 def test_never_with_an_early_failure_is_an_error_of_the_start(namespace: str, look: Look) -> None:
     bad = _shell("bad", "echo what went wrong >&2; exit 9")
     with pytest.raises(pypod.PodStartError, match=r"^cannot start pod .*container 'bad'") as caught:
-        _pod(namespace, STAY, bad, policy="Never").start()
+        # Without a probe it is ready while it runs, which on a slow machine is seen.
+        _pod(namespace, STAY, bad, policy="Never", min_ready_seconds=10).start()
     assert (caught.value.container, caught.value.exit_code) == ("bad", 9)
     assert caught.value.log_tail == ("what went wrong",)
     assert "bad| what went wrong" in str(caught.value)

@@ -70,7 +70,11 @@ def test_a_program_with_its_database_and_its_cache(namespace: str) -> None:
 
 def test_a_database_without_a_password_is_refused(namespace: str) -> None:
     pod = Pod(
-        "db", containers=[Container("db", images.POSTGRES)], namespace=namespace, restart_policy="Never"
+        "db",
+        containers=[Container("db", images.POSTGRES)],
+        namespace=namespace,
+        restart_policy="Never",
+        min_ready_seconds=10,
     )
     with pytest.raises(PodStartError, match="set POSTGRES_PASSWORD"):
         pod.start()

@@ -16,7 +16,7 @@ from tests import compose, images
 from tests.integration import conftest as integration
 
 HERE = Path(__file__).parent
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds that a whole suite may take."""
 POLL = 0.03
 VANISHING = 3.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import struct
 import subprocess
@@ -10,13 +11,14 @@ import sys
 import tarfile
 import time
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import pypod
-from pypod import Container, waiting
+from pypod import Container, Pod, waiting
 from pypod.cli import common, copy, demo, demo_image, doctor, life, main, ps, tables
 from pypod.cli import tour_checks as judge
 from pypod.cli.parser import build_parser, moment, seconds, split_command
@@ -440,6 +442,21 @@ def test_exit_codes(
     assert not isinstance(error, pypod.PypodError) or said.startswith("pypod: cannot ")
 
 
+@pytest.mark.parametrize(("output", "code"), [("/dev/full", 1), (None, 0)], ids=["full", "closed"])
+def test_an_output_that_takes_nothing_is_no_fault_of_ours(
+    output: str | None, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pypod, "connect", lambda *_: None)
+    monkeypatch.setattr(pypod, "list", lambda *_, **__: [])
+    with contextlib.ExitStack() as stack:
+        taker = stack.enter_context(Path(output).open("w")) if output else None
+        monkeypatch.setattr(sys, "stdout", taker)
+        assert main(["ps", "-o", "json"]) == code
+        monkeypatch.undo()
+    said = capsys.readouterr().err
+    assert said == ("pypod: cannot write the output: No space left on device\n" if output else "")
+
+
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
@@ -500,7 +517,8 @@ def test_a_time_to_live_adds_a_column_with_what_is_left_of_it() -> None:
     ("words", "says"),
     [
         (["--ttl", "5m"], "--ttl takes -d: a pod in the foreground ends with this command"),
-        (["-d", "--ttl", "0s"], "--ttl takes a time above 0"),
+        (["-d", "--ttl", "0s"], "--ttl takes a time above 0, and a hundred years at most"),
+        (["-d", "--ttl", "99999999d"], "--ttl takes a time above 0, and a hundred years at most"),
     ],
 )
 def test_a_time_to_live_is_of_a_detached_pod(
@@ -508,6 +526,17 @@ def test_a_time_to_live_is_of_a_detached_pod(
 ) -> None:
     assert main(["up", "-f", "nowhere.yaml", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_trace_without_a_name_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of a variable that is not set: ``--trace "$TRACE"``."""
+    manifest = tmp_path / "pod.yaml"
+    manifest.write_text(Pod("shop", containers=[Container("web", "app:1")]).to_manifest())
+    monkeypatch.setattr(common, "engine", lambda _: pytest.fail("an engine is asked"))
+    assert main(["up", "-f", str(manifest), "--trace", ""]) == 2
+    assert "cannot write the trace to ''" in capsys.readouterr().err
 
 
 def test_wide_and_all_namespaces_add_columns() -> None:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pypod.engine.executor import ActionResult, Execution
-from pypod.engine.pool import WorkerPool
+from pypod.engine.pool import Task, WorkerPool
 from pypod.errors import ConflictError, EngineError, NotFoundError, PypodError
 from pypod.model.life import plan as actions
 from pypod.model.life.journal import Began
@@ -270,6 +270,29 @@ def test_ctrl_c_cancels_waits_and_goes_on_up(pool: WorkerPool, monkeypatch: pyte
     monkeypatch.setattr(execution, "_wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         execution.run()
+    assert engine.container("slow").name == "slow"
+    assert ("start_container", "slow") not in engine.calls
+
+
+def test_ctrl_c_while_work_is_given_out_waits_for_what_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what the engine is just making would be there after all was removed."""
+    engine = SlowEngine()
+    engine.add_image(IMAGE)
+    pool = WorkerPool("test")
+    submit = pool.submit
+
+    def interrupted(task: Task) -> None:
+        submit(task)
+        if threading.current_thread() is threading.main_thread():
+            assert engine.begun.wait(PATIENCE)
+            threading.Timer(0.05, engine.go_on.set).start()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool, "submit", interrupted)
+    builder = PlanBuilder()
+    builder.add(start("slow"), after=[builder.add(create("slow"))])
+    with pytest.raises(KeyboardInterrupt):
+        Execution(engine, builder.build(), pool).run()
     assert engine.container("slow").name == "slow"
     assert ("start_container", "slow") not in engine.calls
 

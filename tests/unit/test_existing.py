@@ -261,3 +261,59 @@ def test_a_handle_starts_once(engine: FakeEngine, there: There) -> None:
     pod.start(detach=True)
     with pytest.raises(PodExistsError, match="it was started already"):
         pod.start(detach=True)
+
+
+# --- made by somebody else since the name was looked for -------------------------------------------------------------
+
+
+def looked_too_early(patch: pytest.MonkeyPatch) -> None:
+    """The first look finds nothing, the later ones what is there."""
+    look_again, looks = existing.find_same, iter([None])
+
+    def find(*args: object, **more: object) -> PodSync | None:
+        try:
+            return next(looks)
+        except StopIteration:
+            return look_again(*args, **more)  # type: ignore[arg-type]
+
+    patch.setattr(existing, "find_same", find)
+
+
+@LEASED
+def test_one_that_was_made_meanwhile_is_taken_up(
+    engine: FakeEngine, there: There, monkeypatch: pytest.MonkeyPatch, leased: bool
+) -> None:
+    """Of several that start the same pod at once, one has the name, and all have the pod."""
+    pod = pod_of(engine, READY)
+    live_for(engine, there.comes(pod.spec, leased=leased), 5)
+    before = {each.id for each in engine.containers({})}
+    looked_too_early(monkeypatch)
+    told: list[Exception] = []
+
+    def tell(error: Exception) -> bool:
+        told.append(error)
+        return False
+
+    pod.start(detach=not leased, on_failure=tell)
+    assert (pod.uid, pod.status.ready_count, told) == (KEY.uid, 1, [])
+    assert {each.id for each in engine.containers({})} == before
+
+
+def test_another_that_was_made_meanwhile_is_in_the_way(
+    engine: FakeEngine, program: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(sync_of(engine, pod_of(engine, READY).spec, leased=False))
+    looked_too_early(monkeypatch)
+    with pytest.raises(PodExistsError, match="with another spec or another owner"):
+        pod_of(engine, Container("web", "app:1")).start(detach=True)
+    assert {each.labels[naming.UID] for each in engine.containers({})} == {KEY.uid}
+
+
+def test_one_that_was_made_and_went_meanwhile_is_told_of(
+    engine: FakeEngine, there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = pod_of(engine, READY)
+    there.comes(pod.spec, leased=False)
+    monkeypatch.setattr(existing, "find_same", lambda *_, **__: None)
+    with pytest.raises(PodExistsError, match="the name is taken"):
+        pod.start(detach=True)

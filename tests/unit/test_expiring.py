@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pypod import Container, Pod, background, connecting, expiring, living, sweeping
+from pypod.describing import layout
 from pypod.engine import identity, observe
 from pypod.engine.observe import Found
 from pypod.engine.owner import current_owner
@@ -179,7 +180,20 @@ def journal_lines(engine: FakeEngine) -> list[bytes]:
 @pytest.mark.parametrize("after", [TTL - 0.5, TTL + 1])
 def test_at_its_end_it_is_not_taken_up_any_more(engine: FakeEngine, there: Loop, after: float) -> None:
     engine.clock.advance(after)
+    written = len(journal_lines(engine))
     assert not expiring.renew(sync_of(engine, leased=False), TTL)
+    assert len(journal_lines(engine)) == written, "or it would stay, and whoever asked was told that it goes"
+
+
+def test_one_that_is_still_being_started_is_not_over_however_long_that_takes(engine: FakeEngine) -> None:
+    """Another process that starts it too must not remove it from under the first."""
+    theirs = sync_of(engine, leased=False)
+    theirs.desired = replace(
+        theirs.desired, identity=replace(IDENTITY, leased=False, ttl=TTL, owner=current_owner())
+    )
+    settle(theirs)
+    engine.clock.advance(TTL * 100)
+    assert expiring.renew(sync_of(engine, leased=False), TTL)
 
 
 def test_one_that_is_being_removed_is_not_taken_up(engine: FakeEngine, there: Loop) -> None:
@@ -236,6 +250,16 @@ def started(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 def test_a_time_is_a_positive_number(started: Callable[..., Pod], ttl: float) -> None:
     with pytest.raises(ValueError, match=r"^cannot take ttl=.*: a number of seconds above 0 is expected$"):
         started(ttl=ttl)
+
+
+def test_a_time_has_an_end_that_can_be_told(started: Callable[..., Pod]) -> None:
+    longest = started(ttl=expiring.LONGEST_TTL)
+    assert longest.expires_at is not None
+    assert " 2" in layout.clock(longest.expires_at)
+    with pytest.raises(
+        ValueError, match=r"^cannot take ttl=1e\+18: 3155760000 seconds, a hundred years, at most"
+    ):
+        longest.renew(1e18)
 
 
 def test_only_a_detached_pod_has_one(engine: FakeEngine) -> None:

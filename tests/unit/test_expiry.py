@@ -97,13 +97,21 @@ def test_an_owner_that_is_not_ours_is_as_one_that_cannot_be_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "now", "is_safe"),
-    [(None, 1e9, True), (100.0, 98.9, True), (100.0, 99.1, False), (100.0, 100.1, False)],
+    ("sentence", "entries", "alive", "at", "is_safe"),
+    [
+        ("it stays", (DONE, KeptUntil(1.0, 0.0)), False, 1e9, True),
+        ("there is time", (DONE,), False, 58.9, True),
+        ("in its last moment it may be removed", (DONE,), False, 59.1, False),
+        ("after its end", (DONE,), False, 60.1, False),
+        ("it is still being started, and its time begins when it was", (), True, 1e6, True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_one_that_is_put_off_in_its_last_moment_may_be_removed(
-    end: float | None, now: float, is_safe: bool
+def test_until_when_it_can_be_put_off(
+    sentence: str, entries: tuple[Entry, ...], alive: bool | None, at: float, is_safe: bool
 ) -> None:
-    assert expiry.renewed_in_time(end, now) is is_safe
+    can = expiry.can_be_put_off(pause(), told(*entries), is_alive=lambda owner: alive, now=CREATED + at)
+    assert can is is_safe, sentence
 
 
 @pytest.mark.parametrize("text", ["", "soon", "nan", "inf", "-1", "0"])

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from pypod import background, connecting, lifetime, starting, supervisor
+from pypod import background, connecting, existing, lifetime, starting, supervisor
 from pypod.engine import observe
-from pypod.errors import CommandError
+from pypod.errors import CommandError, EngineUnavailableError
 from pypod.model import naming
 from pypod.model.spec.pod import Container
 from pypod.pod import Pod
@@ -23,6 +23,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
     monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
+    monkeypatch.setattr(lifetime, "_left", {})
     monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address
     fake = FakeEngine()
     fake.add_image("app:1")
@@ -81,3 +82,68 @@ def test_ctrl_c_while_it_is_looked_at_removes_it(engine: FakeEngine) -> None:
     with pytest.raises(KeyboardInterrupt):
         pod.start(detach=True, on_failure=interrupt)
     assert engine.containers({naming.UID: ""}) == []
+
+
+GOOD = Container("web", "app:1")
+
+
+def broken_off(engine: FakeEngine, patch: pytest.MonkeyPatch, *, detach: bool) -> Pod:
+    """The engine goes away between the making of the sandbox and its start, and comes back when all has failed."""
+
+    def vanish(name: str) -> None:
+        engine.stop_daemon()
+        FakeEngine.start_container(engine, name)
+
+    pod = Pod("web", containers=[GOOD], engine=engine, min_ready_seconds=0)
+    with patch.context() as now:
+        now.setattr(engine, "start_container", vanish)
+        with pytest.raises(EngineUnavailableError) as raised:
+            pod.start(detach=detach)
+    assert "while removing it again" in "".join(raised.value.__notes__)
+    engine.start_daemon()
+    assert PAUSE in [each.name for each in engine.containers({naming.UID: ""})]
+    return pod
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_remains_of_a_start_that_the_engine_broke_off_do_not_stand_in_the_way(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, detach: bool
+) -> None:
+    """Its owner lives, and looks after it no more: so nobody sweeps it, and whoever took it for the pod would wait in vain."""
+    first = broken_off(engine, monkeypatch, detach=detach)
+    again = Pod("web", containers=[GOOD], engine=engine, min_ready_seconds=0).start(detach=detach)
+    uids = {each.labels[naming.UID] for each in engine.containers({naming.UID: ""})}
+    assert (again.uid in uids, first.uid in uids) == (True, False)
+    again.stop(grace=0)
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_remains_of_a_start_that_the_engine_broke_off_go_at_the_exit(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, detach: bool
+) -> None:
+    broken_off(engine, monkeypatch, detach=detach)
+    lifetime._end_all()
+    assert engine.containers({}) == []
+
+
+def test_what_was_stopped_at_the_second_try_is_left_alone_at_the_exit(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off(engine, monkeypatch, detach=False).stop()
+    engine.calls.clear()
+    lifetime._end_all()
+    assert (engine.containers({}), len(engine.calls)) == ([], 1)
+
+
+def test_a_pod_that_could_not_be_stopped_is_no_pod_to_be_taken_up(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = Pod("web", containers=[GOOD], engine=engine, min_ready_seconds=0).start()
+    engine.inject("containers", EngineUnavailableError("list containers", "", "refused"))
+    with pytest.raises(EngineUnavailableError):
+        pod.stop()
+    assert existing.look_up(engine, pod.spec) is None
+    again = Pod("web", containers=[GOOD], engine=engine, min_ready_seconds=0).start()
+    assert again.uid != pod.uid
+    again.stop(grace=0)
+    assert engine.containers({}) == []

@@ -76,6 +76,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
     monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
+    monkeypatch.setattr(lifetime, "_left", {})
     monkeypatch.setattr(
         Pod, "__del__", lambda pod: None, raising=False
     )  # it warns of pods that a test has taken and left
@@ -103,6 +104,15 @@ def until(check: Callable[[], object], what: str = "") -> None:
 
 def until_ready(pool: PodPool, count: int) -> None:
     until(lambda: f" {count} ready, 0 starting" in repr(pool), f"{count} ready: {pool!r}")
+
+
+@pytest.mark.parametrize("forever", [float("inf"), 1e12])
+def test_one_can_wait_for_ever(engine: Engine, forever: float) -> None:
+    engine.go_on.clear()
+    with pool_of(engine, size=1) as pool:
+        threading.Timer(0.05, engine.go_on.set).start()
+        assert pool.take(timeout=forever).status.conditions["Ready"].status
+        pool.close(timeout=forever)
 
 
 # --- taking and giving back ------------------------------------------------------------------------------------------
@@ -501,6 +511,18 @@ def test_a_free_port_of_the_host_is_another_one_each() -> None:
 def test_a_pool_of_none_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot keep a pool of 0 pods: 1 or more"):
         PodPool(PodSpec("shop", (MEMBER,)), 0)
+
+
+@pytest.mark.parametrize("grace", [float("inf"), float("nan")])
+def test_a_grace_ends(engine: Engine, grace: float) -> None:
+    """Before anything is done: the engine's mark of a deletion has a date."""
+    words = r"^cannot take grace=.*: a number of seconds is expected$"
+    with pytest.raises(ValueError, match=words):
+        PodPool(PodSpec("shop", (MEMBER,)), grace=grace)
+    with template(engine) as pod:
+        with pytest.raises(ValueError, match=words):
+            pod.stop(grace)
+        assert pod.refresh().ready_count == 1
 
 
 def test_what_is_wrong_in_the_description_is_told_at_once() -> None:

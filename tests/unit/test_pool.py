@@ -48,6 +48,22 @@ def test_all_run_and_never_more_at_once_than_its_size() -> None:
     assert most == 3
 
 
+def test_ctrl_c_while_a_thread_is_started_leaves_the_task_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, ran = WorkerPool("test", size=1), threading.Event()
+    real, tries = threading.Thread.start, list[int]()
+
+    def interrupted(thread: threading.Thread) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise KeyboardInterrupt
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.submit(ran.set)
+    assert ran.wait(PATIENCE)
+
+
 def test_a_thread_is_used_again() -> None:
     pool, ids = WorkerPool("test"), set[int]()
     for _ in range(5):

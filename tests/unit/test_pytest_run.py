@@ -32,6 +32,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
     monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
+    monkeypatch.setattr(lifetime, "_left", {})
     monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address
     monkeypatch.delattr(Living, "__del__")  # it warns of pods that a test has left
     fake = FakeEngine()

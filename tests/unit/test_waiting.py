@@ -11,7 +11,7 @@ from pypod.model.life.journal import PodFinished
 from pypod.model.life.status import PodStatus, derive
 from pypod.model.spec.pod import RestartPolicy
 from pypod.model.wiring.state import PodObservation
-from tests.unit.snapshots import NOW, ended, member, pause, seen, sidecar, told, wanted
+from tests.unit.snapshots import NOW, deleting, ended, member, pause, seen, sidecar, told, wanted
 
 FAILED = told(PodFinished(NOW, "Failed", "DeadlineExceeded"))
 SUCCEEDED = told(PodFinished(NOW, "Succeeded"))
@@ -106,6 +106,13 @@ def test_a_question_is_asked_until_nothing_can_change(pod: str) -> None:
     assert asked == [PODS[pod]]
     at_its_end = {"it has succeeded", "it has failed", "it is gone"}
     assert (raised.type is PodNotRunningError) is (pod in at_its_end)
+
+
+def test_a_question_about_a_pod_that_is_being_deleted_is_asked_until_it_is_gone() -> None:
+    """Its members end before it is gone."""
+    comes = iter([status(seen(deleting(), ended(member("s"), 0), ended(member(), 137))), PODS["it is gone"]])
+    found = waiting.wait_for("default/shop", lambda: next(comes), lambda each: each.reason == "NotFound", 60)
+    assert found is PODS["it is gone"]
 
 
 def test_a_question_has_a_true_answer() -> None:

@@ -65,13 +65,14 @@ def why_over(pause: ContainerInfo | None, history: History, *, is_alive: IsAlive
     return OVER
 
 
-def renewed_in_time(end: float | None, now: float) -> bool:
-    """Whether a pod whose journal has its new end by now is safe from whoever removes it for the old one.
+def can_be_put_off(pause: ContainerInfo | None, history: History, *, is_alive: IsAlive, now: float) -> bool:
+    """Whether a pod is safe from whoever removes it for its end, if a later one stands in its journal now.
 
-    Who removes it reads the journal when the old end has come. So what was there to read before cannot be overlooked.
+    Who removes it reads the journal when the end has come. So what was there to read before cannot be overlooked. One that is still
+    being started has no end yet.
 
     Args:
-        end: the old one; None: it had none.
-        now: when the new one was seen in the journal.
+        pause, history, is_alive: as for `why_over`, before the later end is written.
+        now: before that is written, and when it was seen there.
     """
-    return end is None or now < end - MARGIN
+    return not why_over(pause, history, is_alive=is_alive, now=now + MARGIN)

@@ -137,7 +137,13 @@ def _host_ports(check: Check, path: str, container: Container) -> None:
 
 def _whole_name(check: Check, spec: PodSpec) -> None:
     """A kubelet never starts such a pod; its API takes it (pkg/kubelet/util, GetNodenameForKernel)."""
-    texts: tuple[object, ...] = (spec.hostname, spec.name, spec.subdomain, spec.namespace)
+    texts: tuple[object, ...] = (
+        spec.hostname,
+        spec.hostname_override,
+        spec.name,
+        spec.subdomain,
+        spec.namespace,
+    )
     if spec.set_hostname_as_fqdn is not True or spec.host_network is True:
         return
     if all(isinstance(text, str) for text in texts) and len(name := hosts.full_name(spec)) > MOST_HOSTNAME:
