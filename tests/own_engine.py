@@ -32,12 +32,15 @@ NAME_SERVER = "192.0.2.53"
 CHOSEN = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 """What says which engine is used."""
 
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+"""As it was when this was read: who starts runs of pytest drops it, since they are no part of this one."""
+
 _urls: list[str] = []
 
 
 def is_alone() -> bool:
     """Whether nobody else uses the engine of this process: it is its own, or CI's with no other worker."""
-    return bool(_urls) or ("CI" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ)
+    return bool(_urls) or ("CI" in os.environ and not IS_WORKER)
 
 
 def configure(config: pytest.Config) -> None:

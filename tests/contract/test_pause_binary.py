@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 PATIENCE = 20.0  # seconds after which something hangs; nothing here takes more than one
+AT_ONCE = 10.0  # seconds, on a machine with much else to do; half of what something would be waited for
 STILL = 0.2  # seconds in which something that must not happen would have happened
 
 Handler = Callable[[socket.socket], object]
@@ -141,7 +142,7 @@ class TestPause:
 
         process.send_signal(signal_number)
 
-        assert process.wait(0.5) == 0
+        assert process.wait(AT_ONCE) == 0
 
     def test_leaves_when_told_even_while_its_log_is_blocked(self, start: Start) -> None:
         process = start()
@@ -157,7 +158,7 @@ class TestPause:
 
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(0.5) == 0
+        assert process.wait(AT_ONCE) == 0
 
     @pytest.mark.parametrize("size", [1, 4097, 100_000, 5_000_000])
     def test_copies_stdin_to_stdout_and_says_nothing_itself(self, start: Start, size: int) -> None:
@@ -371,7 +372,7 @@ class TestRelay:
         assert_stays(process)
 
         holder.listen()
-        holder.settimeout(0.5)
+        holder.settimeout(AT_ONCE)
         connection, _ = holder.accept()
         with connection:
             connection.sendall(b"here")
@@ -390,7 +391,7 @@ class TestRelay:
 
         _, stderr = process.communicate(b"", PATIENCE)
 
-        assert wait / 1000 <= time.monotonic() - before < wait / 1000 + 2
+        assert wait / 1000 <= time.monotonic() - before < wait / 1000 + AT_ONCE
         assert process.returncode == 1
         assert stderr.decode() == f"cannot connect to 127.0.0.1:{port}: connection refused\n"
 
@@ -420,7 +421,7 @@ class TestRelay:
         before = time.monotonic()
         process = start("relay", "--limit", "300", "127.0.0.1", port)
         assert process.wait(PATIENCE) == -signal.SIGALRM
-        assert 0.25 < time.monotonic() - before < 2
+        assert 0.25 < time.monotonic() - before < AT_ONCE
 
     def test_the_limit_ends_a_wait_as_well(
         self, start: Start, closed_port: tuple[socket.socket, str]
@@ -436,7 +437,7 @@ class TestRelay:
             stdout, _ = process.communicate(b"now", PATIENCE)
 
         assert stdout == b"now"
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < AT_ONCE
 
     def test_leaves_when_nobody_reads_its_stdout(self, start: Start) -> None:
         with serving(read_all) as port:

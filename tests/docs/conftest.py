@@ -16,9 +16,12 @@ import pytest
 
 from tests import compose, images
 from tests.docs import markdown
+from tests.integration import conftest as integration
 
 STANDS_FOR = {"nginx": images.NGINX, "redis": images.REDIS, "busybox": images.BUSYBOX}
 """Repository on Docker Hub -> the test image that has the same programs."""
+
+state_home = integration.state_home
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +97,7 @@ class Shell:
     folder: Path
     env: dict[str, str]
 
-    def run(self, words: list[str], timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(self, words: list[str], timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             words, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=timeout, check=False
         )
@@ -120,8 +123,9 @@ def docker_command(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shell(tmp_path: Path, hub_images: None, docker_command: Path) -> Shell:
-    """No background program is started: it would outlive the test by half a minute."""
+    """No background program is started: it would outlive the test by half a minute. What runs is no part of this run of pytest."""
     path = os.pathsep.join(
         [str(docker_command), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
-    return Shell(tmp_path, {**os.environ, "PATH": path, "PYPOD_BACKGROUND": "0"})
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return Shell(tmp_path, {**theirs, "PATH": path, "PYPOD_BACKGROUND": "0"})

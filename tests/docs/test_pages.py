@@ -23,7 +23,7 @@ def help_of(*words: str) -> str:
         [sys.executable, "-m", "pypod", *words, "--help"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr

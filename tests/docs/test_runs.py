@@ -16,8 +16,8 @@ from tests.docs.markdown import Block
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("client")]
 
-TOUR = 60.0
-COMMAND = 100.0
+TOUR = 120.0
+COMMAND = 150.0
 """Seconds for one command: a whole suite, with another tool's waits, on a busy machine."""
 
 

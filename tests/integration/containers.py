@@ -66,7 +66,7 @@ class Inside:
     def output(self) -> str:
         return str(self._raw.logs(self.id).decode())
 
-    def ready(self, number: int = 0, timeout: float = 20) -> list[str]:
+    def ready(self, number: int = 0, timeout: float = 40) -> list[str]:
         """The words of its n-th `ready`."""
 
         def lines() -> list[str]:
@@ -83,7 +83,7 @@ class Inside:
 
     def kill(self) -> None:
         self._raw.kill(self.id)
-        self._raw.wait(self.id, timeout=10)
+        self._raw.wait(self.id, timeout=30)
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = 40) -> int:
         return int(self._raw.wait(self.id, timeout=timeout)["StatusCode"])

@@ -17,8 +17,9 @@ import docker
 from pypod import Container, Event, Pod, Volume
 from tests.images import BUSYBOX
 
-SLACK = 4.0
-"""Seconds past its grace in which a pod must be gone: 2 are promised, the rest is for a loaded machine."""
+SLACK = 12.0
+"""Seconds past its grace in which a pod must be gone: 2 are promised, the rest is for a loaded machine. A grace that is not
+to count is longer."""
 
 TELL = "tell() {{ echo {0}: $1 >> /tell/all; }}; "
 """A shell function that appends a line to the file that all members and the test see."""
@@ -96,10 +97,12 @@ class Heard:
     256 only, of everybody's."""
 
     def __init__(self, raw: docker.APIClient, namespace: str) -> None:
+        self._raw = raw
         self._namespace = namespace
-        self._happenings: list[Happening] = []
+        self._happenings: dict[tuple[int, str, str], Happening] = {}
         # From a second ago: the engine answers before it listens.
-        self._stream = raw.events(since=int(time.time()) - 1, filters={"type": "container"}, decode=True)
+        self._since = int(time.time()) - 1
+        self._stream = raw.events(since=self._since, filters={"type": "container"}, decode=True)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -114,11 +117,21 @@ class Heard:
 
     def _listen(self) -> None:
         for event in self._stream:
-            attributes = event["Actor"]["Attributes"]
-            name = attributes.get("name", "")
-            if self._namespace in name:
-                detail = attributes.get("signal", attributes.get("exitCode", ""))
-                self._happenings.append(Happening(event["timeNano"] / 1e9, name, event["Action"], detail))
+            self._take(event)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        attributes = event["Actor"]["Attributes"]
+        name = attributes.get("name", "")
+        if self._namespace in name:
+            detail = attributes.get("signal", attributes.get("exitCode", ""))
+            happening = Happening(event["timeNano"] / 1e9, name, event["Action"], detail)
+            self._happenings[event["timeNano"], name, event["Action"]] = happening
+
+    def _catch_up(self) -> None:
+        """What has happened by now is known, also where the thread that listens has not had its turn."""
+        options: dict[str, Any] = {"since": self._since, "until": time.time() + 0.001}
+        for event in self._raw.events(**options, filters={"type": "container"}, decode=True):
+            self._take(event)
 
     def all(self, action: str, container: str = "", detail: str = "") -> list[Happening]:
         """What was done with a container so far, oldest first.
@@ -128,17 +141,20 @@ class Heard:
             container: in the pod; empty: any.
             detail: the signal or exit code; empty: any.
         """
+        self._catch_up()
         part = f"_{container}_" if container else ""
         return [
             each
-            for each in self._happenings
+            for each in sorted(self._happenings.values(), key=lambda happening: happening.at)
             if each.action.startswith(action) and part in each.container and detail in ("", each.detail)
         ]
 
     def one(self, action: str, container: str, detail: str = "") -> Happening:
         """The only one of these, which must be there in a moment."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + SLACK
         while not (found := self.all(action, container, detail)) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert len(found) == 1, f"{action} {detail} of {container}: {found or self._happenings}"
+        assert len(found) == 1, (
+            f"{action} {detail} of {container}: {found or list(self._happenings.values())}"
+        )
         return found[0]

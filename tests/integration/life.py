@@ -14,9 +14,9 @@ import docker
 from pypod import Container
 from tests.images import BUSYBOX
 
-PATIENCE = 5.0
-SERVE = "while [ ! -e /go ]; do sleep 0.05; done; sleep 0.3"
-"""Runs until somebody makes /go in it, and a moment longer: an exec whose container ends may have no exit code."""
+PATIENCE = 15.0
+SERVE = "while [ ! -e /go ]; do sleep 0.05; done"
+"""Runs until somebody makes /go in it."""
 
 
 def shell(name: str, script: str, **more: Any) -> Container:

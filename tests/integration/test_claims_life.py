@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import docker
 import pytest
@@ -14,7 +15,8 @@ from pypod import Container, Phase, Pod, PodNotRunningError, PodStartError, PodT
 from pypod.engine.api import Engine
 from pypod.model.life.status import Running
 from tests.images import BUSYBOX, NGINX, TOOLS
-from tests.integration.conftest import STAY, HandMade, PodLike, eventually, sh
+from tests.integration.conftest import PATIENCE, STAY, HandMade, PodLike, eventually, sh
+from tests.integration.life import SERVE
 
 Maker = Callable[[str], HandMade]
 
@@ -93,12 +95,12 @@ class TestClaim13LogsAndRestarts:
         assert not pod.logs("third"), "other lines"
 
     @staticmethod
-    def check_restarts_alone(pod: Pod) -> None:
+    def check_restarts_alone(pod: Pod, patience: float = PATIENCE) -> None:
         """The first member is killed: it is restarted, and the others keep their start times."""
         before = starts(pod)
         pod.exec(["pkill", "-9", "-f", "^sleep 1001"], "third", check=True)
         with contextlib.suppress(AssertionError):
-            eventually(lambda: is_anew(pod, "first", before["first"]), "a restart", timeout=2)
+            eventually(lambda: is_anew(pod, "first", before["first"]), "a restart", timeout=patience)
         assert is_anew(pod, "first", before["first"]), "not restarted"
         settled = time.monotonic() + 0.5
         while time.monotonic() < settled:
@@ -187,10 +189,10 @@ class TestClaim14Sidecar:
         assert "wget" in written.lower() or path in written
         return written
 
-    def check_collected(self, pod: PodLike) -> None:
+    def check_collected(self, pod: PodLike, patience: float = PATIENCE) -> None:
         line = self.request(pod, "?claim14")
         with contextlib.suppress(AssertionError):
-            eventually(lambda: line in pod.logs("collector"), "it is collected", timeout=2)
+            eventually(lambda: line in pod.logs("collector"), "it is collected", timeout=patience)
         assert line in pod.logs("collector"), "not collected"
 
     def test_the_collector_sees_what_the_server_wrote(self, engine: Engine, namespace: str) -> None:
@@ -203,14 +205,15 @@ class TestClaim14Sidecar:
             self.pod(namespace, engine, shared=False) as pod,
             pytest.raises(AssertionError, match="not collected"),
         ):
-            self.check_collected(pod)
+            self.check_collected(pod, patience=1)
 
 
 def exit_codes(raw: docker.APIClient, namespace: str) -> dict[str, int]:
     """How containers of a namespace ended, by the engine's own record: they are gone themselves."""
     filters = {"event": "die", "label": f"io.pypod.namespace={namespace}"}
-    now = int(time.time())
-    died = raw.events(since=now - 60, until=now + 1, filters=filters, decode=True)
+    now = time.time()
+    span: dict[str, Any] = {"since": int(now) - 60, "until": now + 0.1}
+    died = raw.events(**span, filters=filters, decode=True)
     ends = [event["Actor"]["Attributes"] for event in died]
     return {end.get("io.pypod.container", "pause"): int(end["exitCode"]) for end in ends}
 
@@ -222,18 +225,20 @@ class TestWaitAndStop:
         return Pod("life", containers=[member], namespace=namespace, engine=engine, **options)  # type: ignore[arg-type]
 
     def test_wait_for_each_condition(self, engine: Engine, namespace: str) -> None:
-        with self.pod(namespace, engine, "sleep 0.5; exit 0", restart_policy="Never") as pod:
+        with self.pod(namespace, engine, SERVE, restart_policy="Never") as pod:
             for condition in ("Started", "Ready", "Running"):
-                assert pod.wait(condition, 5).phase is Phase.RUNNING
-            assert pod.wait("Succeeded", 5).phase is Phase.SUCCEEDED
-            assert pod.wait("Completed", 5).phase is Phase.SUCCEEDED
+                assert pod.wait(condition, PATIENCE).phase is Phase.RUNNING
+            pod.exec(["touch", "/go"])
+            assert pod.wait("Succeeded", PATIENCE).phase is Phase.SUCCEEDED
+            assert pod.wait("Completed", PATIENCE).phase is Phase.SUCCEEDED
             with pytest.raises(PodNotRunningError):
-                pod.wait("Ready", 5)
-        assert pod.wait("Deleted", 5).reason == "NotFound"
+                pod.wait("Ready", PATIENCE)
+        assert pod.wait("Deleted", PATIENCE).reason == "NotFound"
 
     def test_wait_for_a_failure(self, engine: Engine, namespace: str) -> None:
-        with self.pod(namespace, engine, "sleep 0.3; exit 7", restart_policy="Never") as pod:
-            status = pod.wait("Failed", 5)
+        with self.pod(namespace, engine, f"{SERVE}; exit 7", restart_policy="Never") as pod:
+            pod.exec(["touch", "/go"])
+            status = pod.wait("Failed", PATIENCE)
             state = status.container_statuses[0].state
             assert getattr(state, "exit_code", None) == 7
 
@@ -242,13 +247,13 @@ class TestWaitAndStop:
             before = time.monotonic()
             with pytest.raises(PodTimeoutError):
                 pod.wait("Succeeded", 0.3)
-            assert 0.3 <= time.monotonic() - before < 1.5
+            assert 0.3 <= time.monotonic() - before < PATIENCE
             with pytest.raises(ValueError, match="Sometime"):
                 pod.wait("Sometime", 1)
 
     def test_a_command_that_ends_well_is_no_failure(self, engine: Engine, namespace: str) -> None:
         with self.pod(namespace, engine, "true", restart_policy="Never") as pod:
-            assert pod.wait("Succeeded", 5).phase is Phase.SUCCEEDED
+            assert pod.wait("Succeeded", PATIENCE).phase is Phase.SUCCEEDED
 
     def test_stop_kills_after_the_grace_what_ignores_the_signal(
         self, engine: Engine, raw: docker.APIClient, namespace: str
@@ -260,7 +265,7 @@ class TestWaitAndStop:
             eventually(lambda: 0.6 < time.time() % 1 < 0.8, "late in a second")
             before = time.monotonic()
             pod.stop(grace=1)
-            assert 0.95 <= time.monotonic() - before < 4
+            assert 0.95 <= time.monotonic() - before < PATIENCE  # of 30 s without this grace
         assert exit_codes(raw, namespace)["main"] == 137
 
     @pytest.mark.parametrize("share", [True, False])
@@ -276,7 +281,7 @@ class TestWaitAndStop:
             assert next(stream).strip() == "ready"
             before = time.monotonic()
             pod.stop(grace=20)
-            assert time.monotonic() - before < 5
+            assert time.monotonic() - before < PATIENCE  # of 20 s
             assert [line.strip() for line in stream] == ["bye"]
         assert exit_codes(raw, namespace)["main"] == 3
 

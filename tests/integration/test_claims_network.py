@@ -12,7 +12,16 @@ import pypod
 from pypod import Container, ContainerPort, Pod, PortConflictError
 from pypod.engine.api import Engine
 from tests.images import TOOLS
-from tests.integration.conftest import STAY, HandMade, PodLike, eventually, everything, sh, together
+from tests.integration.conftest import (
+    PATIENCE,
+    STAY,
+    HandMade,
+    PodLike,
+    eventually,
+    everything,
+    sh,
+    together,
+)
 
 PORT = 8080
 
@@ -26,7 +35,7 @@ while True:
 """
 CLIENT = """
 import socket, sys
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1) as connection:
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3])) as connection:
     print(connection.makefile().read(), end="")
 """
 BIND = """
@@ -60,9 +69,11 @@ def server_pod(name: str, namespace: str, engine: Engine, *, network: str = "") 
     )
 
 
-def ask(pod: PodLike, address: str, port: int = PORT, *, container: str = "client") -> str:
+def ask(
+    pod: PodLike, address: str, port: int = PORT, *, container: str = "client", patience: float = PATIENCE
+) -> str:
     """What a server answers a member; or why it does not."""
-    result = pod.exec(["python3", "-c", CLIENT, address, str(port)], container)
+    result = pod.exec(["python3", "-c", CLIENT, address, str(port), str(patience)], container)
     return result.stdout if result.exit_code == 0 else result.stderr
 
 
@@ -208,11 +219,11 @@ class TestClaim11ManyPodsOnePort:
 
 class TestClaim12FlatNetwork:
     @staticmethod
-    def check_flat(one: PodLike, two: PodLike, port: int = PORT) -> None:
+    def check_flat(one: PodLike, two: PodLike, port: int = PORT, *, patience: float = PATIENCE) -> None:
         """Each reaches the other by its IP, and the server sees the client's own as the source."""
         assert one.ip != two.ip
-        assert ask(one, two.ip, port) == f"{two.name} sees {one.ip}"
-        assert ask(two, one.ip, port) == f"{one.name} sees {two.ip}"
+        assert ask(one, two.ip, port, patience=patience) == f"{two.name} sees {one.ip}"
+        assert ask(two, one.ip, port, patience=patience) == f"{one.name} sees {two.ip}"
 
     def test_pods_reach_each_other_without_nat(self, pods: tuple[Pod, Pod]) -> None:
         self.check_flat(*pods)
@@ -234,7 +245,7 @@ class TestClaim12FlatNetwork:
         with server_pod("alone", namespace, engine, network=network) as alone:
             await_server(alone)
             with pytest.raises(AssertionError, match=r"timed out|unreachable|refused"):
-                self.check_flat(pods[0], alone)
+                self.check_flat(pods[0], alone, patience=1)
 
     def test_control_reached_through_a_published_port(self, by_hand: Maker, raw: docker.APIClient) -> None:
         one, two = by_hand("one"), by_hand("two")

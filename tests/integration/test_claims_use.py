@@ -21,7 +21,7 @@ from pypod import (
 )
 from pypod.engine.api import Engine
 from tests.images import BUSYBOX, NGINX, REDIS, TOOLS
-from tests.integration.conftest import STAY, eventually, sh
+from tests.integration.conftest import PATIENCE, STAY, eventually, sh
 
 MEGABYTE = bytes(range(256)) * 4096
 
@@ -82,7 +82,7 @@ class TestExec:
         before = time.monotonic()
         with pytest.raises(ExecTimeoutError) as caught:
             pod.exec(["sh", "-c", "echo partly; echo bad >&2; exec sleep 100"], timeout=2)
-        assert 2 <= time.monotonic() - before < 6
+        assert 2 <= time.monotonic() - before < PATIENCE
         assert (caught.value.stdout, caught.value.stderr) == (b"partly\n", b"bad\n")
         assert isinstance(caught.value, TimeoutError)
 
@@ -134,10 +134,8 @@ class TestExec:
             termination_grace_period_seconds=0,
         ) as made:
             for member in members:
-                before = time.monotonic()
-                assert made.exec(["touch", "/go"], member.name).exit_code in (0, 137)
-                assert time.monotonic() - before < 5
-            assert made.wait("Completed", timeout=10).phase is Phase.SUCCEEDED
+                assert made.exec(["touch", "/go"], member.name, timeout=PATIENCE).exit_code in (0, 137)
+            assert made.wait("Completed", timeout=PATIENCE).phase is Phase.SUCCEEDED
 
 
 class TestLogs:
@@ -179,9 +177,7 @@ class TestLogs:
             first = [next(lines) for _ in range(6)]
             assert "line 1" in [line.rstrip("\n") for line in first]
             made.exec(["touch", "/go"], "main")
-            before = time.monotonic()
             assert [line.rstrip("\n") for line in lines] == ["last"]
-            assert time.monotonic() - before < 5
 
 
 PAGE = "<p>the page</p>\n" * 2000

@@ -14,7 +14,7 @@ import pytest
 
 from tests import images
 from tests.integration.conftest import eventually
-from tests.integration.processes import Child
+from tests.integration.processes import PATIENCE, Child
 
 CLI = [sys.executable, "-m", "pypod"]
 POD = """
@@ -96,9 +96,9 @@ def test_describe_tells_all(where: tuple[str, ...]) -> None:
 
 
 def test_events_are_listed_and_watched_to_the_end(where: tuple[str, ...], module_namespace: str) -> None:
+    eventually(lambda: "pod/life/crash" in run("events", *where).stdout, "there is something to tell")
     said = run("events", *where).stdout
     assert said.split()[:6] == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
-    assert "pod/life/crash" in said
     script = "p = pod('short', [member('one')]).start(); ready(); time.sleep(1000)"
     with Child(module_namespace, script) as other:
         other.ready(60)
@@ -111,7 +111,7 @@ def test_events_are_listed_and_watched_to_the_end(where: tuple[str, ...], module
             run("exec", "short", "-n", module_namespace, "--", "sh", "-c", "kill -9 $(pidof sleep)")
             assert any("(x2 over" in line for line in watch.stdout)
             assert run("down", "short", "-n", module_namespace, "--grace", "0").returncode == 0
-            assert watch.wait(10) == 0
+            assert watch.wait(PATIENCE) == 0
         finally:
             watch.kill()
             watch.communicate()

@@ -16,7 +16,7 @@ import pytest
 import pypod
 from pypod import Container, Pod
 from tests.images import BUSYBOX
-from tests.integration.processes import Child, Look
+from tests.integration.processes import PATIENCE, Child, Look
 
 pytestmark = pytest.mark.docker
 
@@ -121,11 +121,11 @@ def test_four_processes_make_one_network_which_goes_with_its_last_pod(namespace:
         for child in children:
             child.interrupt()
         for child in children:
-            child.wait(10)
+            child.wait(PATIENCE)
         assert [network["Name"] for network in look.api.networks() if namespace in network["Name"]]
         assert len(look.containers(namespace, running=True)) == 4
         last.interrupt()
-        last.wait(10)
+        last.wait(PATIENCE)
         assert look.left(namespace) == []
 
 

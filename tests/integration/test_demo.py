@@ -37,7 +37,7 @@ def test_all_claims_are_proved_in_time_and_nothing_is_left() -> None:
     assert re.search(r"^14 of 14 proved in \d+\.\d s$", done.stdout, re.MULTILINE)
     assert len(re.findall(r"^✔ +\d+\. ", done.stdout, re.MULTILINE)) == 14
     assert "\x1b" not in done.stdout
-    assert took < 30
+    assert took < 60  # some 10 s where nothing else runs
     assert left() == []
 
 

@@ -31,7 +31,7 @@ def resolv_conf(pod: Pod) -> dict[str, list[str]]:
 
 def address_of(pod: Pod, name: str) -> str:
     """As a program of the pod finds it: by the search list, and the hosts file."""
-    words = said(pod, "ping", "-c1", "-W1", name)
+    words = said(pod, "ping", "-c1", "-W10", name)
     return words.partition("(")[2].partition(")")[0]
 
 

@@ -32,6 +32,7 @@ from pypod import (
     SecretKeyRef,
     Template,
 )
+from pypod.model.life import starting_members
 from tests.images import BUSYBOX, TOOLS
 from tests.integration.conftest import STAY, eventually, sh
 from tests.integration.life import Witness, on_term, shell
@@ -207,7 +208,10 @@ def test_an_init_container_of_which_something_is_missing(namespace: str, witness
     assert witness.created() == set()
 
 
-def test_it_starts_when_the_object_comes(namespace: str, witness: Witness) -> None:
+def test_it_starts_when_the_object_comes(
+    namespace: str, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting_members, "FAILURE_RETRY", 2.0)
     web = Container("web", BUSYBOX, command=STAY, env={"PW": PASSWORD})
     pod = Pod(
         "web",
@@ -225,7 +229,7 @@ def test_it_starts_when_the_object_comes(namespace: str, witness: Witness) -> No
         said = [event.message for event in pod.events if event.reason == "Failed"]
         assert said == ['Error: secret "db" not found']
         pypod.apply(Secret("db", {"password": MARKER.encode()}, namespace=namespace))
-        eventually(lambda: pod.refresh().phase.value == "Running", "it heals", timeout=25)
+        eventually(lambda: pod.refresh().phase.value == "Running", "it heals")
         assert sh(pod, "web", "echo $PW").strip() == MARKER
         assert pod.status.container("web").restart_count == 0
     finally:
@@ -262,7 +266,7 @@ env = {"PW": SecretKeyRef("db", "password"), "URL": Template("pg://$(PW)@db")}
 pod = Pod("leaky", containers=[Container("web", image, command=[Template(word) for word in command], env=env,
           env_from=[EnvFrom(SecretEnvSource("db"), "S_")])], namespace=namespace, min_ready_seconds=10)
 print(repr(pod.spec), pod.to_manifest())
-pod.start(timeout=20)
+pod.start(timeout=60)
 """
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.integration.processes import Child, Look, script, until
+from tests.integration.processes import PATIENCE, Child, Look, script, until
 
 pytestmark = pytest.mark.docker
 
@@ -49,7 +49,7 @@ def test_the_end_of_a_forked_child_leaves_the_pod_alone(namespace: str, look: Lo
     with Child(namespace, CHILD_ENDS.format(end=end)) as child:
         assert child.ready() == ["0", "alive", "Running", "2"]
         child.ready()
-        assert child.wait(5) == 0
+        assert child.wait(PATIENCE) == 0
     assert look.left(namespace) == []
 
 
@@ -102,7 +102,7 @@ def test_a_forked_child_does_not_keep_the_lease(namespace: str, look: Look, shar
         forked = int(child.ready()[0])
         try:
             child.kill()
-            until(lambda: look.left(namespace) == [], 3)
+            until(lambda: look.left(namespace) == [], PATIENCE)
             os.kill(forked, 0)  # it lives
         finally:
             os.kill(forked, signal.SIGKILL)
@@ -125,5 +125,5 @@ def test_a_forked_child_can_have_a_pod_of_its_own(namespace: str, look: Look) ->
     with Child(namespace, OWN_POD.format(namespace=namespace)) as child:
         assert child.ready() == ["2"]
         assert child.ready() == ["0", "parents"]
-        assert child.wait(5) == 0
+        assert child.wait(PATIENCE) == 0
     assert look.left(namespace) == []

@@ -12,7 +12,7 @@ import pypod
 from pypod.engine.api import Engine
 from tests.images import TOOLS
 from tests.integration.containers import SITE, Inside, binds
-from tests.integration.processes import Look, end_background_programs, script, stays, until
+from tests.integration.processes import PATIENCE, Look, end_background_programs, script, stays, until
 
 pytestmark = pytest.mark.docker
 
@@ -111,9 +111,9 @@ def test_kill_9_in_there_ends_the_pod_and_sweep_out_here_removes_it(
     ]  # it lives, whatever pid 1 is here
     program.kill()
     pause = look.pause(namespace)
-    until(lambda: not look.state(pause)["Running"], 1.5)
+    until(lambda: not look.state(pause)["Running"], PATIENCE)
     if shared:
-        until(lambda: not look.containers(f"pypod_{namespace}_", running=True), 1.5)
+        until(lambda: not look.containers(f"pypod_{namespace}_", running=True), PATIENCE)
     else:
         stays(lambda: len(look.containers(f"pypod_{namespace}_", running=True)) == 2, 0.5)
     # Its owner cannot be looked at from here: the lease must have been lost for a while.

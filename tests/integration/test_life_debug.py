@@ -14,7 +14,7 @@ from pypod import Container, Phase, Pod
 from pypod.model.life.status import Running, Terminated
 from tests.images import BUSYBOX, TOOLS
 from tests.integration.conftest import STAY, eventually, sh
-from tests.integration.processes import Child, Look, stays
+from tests.integration.processes import PATIENCE, Child, Look, stays
 
 pytestmark = pytest.mark.docker
 
@@ -182,7 +182,7 @@ def test_from_another_process(namespace: str, look: Look) -> None:
         row = _run("ps", "-n", namespace).stdout.splitlines()[1].split()
         assert row[:4] == ["web", "2/2", "Running", "0"]
         owner.interrupt()
-        owner.wait(10)
+        owner.wait(PATIENCE)
     assert look.left(namespace) == []
 
 

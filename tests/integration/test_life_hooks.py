@@ -169,7 +169,8 @@ def test_a_pre_stop_that_fails_is_an_event_and_the_stop_goes_on(
     namespace: str, told: Told, heard: Heard
 ) -> None:
     """Also where it is not the pod that ends: a container that its liveness probe gives up is told, too."""
-    alive = Probe.exec(["test", "!", "-e", "/tmp/sick"], period_seconds=0.1, failure_threshold=1)
+    sick = ["test", "!", "-e", "/tmp/sick"]
+    alive = Probe.exec(sick, period_seconds=0.1, failure_threshold=1, timeout_seconds=10)
     bad = shell(
         "bad",
         AT_TERM,
@@ -194,24 +195,28 @@ def test_a_pre_stop_that_fails_is_an_event_and_the_stop_goes_on(
 
 def test_pre_stop_is_not_run_for_what_ends_by_itself(namespace: str, told: Told, heard: Heard) -> None:
     hook = Lifecycle(pre_stop=Hook.exec(telling("brief", "hook")))
-    brief = shell("brief", "tell up; sleep 0.5; tell end", lifecycle=hook)
+    brief = shell("brief", "tell up; until [ -e /tmp/end ]; do sleep 0.05; done; tell end", lifecycle=hook)
     with _pod(namespace, brief, told=told, restart_policy="Never") as pod:
-        assert pod.wait("Completed", timeout=10).phase is Phase.SUCCEEDED
+        pod.exec(["touch", "/tmp/end"], "brief")
+        assert pod.wait("Completed", timeout=20).phase is Phase.SUCCEEDED
     assert told.of("brief") == ["up", "end"]
     assert not heard.all("kill", "brief")
 
 
 def test_a_pre_stop_that_ends_its_container_has_not_failed(namespace: str, told: Told, heard: Heard) -> None:
-    """As `nginx -s quit` does. The engine does not always say how it ended."""
+    """As `nginx -s quit` does. The engine does not always say how it ended. (The stop signal that follows must not be sooner.)"""
     quits = Lifecycle(pre_stop=Hook.exec(["touch", "/go"]))
     names = [f"m{number}" for number in range(6)]
     members = [
-        shell(name, "trap '' TERM; until [ -e /go ]; do sleep 0.002; done; tell bye", lifecycle=quits)
+        shell(
+            name, "trap '' TERM; tell up; until [ -e /go ]; do sleep 0.002; done; tell bye", lifecycle=quits
+        )
         for name in names
     ]
     pod = _pod(namespace, *members, told=told).start()
+    eventually(lambda: len(told.lines) == len(names), "all are up")
     pod.stop()
-    assert sorted(told.lines) == [f"{name}: bye" for name in names]
+    assert [told.of(name) for name in names] == [["up", "bye"]] * len(names)
     assert events(pod, "FailedPreStopHook") == []
     assert not heard.all("kill", names[0], "9")
 

@@ -202,13 +202,9 @@ def _dying_registry() -> Iterator[tuple[str, socket.socket]]:
 
 
 def test_images_that_cannot_be_had_hold_up_nothing_else(namespace: str, witness: Witness) -> None:
-    seen: list[str] = []
-
     def is_backed_off() -> bool:
         state = pod.refresh().container("absent").state
         assert isinstance(state, Waiting)
-        if state.reason not in seen[-1:]:
-            seen.append(state.reason)
         return state.reason == "ImagePullBackOff"
 
     with _dying_registry() as (address, server):
@@ -230,7 +226,6 @@ def test_images_that_cannot_be_had_hold_up_nothing_else(namespace: str, witness:
             server.close()
             caller.close()
             eventually(is_backed_off, "it waits for another try")
-            assert seen[-2:] == ["ErrImagePull", "ImagePullBackOff"]
             state = pod.status.container("absent").state
             assert isinstance(state, Waiting)
             assert state.until is not None
@@ -255,5 +250,5 @@ def test_a_stop_does_not_wait_for_a_pull(namespace: str, witness: Witness) -> No
         called()
         begun = time.monotonic()
         pod.stop()
-        assert time.monotonic() - begun < 8  # the engine itself gives up after some 20 s
+        assert time.monotonic() - begun < PATIENCE  # the engine itself gives up after some 20 s
     assert witness.names() == []

@@ -126,31 +126,38 @@ def test_a_restart_is_a_new_container_with_a_fresh_root(namespace: str, witness:
         assert pod.status.pod_ip == before.pod_ip
 
 
-@pytest.mark.parametrize(("profile", "delay"), [("fast", 1), ("classic", 10)])
-def test_the_second_restart_is_backed_off_visibly(
-    namespace: str, witness: Witness, profile: str, delay: int
-) -> None:
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "private"])
+def test_the_second_restart_is_backed_off_visibly(namespace: str, witness: Witness, shared: bool) -> None:
+    """By the profile with which there is time to look: 10 s."""
     app = shell("app", f"{SERVE}; exit 3")
-    with _pod(namespace, app, shell("other", SERVE), restart_backoff=profile) as pod:
+    given = {"restart_backoff": "classic", "share_process_namespace": shared}
+    with _pod(namespace, app, shell("other", SERVE), **given) as pod:
         _end_it(pod, "app")
-        eventually(lambda: _runs(pod, "app", 1), "the first restart does not wait")
+        eventually(lambda: _runs(pod, "app", 1), "the first restart comes")
+        assert witness.started("app")[1] - witness.died("app")[0] < 9, "it does not wait"
         _end_it(pod, "app")
         eventually(lambda: isinstance(pod.refresh().container("app").state, Waiting), "the second one waits")
         status = pod.status
         state = status.container("app").state
         assert isinstance(state, Waiting)
-        text = f"back-off {delay}s restarting failed container=app pod=web_{namespace}({pod.uid})"
+        text = f"back-off 10s restarting failed container=app pod=web_{namespace}({pod.uid})"
         assert (state.reason, state.message) == ("CrashLoopBackOff", text)
         assert (status.phase, status.summary) == (Phase.RUNNING, "CrashLoopBackOff")
+        assert _last_state(status.container("app")).exit_code == 3
         finished = seconds(witness.state("app")["FinishedAt"])
         assert state.until is not None
-        assert state.until == pytest.approx(finished + delay, abs=0.01)
-        if profile == "classic":
-            _looks_the_same_from_another_process(pod, state)
-        else:
-            eventually(lambda: _runs(pod, "app", 2), "it comes")
-            assert witness.started("app")[-1] >= state.until - 0.01
+        assert state.until == pytest.approx(finished + 10, abs=0.01)
+        _looks_the_same_from_another_process(pod, state)
         assert [_code(event.attributes) for event in witness.happened("die", "app")] == [3, 3]
+
+
+def test_the_second_restart_does_not_come_before_its_time(namespace: str, witness: Witness) -> None:
+    """By the profile that is the default: 1 s. What the engine has of it, since one may look too late."""
+    with _pod(namespace, shell("app", f"{SERVE}; exit 3")) as pod:
+        for number in (1, 2):
+            _end_it(pod, "app")
+            eventually(lambda number=number: _runs(pod, "app", number), f"restart {number}")  # type: ignore[misc]
+        assert witness.started("app")[2] - witness.died("app")[1] >= 0.9
 
 
 def _code(attributes: dict[str, str]) -> int:

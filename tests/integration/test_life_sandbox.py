@@ -23,7 +23,7 @@ from pypod import Container, Event, Phase, Pod, Probe, Volume
 from tests.images import BUSYBOX
 from tests.integration.conftest import STAY, eventually, together
 from tests.integration.life import Witness
-from tests.integration.processes import Child, Look, stays
+from tests.integration.processes import PATIENCE, Child, Look, stays
 
 pytestmark = pytest.mark.docker
 
@@ -275,7 +275,7 @@ def test_an_address_that_somebody_took_is_let_go(
             owner.process.send_signal(signal.SIGCONT)
             raw.remove_container(thief, force=True)
         owner.interrupt()
-        owner.wait(10)
+        owner.wait(PATIENCE)
 
 
 def test_a_sandbox_that_dies_during_the_init_containers_begins_them_again(

@@ -16,7 +16,7 @@ from pypod import Container, Hook, Lifecycle, Phase, Pod
 from tests.images import NGINX
 from tests.integration.conftest import eventually, together
 from tests.integration.hearing import SLACK, Heard, Told, coming, events, shell, telling
-from tests.integration.processes import Child, Look, stays, until
+from tests.integration.processes import PATIENCE, Child, Look, stays, until
 
 pytestmark = pytest.mark.docker
 
@@ -187,7 +187,7 @@ def test_ctrl_c_ends_a_pod_gracefully(namespace: str, look: Look, tmp_path: Path
         all_told = tmp_path / "all"
         eventually(all_told.exists, "it is up")
         child.interrupt()
-        assert child.wait(8) == -signal.SIGINT
+        assert child.wait(PATIENCE) == -signal.SIGINT
         assert all_told.read_text().split() == ["up", "hook", "term"]
     assert look.left(namespace) == []
 
@@ -201,7 +201,7 @@ def test_a_second_ctrl_c_does_not_wait_for_a_pre_stop(namespace: str, look: Look
         eventually(lambda: all_told.read_text().split() == ["up", "hook"], "the hook runs")
         stays(lambda: child.process.poll() is None, 0.3)
         child.interrupt()
-        assert child.wait(4) == -signal.SIGINT
+        assert child.wait(PATIENCE) == -signal.SIGINT
         assert all_told.read_text().split() == ["up", "hook"]
     assert look.left(namespace) == []
 
@@ -260,7 +260,7 @@ def test_with_restart_policy_never_the_end_of_its_sandbox_is_the_end_of_a_pod(
         eventually(lambda: told.lines == ["init: ran", "main: up"], "it is up")
         look.api.kill(look.pause(namespace))
         assert pod.wait("Completed", timeout=10).phase is Phase.FAILED
-        until(lambda: told.lines[2:] == ["main: term"], 5, "its container ended well")
+        until(lambda: told.lines[2:] == ["main: term"], PATIENCE, "its container ended well")
         stays(lambda: pod.refresh().phase is Phase.FAILED and not look.members(namespace, running=True), 0.5)
         assert told.lines == ["init: ran", "main: up", "main: term"]
         assert len(look.containers(namespace)) == 3

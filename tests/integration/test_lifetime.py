@@ -9,7 +9,7 @@ import pytest
 
 from pypod import Container, Pod
 from tests.images import BUSYBOX
-from tests.integration.processes import Child, Look, silent_registry, stays, until
+from tests.integration.processes import PATIENCE, Child, Look, silent_registry, stays, until
 
 pytestmark = pytest.mark.docker
 
@@ -26,7 +26,7 @@ def test_ctrl_c_in_the_body_leaves_nothing(namespace: str, look: Look) -> None:
         child.ready()
         assert len(look.containers(namespace, running=True)) == 3
         child.interrupt()
-        assert child.wait(4) == -signal.SIGINT
+        assert child.wait(PATIENCE) == -signal.SIGINT
         assert "KeyboardInterrupt" in child.errors
     assert look.left(namespace) == []
 
@@ -37,7 +37,7 @@ def test_ctrl_c_during_the_start_leaves_nothing(namespace: str, look: Look, seen
     with Child(namespace, many) as child:
         until(lambda: len(look.containers(namespace)) >= seen, 20)
         child.interrupt()
-        assert child.wait(10) == -signal.SIGINT
+        assert child.wait(PATIENCE) == -signal.SIGINT
         assert "KeyboardInterrupt" in child.errors
     assert look.left(namespace) == []
 
@@ -48,7 +48,7 @@ def test_ctrl_c_during_a_pull_leaves_nothing(namespace: str, look: Look) -> None
         with Child(namespace, body) as child:
             called()
             child.interrupt()
-            assert child.wait(4) == -signal.SIGINT
+            assert child.wait(PATIENCE) == -signal.SIGINT
     assert look.left(namespace) == []
     assert look.left(registry) == []
 
@@ -65,10 +65,10 @@ def test_a_second_ctrl_c_ends_a_long_grace_at_once(namespace: str, look: Look) -
     with Child(namespace, STUBBORN) as child:
         child.ready()
         child.interrupt()
-        until(lambda: any(name.endswith(".deleting") for name in look.containers(namespace)), 3)
+        until(lambda: any(name.endswith(".deleting") for name in look.containers(namespace)), PATIENCE)
         stays(lambda: child.process.poll() is None, 0.5)
         child.interrupt()
-        assert child.wait(3) == -signal.SIGINT
+        assert child.wait(PATIENCE) == -signal.SIGINT
     assert look.left(namespace) == []
 
 
@@ -76,8 +76,8 @@ def test_sigterm_to_the_owner_ends_its_pod(namespace: str, look: Look) -> None:
     with Child(namespace, BODY) as child:
         child.ready()
         child.process.terminate()
-        assert child.wait(3) == -signal.SIGTERM
-        until(lambda: look.left(namespace) == [], 3)
+        assert child.wait(PATIENCE) == -signal.SIGTERM
+        until(lambda: look.left(namespace) == [], PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_is_not_stopped_ends_with_the_interpreter(
 ) -> None:
     with Child(namespace, body) as child:
         child.ready()
-        assert child.wait(8) == code
+        assert child.wait(PATIENCE) == code
         assert look.left(namespace) == []
         for unwanted in ("Exception ignored", "cannot schedule", "can't start new thread"):
             assert unwanted not in child.errors

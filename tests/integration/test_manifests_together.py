@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import docker
@@ -172,13 +171,11 @@ def test_several_pods_in_the_foreground(engine: Engine, namespace: str, text: st
             said = ("web/c   | web says one", "other/c | other says one")
             eventually(lambda: all(each in output.read_text() for each in said), "the logs of both")
             assert len(pypod.list(namespace, engine=engine)) == 2
-            begun = time.monotonic()
             os.kill(process.pid, signal.SIGINT)
             _, errors = process.communicate(timeout=30)
         finally:
             process.kill()
     assert process.returncode == 130, errors
-    assert time.monotonic() - begun < 10
     assert f"removing pods {namespace}/web, {namespace}/other; another Ctrl-C kills them" in errors
     assert pypod.list(namespace, engine=engine) == []
     clean(engine, namespace)
@@ -188,6 +185,8 @@ def test_one_that_fails_takes_the_others_with_it(
     engine: Engine, namespace: str, text: str, tmp_path: Path
 ) -> None:
     bad = two(text).replace("echo other says one; while true; do sleep 0.1; done", "exit 3")
+    # Without a probe one that has just begun is ready, and whoever looks just then would not see it end.
+    bad = f"{bad.rstrip()}\n    readinessProbe: {{exec: {{command: ['false']}}}}\n"
     for words in (["up"], ["up", "-d"]):
         done = run(tmp_path, *words, "-f", "-", text=bad)
         assert done.returncode == 1

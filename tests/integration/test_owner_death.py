@@ -14,7 +14,7 @@ import pypod
 from pypod import Container, Pod
 from tests.images import BUSYBOX
 from tests.integration.life import Witness
-from tests.integration.processes import Child, Look, end_background_programs, stays, until
+from tests.integration.processes import PATIENCE, Child, Look, end_background_programs, stays, until
 
 pytestmark = pytest.mark.docker
 
@@ -55,7 +55,7 @@ def test_with_a_shared_pid_space_all_members_die_at_once(
         child.ready()
         assert len(look.members(namespace, running=True)) == 2
         child.kill()
-        until(lambda: not look.containers(namespace, running=True), 1.5)
+        until(lambda: not look.containers(namespace, running=True), PATIENCE)
     assert look.state(look.pause(namespace))["ExitCode"] == LEASE_LOST
     swept = {gone.pod: gone.reason for gone in pypod.sweep()}
     assert swept[f"{namespace}/web"] == "its lease was lost"
@@ -66,15 +66,15 @@ def test_with_a_shared_pid_space_nothing_is_left_soon(namespace: str, look: Look
     with Child(namespace, SHARED) as child:
         child.ready()
         child.kill()
-        until(lambda: not look.containers(namespace, running=True), 1.5)
-        until(lambda: look.left(namespace) == [], 3)
+        until(lambda: not look.containers(namespace, running=True), PATIENCE)
+        until(lambda: look.left(namespace) == [], PATIENCE)
 
 
 def test_with_private_pid_spaces_the_background_program_removes_it(namespace: str, look: Look) -> None:
     with Child(namespace, PRIVATE) as child:
         child.ready()
         child.kill()
-        until(lambda: look.left(namespace) == [], 2.5)
+        until(lambda: look.left(namespace) == [], PATIENCE)
 
 
 def test_volumes_and_isolated_networks_go_too(namespace: str, look: Look) -> None:
@@ -88,7 +88,7 @@ with pod(containers=[member("one", mounts={{"data": "/data"}})], volumes=[volume
         child.ready()
         assert len(look.left(namespace)) == 4
         child.kill()
-        until(lambda: look.left(namespace) == [], 4)
+        until(lambda: look.left(namespace) == [], PATIENCE)
 
 
 def _orphan(namespace: str, look: Look, end: Callable[[], None], **env: str) -> None:
@@ -98,7 +98,7 @@ def _orphan(namespace: str, look: Look, end: Callable[[], None], **env: str) -> 
         end()
         child.kill()
     pause = look.pause(namespace)
-    until(lambda: not look.state(pause)["Running"], 1.5)
+    until(lambda: not look.state(pause)["Running"], PATIENCE)
     stays(lambda: len(look.members(namespace, running=True)) == 2, 0.7)
 
 
@@ -125,7 +125,7 @@ def test_without_a_background_program_the_next_pod_removes_it(
         assert [name for name in look.containers(namespace) if f"_{namespace}_" in name] == []
         assert len(look.containers(f"_{other}_", running=True)) == 2
         child.interrupt()
-        child.wait(5)
+        child.wait(PATIENCE)
 
 
 def test_without_a_background_program_the_next_background_program_removes_it(
@@ -135,8 +135,8 @@ def test_without_a_background_program_the_next_background_program_removes_it(
     other = f"{namespace}x"
     body = "import pypod.background\npypod.background.ensure_running(pypod.connect())\n"
     with Child(other, body, PYPOD_BACKGROUND="1") as child:
-        assert child.wait(5) == 0
-        until(lambda: look.left(namespace) == [], 4)
+        assert child.wait(PATIENCE) == 0
+        until(lambda: look.left(namespace) == [], PATIENCE)
     no_background()
 
 
@@ -157,14 +157,14 @@ def test_sweep_leaves_alone_what_is_not_abandoned(
         ):
             owner.ready()
             starter.ready()
-            starter.wait(5)
+            starter.wait(PATIENCE)
             before = look.containers(namespace, running=True)
             assert len(before) == 2 + 3 + 2 + 1
             assert [swept.pod for swept in pypod.sweep() if namespace in swept.pod] == []
             assert look.containers(namespace, running=True) == before
             pypod.get("detached", namespace).stop(grace=0)
             owner.interrupt()
-            owner.wait(5)
+            owner.wait(PATIENCE)
         assert look.left(namespace) == [foreign]
     finally:
         raw.remove_container(made["Id"], force=True)
@@ -202,4 +202,4 @@ def test_a_second_attacher_that_leaves_costs_a_pod_its_sandbox_and_not_its_life(
         assert {each.restart_count for each in pod.status.container_statuses} == {1}
         stays(lambda: pod.refresh().ready_count == 2, 1)  # and nobody takes it for abandoned
         owner.kill()
-        until(lambda: look.left(namespace) == [], 4)
+        until(lambda: look.left(namespace) == [], PATIENCE)

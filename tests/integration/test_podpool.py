@@ -11,7 +11,7 @@ import pytest
 from pypod import Container, ImageError, PodPool, PodSpec, PullPolicy
 from tests.images import BUSYBOX
 from tests.integration.conftest import eventually
-from tests.integration.processes import Child, Look, until
+from tests.integration.processes import PATIENCE, Child, Look, until
 
 pytestmark = pytest.mark.docker
 
@@ -56,7 +56,7 @@ def test_one_that_is_killed_while_it_waits_is_replaced(
         eventually(lambda: waiting(pool), "one waits")
         [dead] = look.members(namespace)
         raw.kill(dead)
-        until(lambda: dead not in look.members(namespace), 5, "it is removed")
+        until(lambda: dead not in look.members(namespace), PATIENCE, "it is removed")
         with pool.pod() as pod:
             assert f"_{pod.name}_" not in dead
             assert pod.refresh().container("one").restart_count == 0
@@ -86,9 +86,9 @@ def test_nothing_is_left_where_the_process_ends_in_the_middle(namespace: str, lo
     with Child(namespace, body.format(namespace=namespace)) as child:
         child.ready()
         child.process.send_signal(number)
-        assert child.wait(10) == code
-        until(lambda: not look.containers(namespace, running=True), 3)
-        until(lambda: look.left(namespace) == [], 5)
+        assert child.wait(PATIENCE) == code
+        until(lambda: not look.containers(namespace, running=True), PATIENCE)
+        until(lambda: look.left(namespace) == [], PATIENCE)
 
 
 def test_nothing_is_left_of_a_pool_that_nobody_closed(namespace: str, look: Look) -> None:
@@ -96,7 +96,7 @@ def test_nothing_is_left_of_a_pool_that_nobody_closed(namespace: str, look: Look
     body = POOL + "pool = pypod.PodPool(template, 2).start()\npod = pool.take()\nready()\n"
     with Child(namespace, body.format(namespace=namespace)) as child:
         child.ready()
-        assert child.wait(10) == 0
+        assert child.wait(PATIENCE) == 0
     assert look.left(namespace) == []
 
 
@@ -119,5 +119,5 @@ def test_a_forked_child_leaves_the_pool_alone(namespace: str, look: Look) -> Non
     )
     with Child(namespace, body.format(namespace=namespace)) as child:
         assert child.ready() == ["0", "alive", "Running"]
-        assert child.wait(10) == 0
+        assert child.wait(PATIENCE) == 0
     assert look.left(namespace) == []

@@ -14,13 +14,17 @@ import pypod
 from pypod import Container, Pod
 from tests.images import BUSYBOX
 from tests.integration.life import Witness, on_term
-from tests.integration.processes import Child, Look, until
+from tests.integration.processes import PATIENCE, Child, Look, until
 
 pytestmark = pytest.mark.docker
 
-TTL = 2.0
+TTL = 4.0
+"""Time enough for an interpreter to end, and for another look."""
 LATE = 10.0
 """Seconds after its end within which a pod must be gone, on a busy machine: a look of the background program, and the removal."""
+
+AS_WRITTEN = "while not p.history.kept_until: p.refresh()\n"
+"""A journal tells a moment later what was written to it; till then the end is the earliest one, of when the pod was made."""
 
 
 @pytest.fixture
@@ -38,10 +42,10 @@ def test_the_background_program_removes_it_with_its_grace(
 ) -> None:
     witness = Witness(raw, namespace)
     manifest = pod_of(namespace, on_term("exit 7")).to_manifest()
-    body = f"p = Pod.from_manifest({manifest!r}).start(detach=True, ttl={TTL})\nready(p.expires_at)\n"
+    body = f"p = Pod.from_manifest({manifest!r}).start(detach=True, ttl={TTL})\n{AS_WRITTEN}ready(p.expires_at)\n"
     with Child(namespace, body) as child:
         end = float(child.ready()[0])
-        child.wait(10)
+        child.wait(PATIENCE)
     assert end - time.time() < TTL + 0.5
     assert pypod.get("web", namespace).expires_at == end, "as every process sees it"
     until(lambda: not look.left(namespace), end - time.time() + LATE)
@@ -70,6 +74,12 @@ def test_whoever_takes_it_up_puts_its_end_off(namespace: str, look: Look) -> Non
 
 def test_a_new_sandbox_keeps_the_end(namespace: str, raw: docker.APIClient) -> None:
     pod = pod_of(namespace).start(detach=True, ttl=600)
+
+    def is_written() -> bool:
+        pod.refresh()
+        return pod.history.kept_until is not None
+
+    until(is_written, PATIENCE)
     end = pod.expires_at
     uid = pod.uid
     Witness(raw, namespace).kill_pause()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import textwrap
 import time
@@ -16,13 +17,22 @@ from tests import compose, images
 from tests.integration import conftest as integration
 
 HERE = Path(__file__).parent
-PATIENCE = 240.0
+PATIENCE = 120.0
 """Seconds that a whole suite may take."""
 POLL = 0.03
-VANISHING = 3.0
+VANISHING = integration.VANISHING
 """Seconds that the background program has for its part of the cleaning."""
 
 state_home = integration.state_home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_run_in_a_run() -> Iterator[None]:
+    """A pytest that a test starts is no worker of this run, also where this process is one: nothing in its environment says so."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+            patch.delenv(name)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -106,8 +116,11 @@ class Suite:
         assert runs
         deadline = time.monotonic() + timeout
         while True:
+            is_late = (
+                time.monotonic() > deadline
+            )  # before the look: who has to wait for his turn looks once more
             left = [name for name in names_on(self.client) if any(run in name for run in runs)]
-            if not left or time.monotonic() > deadline:
+            if not left or is_late:
                 return left
             time.sleep(POLL)
 

@@ -104,4 +104,4 @@ def test_kill_leaves_nothing_either(broken: Suite, test: str) -> None:
     if test == "between":
         assert broken.left(0) != []
         subprocess.run([sys.executable, "-m", "pypod", "sweep"], capture_output=True, timeout=30, check=True)
-    assert broken.left(timeout=10.0) == []
+    assert broken.left(timeout=20.0) == []

@@ -39,7 +39,7 @@ from tests.certificate import SELF_SIGNED
 grpc: Any = importlib.import_module("grpc")
 
 LOCAL = "127.0.0.1"
-PATIENCE = 5.0
+PATIENCE = 20.0
 SOON = 0.15
 """Seconds after which a try of something that hangs is given up."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -309,9 +309,12 @@ def test_the_time_is_for_all_of_an_answer_that_trickles(serve: Serve, either: Ta
 
     server = serve(trickle)
     before = time.monotonic()
-    result = tried(either, HTTPGetAction(server.port), SOON)
+    for seconds in (SOON, 2.0, 8.0):  # for the head, too: whoever serves may have to wait for his turn
+        result = tried(either, HTTPGetAction(server.port), seconds)
+        if "awaiting headers" not in result.message:
+            break
     stop.set()
-    assert time.monotonic() - before < PATIENCE
+    assert time.monotonic() - before < 4 * PATIENCE
     assert result.verdict is Verdict.FAILURE
     assert result.message.endswith("context deadline exceeded (Client.Timeout exceeded while reading body)")
 
@@ -642,7 +645,9 @@ def test_a_wait_in_the_pod(
     assert result.verdict is Verdict.FAILURE
     assert result.retry_soon == 0
     assert time.monotonic() - before >= SOON
-    assert engine.commands[0][-6:-2] == ("--wait", "150", "--limit", "6150")
+    *words, limit = engine.commands[0][-6:-2]
+    assert words == ["--wait", "150", "--limit"]
+    assert PATIENCE / 2 < int(limit) / 1000 <= PATIENCE + 1.15  # of the time that was left by then
 
 
 def test_a_wait_is_none_where_it_dials_from_here(engine: RelayEngine, aim: Aim, closed_port: int) -> None:

@@ -17,7 +17,7 @@ from pypod.model.wiring.requests import ContainerRequest, NetworkRequest
 from pypod.testing import FakeEngine
 from pypod.testing.streams import FakeExecStream
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 OWN = "ab" * 32
 MOUNTS = f"""\
 700 600 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/var/lib/docker/containers

@@ -17,7 +17,7 @@ from pypod.model.spec.pod import Container, PodSpec
 from pypod.testing import FakeEngine
 from tests.unit.rig import IDENTITY, settle
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 MEETING = 0.1
 """Seconds for which one that comes or goes waits for another one to do it at the same time."""
 

@@ -22,7 +22,7 @@ from tests.unit.rig import KEY, SPEC, live, live_for, look, sync_of
 ACTION = RunHook("id", "web", 2, "postStart", Hook.exec(["greets"]), 5.0, "it was started")
 SEEN = PodObservation(KEY, at=1.0)
 DONE = CheckResult(Verdict.SUCCESS, "hello")
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class Rig:

@@ -207,9 +207,9 @@ def test_no_more_is_looked_for_when_enough_is_found() -> None:
     text = json.dumps(
         {"kind": "List", "apiVersion": "v1", "items": [{"kind": "Pod", "apiVersion": "v1"}] * 3000}
     )
-    started = time.monotonic()
+    started = time.process_time()
     assert len(told(text)) == 100
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from pypod.engine.pool import WorkerPool, on_thread
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 def test_tasks_run_on_other_threads() -> None:

@@ -19,7 +19,7 @@ from pypod.model.life.probes import Kind, ProbeKey, Wanted
 from pypod.model.spec.handlers import Probe
 from pypod.testing import FakeClock, Timer
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 START = 1000.0
 LIVENESS = ProbeKey("web", 0, Kind.LIVENESS)
 READINESS = ProbeKey("web", 0, Kind.READINESS)

@@ -14,7 +14,7 @@ from pypod.errors import EngineUnavailableError, ImagePullError, PypodError
 from pypod.model.wiring.credentials import Login
 from pypod.testing import FakeEngine
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 AWAY = EngineUnavailableError("pull image", "far:1", "connection refused")
 NO_PULL = ImagePullError("pull image", "far:1", "no route to registry")
 

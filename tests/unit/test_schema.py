@@ -156,6 +156,12 @@ def test_whatever_a_document_holds_is_read_or_refused(
             assert again.spec == found.spec
 
 
+def test_what_is_no_text_where_names_are_put_together_is_a_problem() -> None:
+    """Hypothesis found it, once in some thousand pods."""
+    wrong: Any = {"hostname_override": 5, "set_hostname_as_fqdn": True}
+    assert any("hostnameOverride" in each.path for each in problems(PodSpec("a", (), **wrong)))
+
+
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pods(), st.data())
 def test_whatever_python_puts_into_a_spec_is_a_problem_and_no_traceback(

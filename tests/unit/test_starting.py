@@ -240,7 +240,7 @@ def test_a_job_that_is_done_before_its_sidecar_has_ended_was_started(engine: Fak
 # what a start waits for
 
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 def test_a_readiness_probe_says_when_it_is_up_and_not_how_long(engine: FakeEngine) -> None:

@@ -27,7 +27,7 @@ from pypod.testing import FakeClock, FakeEngine, Program
 from pypod.testing.streams import FakeEventStream
 from tests.unit.rig import says
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class ToldClock(FakeClock):
