@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from pypod import background, connecting, existing, expiring, lifetime, starting, storing
+from pypod import background, connecting, existing, expiring, handing, lifetime, starting, storing
 from pypod.access import Access
 from pypod.engine.api import Engine
-from pypod.engine.identity import engine_time
 from pypod.engine.owner import current_owner
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.engine.tracing import UNTRACED, Tracer, Untraced
 from pypod.errors import PodExistsError, PypodError
 from pypod.model.life.desired import Desired
-from pypod.model.life.journal import HandedOver, KeptUntil
 from pypod.model.life.plan import Plan
 from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.objects import Object
@@ -221,12 +219,9 @@ class Living(Access):
         if self._leased:
             supervisor_of(sync.engine).add(sync)
         else:
+            handing.hand_over(sync, ttl)
             supervisor_of(sync.engine).remove(self.uid)
             sync.release()
-            if ttl is not None:
-                now = engine_time(sync.engine)
-                sync.channel.write(KeptUntil(now, now + ttl))
-            sync.channel.write(HandedOver(sync.clock.now()))
             sync.channel.close()
         background.ensure_running(sync.engine)
 

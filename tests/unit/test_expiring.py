@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pypod import Container, Pod, background, connecting, expiring, living, sweeping
+from pypod import Container, Pod, background, connecting, expiring, handing, sweeping
 from pypod.describing import layout
 from pypod.engine import identity, observe
 from pypod.engine.observe import Found
@@ -38,7 +38,7 @@ def told_time(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     def fake_time(asked: FakeEngine, *, fresh: bool = False) -> float:
         return asked.info().system_time
 
-    for module in (expiring, living):
+    for module in (expiring, handing):
         monkeypatch.setattr(module, "engine_time", fake_time)
 
 
