@@ -290,7 +290,7 @@ def test_one_that_was_made_meanwhile_is_taken_up(
     looked_too_early(monkeypatch)
     told: list[Exception] = []
 
-    def tell(error: Exception) -> bool:
+    def tell(error: BaseException) -> bool:
         told.append(error)
         return False
 
