@@ -11,7 +11,6 @@ import contextlib
 import logging
 import math
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -111,6 +110,8 @@ def _is_starting(lock: Path) -> bool:
 
 
 def _spawn(engine: Engine) -> int:
+    import subprocess  # noqa: PLC0415 (few start one)
+
     with (state_directory() / "supervise.log").open("a") as output:
         program = subprocess.Popen(
             [sys.executable, "-m", "pypod", "--host", engine.url, "supervise"],

@@ -1,4 +1,4 @@
-"""Which engine is meant. Docker's SDK is imported here, when an engine is first asked for, and not before."""
+"""Which engine is meant. What talks to one is imported here, when one is first asked for, and not before."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def connect(url: str | None = None) -> Engine:
     Raises:
         EngineUnavailableError: nobody answers there.
     """
-    from pypod.engine import docker_sdk  # noqa: PLC0415 (what this function is for)
+    from pypod.engine import docker_engine  # noqa: PLC0415 (what this function is for)
 
-    return docker_sdk.connect(url)
+    return docker_engine.connect(url)
 
 
 def sweep_once(engine: Engine) -> None:

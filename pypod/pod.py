@@ -124,6 +124,18 @@ class Pod(Living):
         _check_extras(spec)
         if not spec.name:
             spec = replace(spec, name=naming.generated_name(spec.generate_name, secrets.choice))
+        self._hold(spec, engine, reach, min_ready_seconds, trace=trace)
+
+    def _hold(
+        self,
+        spec: PodSpec,
+        engine: Engine | None,
+        reach: str = "auto",
+        min_ready_seconds: float = 0.1,
+        *,
+        trace: bool = False,
+    ) -> None:
+        """The rest of the constructor, of a spec that was checked."""
         if reach not in ("auto", "direct", "relay"):
             raise ValueError(f"cannot take reach={reach!r}: 'auto', 'direct' or 'relay' is expected")
         self._spec = spec
@@ -236,7 +248,11 @@ class Pod(Living):
     @classmethod
     def of(cls, sync: PodSync) -> Pod:
         """A handle on a pod that is on its engine already."""
-        pod = cls.from_spec(sync.desired.spec, engine=sync.engine)
+        pod = cls.__new__(cls)
+        pod._sync, pod._leased = None, False
+        pod._hold(
+            sync.desired.spec, sync.engine
+        )  # checked when it was started: a list of many is not to pay for it again
         pod._sync, pod._tracer = sync, sync.tracer
         return pod
 

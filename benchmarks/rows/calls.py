@@ -16,7 +16,7 @@ from benchmarks.contestants.pypods import PypodLibrary
 from benchmarks.counting import Call, counting
 from benchmarks.measure import Bar, Results, Row
 from pypod.engine.api import Engine
-from pypod.engine.docker_sdk import DockerEngine
+from pypod.engine.docker_engine import DockerEngine
 
 
 def engine_calls(bench: Bench, present: list[Contestant], results: Results) -> None:

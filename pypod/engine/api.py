@@ -1,6 +1,6 @@
 """The engine, as pypod sees it: every verb that is used, and what each promises.
 
-`pypod.engine.docker_sdk.DockerEngine` is the real one, `pypod.testing.FakeEngine` the one for unit tests; the contract
+`pypod.engine.docker_engine.DockerEngine` is the real one, `pypod.testing.FakeEngine` the one for unit tests; the contract
 tests hold both to what is written here. Wherever a container is named, its name and its ID both do.
 
 Every verb raises `EngineUnavailableError` when nobody answers and `EngineError` for what the engine refuses; only what is

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pypod.engine import dial, execute, grpc_check, http_check
+from pypod.engine import dial, execute, grpc_check
 from pypod.engine.api import Engine
 from pypod.engine.connection import (
     LINGER,
@@ -262,6 +262,8 @@ def _probe_tcp(target: Target, action: TCPSocketAction, timeout: float, wait: fl
 
 
 def _probe_http(target: Target, action: HTTPGetAction, timeout: float, wait: float) -> CheckResult:
+    from pypod.engine import http_check  # noqa: PLC0415 (http.client is large, and most pods have no need of it)
+
     port = _port(target, action.port)
     way, host = _way(target, action.host, wait)
     request = http_check.Request(action, host, port, "probe")
@@ -304,6 +306,8 @@ def _probe_grpc(target: Target, action: GRPCAction, timeout: float, wait: float)
 
 def _hook_http(target: Target, action: HTTPGetAction, timeout: float | None) -> CheckResult:
     """Any answer is a success. An HTTPS hook of a server without TLS is asked once more without (kubelet, lifecycle)."""
+    from pypod.engine import http_check  # noqa: PLC0415 (as above)
+
     port = _port(target, action.port)
     way, host = _way(target, action.host)
     request = http_check.Request(action, host, port, "lifecycle")

@@ -21,6 +21,8 @@ from pypod.engine.execute import EXIT_POLL
 
 T = TypeVar("T")
 
+VERSION = "1.36"
+"""Of the Kubernetes that pypod is held to; servers tell probes apart by the user agent."""
 BUFFER = 16384
 RUNTIME_REFUSAL = b"OCI runtime exec failed"
 """How the output of an exec begins whose command the engine could not start (20.10 to 29). The exit code proves nothing:

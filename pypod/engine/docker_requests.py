@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,6 +79,21 @@ def container_config(request: ContainerRequest, *, podman: bool = False) -> dict
     ):
         config["NetworkingConfig"] = {"EndpointsConfig": {request.network_mode: endpoint}}
     return config
+
+
+def exec_config(
+    command: Sequence[str], *, stdin: bool, user: str, working_dir: str, env: Mapping[str, str]
+) -> dict[str, object]:
+    """The body of a command that is to be run."""
+    return _filled(
+        AttachStdin=stdin,
+        AttachStdout=True,
+        AttachStderr=True,
+        Cmd=list(command),
+        User=user,
+        WorkingDir=working_dir,
+        Env=[f"{key}={value}" for key, value in env.items()],
+    )
 
 
 def host_config(request: ContainerRequest) -> dict[str, object]:

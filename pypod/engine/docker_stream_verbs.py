@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import abc
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 from pypod.engine import docker_requests as wire_json
 from pypod.engine.api import EventStream, ExecStream, FrameStream, PathInfo, StdinChannel
 from pypod.engine.docker_archives import pieces, upload
+from pypod.engine.docker_asking import Asking, quoted
 from pypod.engine.docker_errors import refusal
-from pypod.engine.docker_streams import Events, Exec, Frames, Reply, Stdin, Wire
-from pypod.engine.docker_transport import Transport
+from pypod.engine.docker_streams import Events, Exec, Frames, Reply, Stdin
 from pypod.errors import ConflictError, EngineError, NotFoundError
-
-T = TypeVar("T")
 
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 _JSON = {"Content-Type": "application/json"}
@@ -26,37 +21,8 @@ _LOGS = "read logs of container"
 _EVENTS = ("create", "start", "die", "oom", "destroy", "rename", "kill", "pause", "unpause")
 
 
-class StreamVerbs(abc.ABC):
-    """A part of `DockerEngine`, which says how calls are made."""
-
-    @abc.abstractmethod
-    def _call(self, verb: str, target: str = "") -> AbstractContextManager[Any]:
-        """docker-py's client, with what it raises translated."""
-
-    @abc.abstractmethod
-    def _read(self, verb: str, target: str, ask: Callable[[Any], T]) -> T:
-        """A call that changes nothing, so it may be made again where the connection broke."""
-
-    @abc.abstractmethod
-    def _dial(self, verb: str, target: str = "") -> tuple[Transport, Wire]:
-        """A new connection, and how to ask over it."""
-
-    @abc.abstractmethod
-    def _inspect(self, container: str) -> dict[str, Any]:
-        """A container, in the engine's words."""
-
-    @abc.abstractmethod
-    def _open(
-        self,
-        verb: str,
-        target: str,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> Reply:
-        """A stream's answer, whose head says that it is one."""
+class StreamVerbs(Asking):
+    """A part of `DockerEngine`."""
 
     def attach_stdin(self, container: str) -> StdinChannel:
         reply = self._open("attach to container", container, "POST", _stdin_path(container), headers=_UPGRADE)
@@ -79,18 +45,14 @@ class StreamVerbs(abc.ABC):
         return Frames(reply, multiplexed=self._is_multiplexed(reply, container))
 
     def stat(self, container: str, path: str) -> PathInfo:
-        def ask(api: Any) -> PathInfo:
-            answer = api.head(api._url("/containers/{0}/archive", container), params={"path": path})
-            if answer.status_code != 200:  # without a body, so without words
-                words = f"Could not find the file {path} in container {container}"
-                if answer.status_code != 404:
-                    words = f"the engine cannot look at {path} in it: HTTP {answer.status_code}"
-                raise refusal(_COPY_FROM, container, answer.status_code, words)
-            return wire_json.path_info(
-                answer.headers.get("X-Docker-Container-Path-Stat", ""), container, path
-            )
-
-        return self._read(_COPY_FROM, container, ask)
+        where = f"/containers/{quoted(container)}/archive"
+        answer = self._answer(_COPY_FROM, container, where, {"path": path}, method="HEAD")
+        if answer.status != 200:  # without a body, so without words
+            words = f"Could not find the file {path} in container {container}"
+            if answer.status != 404:
+                words = f"the engine cannot look at {path} in it: HTTP {answer.status}"
+            raise refusal(_COPY_FROM, container, answer.status, words)
+        return wire_json.path_info(answer.headers.get("x-docker-container-path-stat", ""), container, path)
 
     def get_archive(self, container: str, path: str) -> Generator[bytes, None, None]:
         reply = self._open(_COPY_FROM, container, "GET", _archive_path(container, path))
@@ -110,15 +72,9 @@ class StreamVerbs(abc.ABC):
         working_dir: str = "",
         env: Mapping[str, str] | None = None,
     ) -> ExecStream:
-        with self._call("execute in container", container) as api:
-            made = api.exec_create(
-                container,
-                list(command),
-                stdin=stdin,
-                user=user,
-                workdir=working_dir or None,
-                environment=dict(env) if env else None,
-            )
+        asked = wire_json.exec_config(command, stdin=stdin, user=user, working_dir=working_dir, env=env or {})
+        path = f"/containers/{quoted(container)}/exec"
+        made = self._make("execute in container", container, path, asked)
         name = str(made["Id"])
         body = json.dumps({"Detach": False, "Tty": False}).encode()
         reply = self._open(
@@ -131,7 +87,7 @@ class StreamVerbs(abc.ABC):
         )
 
         def exit_code() -> int | None:
-            state = self._read("inspect exec in container", container, lambda api: api.exec_inspect(name))
+            state = self._read("inspect exec in container", container, f"/exec/{name}/json")
             code = state.get("ExitCode")
             return None if state.get("Running") or code is None else int(code)
 

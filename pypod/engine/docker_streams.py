@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from pypod.engine.api import STDERR, STDOUT, EngineEvent, Frame
+from pypod.engine.docker_http import Answer, no_http, read_head
 from pypod.errors import EngineError
 
 _CHUNK = 64 * 1024
@@ -128,33 +129,19 @@ class Wire:
             self._socket.close()
 
 
-class Reply:
-    """The answer to one request: its head is read, its body comes with `receive`.
-
-    Attributes:
-        complete: the body ended where it said it would, or is one that ends with the connection.
-    """
+class Reply(Answer):
+    """The answer to one request over a connection of its own: its head is read, its body comes with `receive`."""
 
     def __init__(self, wire: Wire, head: bytes, rest: bytes) -> None:
-        status, *lines = head.decode("latin-1").split("\r\n")
+        super().__init__(head, rest)
         self.wire = wire
-        self.status = int(status.split(" ", 2)[1])
-        self.headers = {
-            key.strip().lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)
-        }
-        self.complete = False
-        self._raw = rest
-        self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
-        length = self.headers.get("content-length")
-        self._endless = self.status == 101 or (length is None and not self._chunked)
-        self._left = int(length or 0)  # of the body, or of the current chunk
 
     def receive(self, deadline: float | None = None) -> bytes:
         """As `Wire.receive`; a broken connection is an end as well, with `complete` unset. The end closes the wire."""
         while True:
-            if found := self._take():
+            if found := self.take():
                 return found
-            if self.complete:
+            if self.complete or self.broken:
                 self.wire.close()
                 return b""
             try:
@@ -165,74 +152,34 @@ class Reply:
                 data = b""  # ETIMEDOUT: the connection's, not the caller's
             except OSError:
                 data = b""
+            self.add(data)
             if not data:
-                self.complete = self._endless
                 self.wire.close()
                 return b""
-            self._raw = self._raw + data if self._raw else data
 
     def read_all(self, deadline: float | None = None) -> bytes:
         return b"".join(iter(lambda: self.receive(deadline), b""))
 
     def error_message(self) -> str:
         """The engine's words, of an answer that is a refusal."""
-        text = self.read_all(deadline_in(10)).decode(errors="replace").strip()
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return str(json.loads(text)["message"])
-        return text or f"HTTP status {self.status}"
+        return error_words(self.read_all(deadline_in(10)), self.status)
 
-    def _take(self) -> bytes:
-        """All of the body that has been received. A log comes as a chunk a line, so this is where its time goes: nothing is
-        moved within the buffer, and each byte is copied once."""
-        raw = self._raw
-        if self._endless:
-            self._raw = b""
-            return raw
-        found: list[bytes] = []
-        at = 0
-        while not self.complete:
-            if self._left:
-                piece = raw[at : at + self._left]
-                found.append(piece)
-                at += len(piece)
-                self._left -= len(piece)
-                if self._left:
-                    break
-            elif not self._chunked:
-                self.complete = True
-            elif (end := raw.find(b"\r\n", at)) < 0:
-                break
-            else:
-                line, at = raw[at:end], end + 2
-                if line and not self._begin_chunk(line):  # an empty one ends the chunk before
-                    break
-        self._raw = raw[at:]
-        return found[0] if len(found) == 1 else b"".join(found)
 
-    def _begin_chunk(self, line: bytes) -> bool:
-        try:
-            self._left = int(line.partition(b";")[0], 16)
-        except ValueError:
-            self.wire.close()  # not HTTP any more: the connection is of no use
-            return False
-        self.complete = self._left == 0
-        return True
+def error_words(body: bytes, status: int) -> str:
+    """The engine's words, of the body of a refusal."""
+    text = body.decode(errors="replace").strip()
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(text)["message"])
+    return text or f"HTTP status {status}"
 
 
 def read_reply(wire: Wire, deadline: float | None) -> Reply:
     """The answer's head. Raises `OSError` when none comes."""
-    received = bytearray()
-    while (end := received.find(b"\r\n\r\n")) < 0:
-        data = wire.receive(deadline)
-        if not data:
-            raise ConnectionResetError(errno.ECONNRESET, "the connection ended before an answer came")
-        received += data
+    head, rest = read_head(lambda: wire.receive(deadline))
     try:
-        return Reply(wire, bytes(received[:end]), bytes(received[end + 4 :]))
+        return Reply(wire, head, rest)
     except (ValueError, IndexError) as error:
-        raise ConnectionAbortedError(
-            errno.ECONNABORTED, f"the answer is not HTTP: {received[:80]!r}"
-        ) from error
+        raise no_http(head) from error
 
 
 class Frames:

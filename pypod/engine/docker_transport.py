@@ -1,34 +1,109 @@
-"""Requests to the engine: over connections of their own, for answers that are streams; and short ones over a local socket."""
+"""Requests to the engine over connections of their own: for answers that are streams, and for short ones over a local socket."""
 
 from __future__ import annotations
 
+import errno
+import json
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode, urlsplit
-
-import requests
-import urllib3.connection
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from pypod.engine.docker_errors import refusal
-from pypod.engine.docker_streams import Reply, Wire, deadline_in, read_reply
+from pypod.engine.docker_http import LocalConnections, local_socket
+from pypod.engine.docker_streams import Reply, Wire, deadline_in, error_words, read_reply
 
 TIMEOUT = 60
+"""Seconds that an engine may be silent while it works on a request."""
 CONNECT_TIMEOUT = 10
+
+_AGENT = {"User-Agent": "pypod"}
+_KEPT = 32
+"""Connections at most."""
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)*")
+_OLDEST_API = (1, 24)
+"""What docker-py still speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The engine's, read whole.
+
+    Attributes:
+        headers: by their names in lower case.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """What it says. Raises `OSError` where that is not JSON."""
+        try:
+            return json.loads(self.body) if self.body else None
+        except ValueError as error:
+            raise OSError(errno.EPROTO, f"the answer is not JSON: {self.body[:80]!r}") from error
+
+    def words(self) -> str:
+        """Why it is a refusal."""
+        return error_words(self.body, self.status)
+
+
+class Calls(Protocol):
+    """Short requests to one engine.
+
+    Attributes:
+        version: of the API, as the engine says it.
+    """
+
+    @property
+    def version(self) -> str: ...
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> Response:
+        """One question, and its answer, be it a refusal.
+
+        Args:
+            path: without the API's version.
+            body: is sent as JSON; None: there is none.
+
+        Raises:
+            OSError: there was no answer; a `ConnectionResetError` or `BrokenPipeError` where the connection broke.
+        """
+
+    def transport(self) -> Transport:
+        """How this engine's streams are opened."""
+
+    def close(self) -> None:
+        """Let its connections go."""
 
 
 @dataclass(frozen=True)
 class Transport:
-    """How docker-py's client reaches the engine, and what it sends with each request."""
+    """How an engine is reached over new connections.
 
-    session: requests.Session
-    base_url: str
-    version: str
+    Attributes:
+        connect: makes one; raises `OSError`.
+        prefix: of each path: the API's version.
+        host: what the requests call the engine.
+        headers: are sent with each request.
+    """
+
+    connect: Callable[[], socket.socket]
+    prefix: str
+    host: str
     headers: Mapping[str, str]
 
     def dial(self) -> Wire:
-        return Wire(_connected_socket(self.session, self.base_url))
+        return Wire(self.connect())
 
     def ask(
         self,
@@ -48,8 +123,7 @@ class Transport:
 
     def head(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
         """The head of a request."""
-        base = urlsplit(self.base_url)
-        lines = [f"{method} {base.path}/v{self.version}{path} HTTP/1.1", f"Host: {base.netloc or 'docker'}"]
+        lines = [f"{method} {self.prefix}{path} HTTP/1.1", f"Host: {self.host}"]
         lines += [f"{key}: {value}" for key, value in {**self.headers, **headers}.items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
@@ -75,116 +149,65 @@ class Transport:
         return reply
 
 
-_UNDERSTOOD = ("params", "data", "headers", "timeout", "allow_redirects")
-"""What `ShortRequests` understands of a request; an engine redirects nobody."""
-
-
-class ShortRequests(requests.Session):
-    """Of a client on a local socket: what it asks goes to urllib3 as it is, over the same connections.
-
-    requests looks for proxies, cookies, redirects and passwords in each call, none of which such an engine has: that took more than
-    half of an inspection's processor time (0.6 ms with it, 0.25 ms without).
-    """
-
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **more: Any) -> requests.Response:
-        """As requests has it. Whatever is not short and plain (streams, generators, files) goes through requests."""
-        query: dict[str, Any] = {k: v for k, v in (more.get("params") or {}).items() if v is not None}
-        body, headers = more.get("data"), more.get("headers") or {}
-        others = (value for key, value in more.items() if key not in _UNDERSTOOD)
-        if (
-            args
-            or not isinstance(body, str | bytes | None)
-            or not all(isinstance(value, str | int) for value in query.values())
-            or any(others)
-        ):
-            return super().request(method, url, *args, **more)
-        adapter: Any = self.get_adapter(str(url))
-        path = urlsplit(str(url)).path
-        answer = adapter.get_connection(url).urlopen(
-            str(method),
-            f"{path}?{urlencode(query)}" if query else path,
-            body=body,
-            headers={**self._constant_headers(), **headers},
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=more.get("timeout"),
-        )
-        return _response(answer, str(url))
-
-    def _constant_headers(self) -> dict[str, str]:
-        return {"User-Agent": str(self.headers.get("User-Agent", "pypod"))}
-
-
-def _response(answer: Any, url: str) -> requests.Response:
-    """As docker-py takes it."""
-    made = requests.Response()
-    made.status_code, made.reason, made.url, made.raw = answer.status, answer.reason, url, answer
-    made.headers.update(answer.headers)
-    made._content = answer.data  # it was read whole
-    return made
-
-
-class _LocalConnection(urllib3.connection.HTTPConnection):
-    """docker-py's own leaves its socket to the garbage collector where nobody answers."""
-
-    def __init__(self, path: str, seconds: float) -> None:
-        super().__init__("localhost", timeout=seconds)
-        self._path = path
-
-    def connect(self) -> None:
-        seconds: Any = self.timeout  # a number, by now
-        self.sock = local_socket(self._path, seconds)
-
-
-class LocalPool(urllib3.HTTPConnectionPool):
-    """Connections to a local socket.
+class LocalCalls:
+    """`Calls` over a local socket, without Docker's SDK.
 
     Args:
         path: the socket's.
-        seconds: for a connection.
-        size: how many are kept.
+        headers: to send beside pypod's own.
+
+    Raises:
+        OSError: nobody answers there, or not as an engine does.
     """
 
-    def __init__(self, path: str, seconds: float, size: int) -> None:
-        super().__init__("localhost", timeout=seconds, maxsize=size)
-        self._path = path
-        self._seconds = seconds
+    def __init__(self, path: str, headers: Mapping[str, str]) -> None:
+        self._headers = {**_AGENT, **headers}
+        self._connections = LocalConnections(path, _KEPT)
+        try:
+            self.version = _version(self._ask("GET", "/version", b"", CONNECT_TIMEOUT))
+        except BaseException:
+            self.close()
+            raise
+        self._transport = Transport(
+            lambda: local_socket(path, CONNECT_TIMEOUT), f"/v{self.version}", "localhost", self._headers
+        )
 
-    def _new_conn(self) -> Any:
-        return _LocalConnection(self._path, self._seconds)
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> Response:
+        whole = f"/v{self.version}{path}" + (f"?{urlencode(query)}" if query else "")
+        return self._ask(method, whole, b"" if body is None else json.dumps(body).encode(), TIMEOUT)
+
+    def transport(self) -> Transport:
+        return self._transport
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _ask(self, method: str, target: str, body: bytes, timeout: float) -> Response:
+        headers = {**self._headers, "Content-Type": "application/json"} if body else self._headers
+        answer, found = self._connections.ask(method, target, headers, body, timeout)
+        return Response(answer.status, answer.headers, found)
 
 
-def knock(url: str) -> None:
-    """A local socket that nobody listens on: docker-py would leave its own half open, and say it less clearly."""
-    if url.startswith("unix://"):
-        local_socket(url.removeprefix("unix://"), CONNECT_TIMEOUT).close()
-
-
-def local_socket(path: str, timeout: float | None) -> socket.socket:
-    """A connected one. Raises `OSError`, with nothing left open."""
-    local = socket.socket(socket.AF_UNIX)
-    try:
-        local.settimeout(timeout)
-        local.connect(path)
-    except BaseException:
-        local.close()
-        raise
-    return local
-
-
-def _connected_socket(session: requests.Session, base_url: str) -> socket.socket:
-    """A new connection to the engine, over whatever transport docker-py was told to use, TLS done.
-
-    This is the one place that reaches into docker-py's and urllib3's insides (`_new_conn`): both keep the socket to
-    themselves, and a stream that can be closed from another thread needs it from before the request on.
-    """
-    adapter: Any = session.get_adapter(base_url)
-    settings = session.merge_environment_settings(base_url, {}, True, None, None)
-    prepared = requests.Request("GET", base_url).prepare()
-    pool = adapter.get_connection_with_tls_context(prepared, settings["verify"], cert=settings["cert"])
-    connection = pool._new_conn()
-    connection.connect()
-    connected: socket.socket = connection.sock
-    connection.sock = None
-    return connected
+def _version(response: Response) -> str:
+    """Of the API, from the first answer of an engine. Raises `OSError` where none can be told, or one that is too old."""
+    if response.status != 200:
+        raise OSError(
+            errno.EPROTO, f"it does not tell its version: HTTP {response.status}, {response.words()}"
+        )
+    about = response.json()
+    spoken = str(about.get("ApiVersion")) if isinstance(about, dict) else ""
+    if _VERSION.fullmatch(spoken) is None:
+        raise OSError(errno.EPROTO, f"it does not tell its version: {response.body[:80]!r}")
+    if tuple(map(int, spoken.split("."))) < _OLDEST_API:
+        oldest = ".".join(map(str, _OLDEST_API))
+        raise OSError(
+            errno.EPROTO, f"it speaks version {spoken} of the API; {oldest} is the oldest that is understood"
+        )
+    return spoken

@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 from typing import Any
 
-from pypod.engine.http_check import VERSION
+from pypod.engine.connection import VERSION
 
 HOW_TO_GET = "gRPC probes need grpcio: pip install pypod[grpc]"
 METHOD = "/grpc.health.v1.Health/Check"

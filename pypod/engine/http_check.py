@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from pypod.engine.connection import (
+    VERSION,
     Connection,
     NoConnectionError,
     NotTLSError,
@@ -22,8 +23,6 @@ from pypod.engine.connection import (
 from pypod.errors import EngineError
 from pypod.model.spec.handlers import HTTPGetAction, Scheme
 
-VERSION = "1.36"
-"""Of the Kubernetes that pypod is held to; servers tell probes apart by the user agent."""
 MAX_BODY = 10 * 1024
 MAX_REQUESTS = 10
 """Of one try: the one asked for, and those that redirects ask for (Go's own figure)."""

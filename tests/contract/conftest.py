@@ -26,10 +26,10 @@ INIT = pathlib.Path("/run/systemd/system")
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[Engine]:
     """The real engine. Nothing of anybody's may be left over where nobody else uses it."""
-    from pypod.engine import docker_sdk  # noqa: PLC0415
+    from pypod.engine import docker_engine  # noqa: PLC0415
 
     images.require([BUSYBOX])
-    engine: Engine = docker_sdk.connect()
+    engine: Engine = docker_engine.connect()
     before = everything(engine)
     yield engine
     left = [what for what in everything(engine) if what not in before and what != KEPT]

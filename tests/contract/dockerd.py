@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pypod.engine.docker_sdk import DockerEngine
+from pypod.engine.docker_engine import DockerEngine
 from pypod.errors import EngineUnavailableError
 
 PATIENCE = 40.0

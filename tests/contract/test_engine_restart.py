@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import pytest
 
-from pypod.engine.docker_sdk import DockerEngine
+from pypod.engine.docker_engine import DockerEngine
 from pypod.errors import EngineError, EngineUnavailableError, NotFoundError
 from pypod.model.wiring.state import ContainerState
 from pypod.testing import FakeEngine

@@ -20,7 +20,7 @@ import docker
 import pytest
 
 from pypod.engine.api import Engine
-from pypod.engine.docker_sdk import DockerEngine
+from pypod.engine.docker_engine import DockerEngine
 from tests.contract.dockerd import Dockerd, cannot_run
 from tests.images import BUSYBOX
 from tests.integration.conftest import background_programs, eventually, leaving_nothing

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from pypod.engine import docker_archives
 from pypod.engine.docker_archives import pieces, upload
@@ -18,7 +17,13 @@ from pypod.engine.docker_transport import Transport
 from pypod.errors import EngineUnavailableError, NotFoundError
 
 PATIENCE = 10.0
-TRANSPORT = Transport(requests.Session(), "http+docker://localhost", "1.41", {})
+
+
+def nobody() -> socket.socket:
+    raise AssertionError("the connection is there")
+
+
+TRANSPORT = Transport(nobody, "/v1.41", "localhost", {})
 
 
 class Peer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -398,27 +397,16 @@ def test_exec_does_not_wait_for_a_command_whose_container_ended(
 
 
 def test_help_is_cheap_and_imports_nothing_heavy() -> None:
+    """Modules are counted, since milliseconds differ between machines."""
     script = (
         "import sys, pypod.cli\ncode = pypod.cli.main(['--help'])\n"
-        "heavy = {'docker', 'yaml', 'rich', 'tenacity', 'requests'} & set(sys.modules)\n"
+        "ours = {name for name in sys.modules if name.partition('.')[0] == 'pypod'}\n"
+        "heavy = {'docker', 'yaml', 'rich', 'tenacity', 'requests', 'urllib3', 'http.client', 'logging'} & set(sys.modules)\n"
+        "heavy |= ours - {'pypod', 'pypod.cli', 'pypod.cli.common', 'pypod.cli.parser'}\n"
         "sys.exit(f'imported: {heavy}' if heavy else code)"
     )
-
-    def cost(code: str) -> float:
-        """Seconds of processor time, however long it had to wait for the processor."""
-        best = 9.0
-        for _ in range(3):
-            before = os.times()
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-            after = os.times()
-            assert done.returncode == 0, done.stderr
-            spent = (
-                after.children_user + after.children_system - before.children_user - before.children_system
-            )
-            best = min(best, spent)
-        return best
-
-    assert cost(script) - cost("pass") < 0.25
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------

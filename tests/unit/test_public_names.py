@@ -135,6 +135,9 @@ NAMES = [
 ]
 
 
+SDK = ("docker", "requests", "urllib3")
+
+
 def loaded_after(code: str) -> set[str]:
     """The modules that a fresh interpreter has after a piece of code."""
     program = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
@@ -186,7 +189,17 @@ def test_describing_a_pod_imports_no_docker() -> None:
         "import pypod; pypod.Engine, pypod.get, pypod.list, pypod.sweep, pypod.connect, pypod.PodStatus, pypod.ConfigMap, pypod.apply"
     )
     assert "pypod.pod" in loaded
-    assert not loaded & {"docker", "rich", "tenacity", "requests"}
+    assert not loaded & {*SDK, "yaml", "rich", "tenacity", "http.client"}
+
+
+def test_nor_does_reading_a_manifest() -> None:
+    loaded = loaded_after(
+        "import pypod\n"
+        "text = 'kind: Pod\\napiVersion: v1\\nmetadata: {name: a}\\nspec: {containers: [{name: b, image: c}]}'\n"
+        "assert pypod.Pod.from_manifest(text).name == 'a'"
+    )
+    assert "yaml" in loaded
+    assert not loaded & {*SDK, "rich", "tenacity", "http.client"}
 
 
 def test_numbers_that_two_layers_must_agree_on() -> None:

@@ -162,6 +162,11 @@ class PodMachine(RuleBasedStateMachine):
         new.channel.attach(pauses[0].name, self.engine.attach_stdin)
         hooks.give_up_lost(new.channel, self.engine.clock.now())
         self.pods = [new]
+        if told.finished is None and (end := self.final.pop(0, None)) is not None:
+            # The old one wrote that to a pause that was none any more, and so to nobody: the new one finds out the same.
+            self.fired["an end that was not written"] += 1
+            new.run_once()
+            assert new.refresh().phase is end
 
     @rule(who=st.integers(0, 1))
     def settles(self, who: int) -> None:

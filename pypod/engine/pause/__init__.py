@@ -17,7 +17,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import importlib.resources
 import io
 import json
 import tarfile
@@ -129,6 +128,8 @@ def binary(arch: str) -> bytes:
     Raises:
         LookupError: There is no pause binary for that architecture.
     """
+    import importlib.resources  # noqa: PLC0415 (with zipfile and more, for what is asked once for an engine)
+
     name = normalise_architecture(arch).replace("/", "-")
     return (importlib.resources.files(__name__) / "bin" / f"pause-{name}").read_bytes()
 

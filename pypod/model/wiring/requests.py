@@ -88,7 +88,7 @@ class ContainerRequest:
         sysctls: of its own namespaces.
         runtime: a name that the engine knows.
 
-    Restart policy ``no``, HEALTHCHECK off and json-file logs go without saying: `docker_sdk` always sets them.
+    Restart policy ``no``, HEALTHCHECK off and json-file logs go without saying: `docker_requests` always sets them.
     """
 
     name: str
