@@ -25,7 +25,7 @@ from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.objects import Object
 from pypod.supervisor import supervisor_of
 
-OnFailure = Callable[[Exception], bool]
+OnFailure = Callable[[BaseException], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,9 @@ class Living(Access):
             ttl: seconds for which a detached one lives from when it was started; None: until it is removed. For one that is there
                 already its end is put off to that, where it is not later anyway.
             trace: record what takes how long, for `trace`; so does the constructor's.
-            on_failure: is told why it cannot be started, while what was made of it is still there to be looked at; not that the
-                name is taken, since nothing is there of it then. Where it answers True, a detached one stays, and the background
-                program goes on with it.
+            on_failure: is told why it cannot be started, Ctrl-C included, while what was made of it is still there to be looked at;
+                not that the name is taken, since nothing is there of it then. Where it answers True, a detached one stays, and the
+                background program goes on with it.
 
         Raises:
             ValueError: a time to live for a pod that is not detached, or one that is no positive number.
@@ -179,7 +179,7 @@ class Living(Access):
             stays = False
             try:
                 tell = None if isinstance(error, PodExistsError) else asked.on_failure
-                stays = tell is not None and isinstance(error, Exception) and tell(error)
+                stays = tell is not None and tell(error)
             finally:
                 if stays and asked.detach:
                     self._hand_over(sync, asked.ttl)

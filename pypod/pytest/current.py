@@ -72,6 +72,11 @@ def worker_id(config: pytest.Config) -> str:
     return str(worker_input(config).get("workerid", ALONE))
 
 
+def is_on(config: pytest.Config) -> bool:
+    """Whether pytest has loaded the plugin."""
+    return SETUPS in config.stash
+
+
 def run_of(config: pytest.Config) -> Run:
     """The run of this process; made here where there is none yet."""
     found = peek(config)
@@ -116,6 +121,13 @@ def finish(session: pytest.Session) -> None:
         _judge(session, config.stash[OUTCOME])
 
 
+def anew(config: pytest.Config, fixture: object) -> None:
+    """A fixture is set up: what failed when it was before is not to be told any more."""
+    run = peek(config)
+    if run is not None:
+        run.failed_starts.anew(fixture)
+
+
 def failed(item: pytest.Item) -> list[tuple[str, str]]:
     """What the report of a failed test tells of its pods, a title and a text each. Never raises."""
     run = peek(item.config)
@@ -125,10 +137,10 @@ def failed(item: pytest.Item) -> list[tuple[str, str]]:
         return [("pods", f"cannot tell of the pods of this test: {type(error).__name__}: {error}")]
 
 
-def collect(config: pytest.Config, output: dict[str, Any] | None) -> None:
+def collect(config: pytest.Config, output: dict[str, Any] | None, worker: str) -> None:
     """What a worker has handed over; None: it crashed, and nobody knows what it had."""
     if output is None:
-        _outcome(config)
+        _outcome(config).crashed.append(worker)
     elif WORKER_OUTPUT in output:
         _outcome(config).add(output[WORKER_OUTPUT])
 
@@ -143,6 +155,8 @@ def _judge(session: pytest.Session, outcome: Outcome) -> None:
     from pypod.pytest import leaks  # noqa: PLC0415 (as above)
 
     settings = session.config.stash[SETTINGS]
+    if settings.keep != "no":
+        leaks.keep_abandoned(session.config.stash[RUN_ID], outcome, settings.engine)
     if settings.leaks == "off":
         return
     left = leaks.check(session.config.stash[RUN_ID], outcome, settings.engine)

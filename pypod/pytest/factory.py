@@ -79,12 +79,35 @@ def enter(
     engine: Engine,
     namespace: str,
 ) -> Pod:
-    """A pod for as long as the stack lasts. What pypod raises comes without pypod's own lines, but for ``--full-trace``."""
+    """A pod for as long as the stack lasts. What pypod raises comes without pypod's own lines, but for ``--full-trace``; so does a
+    manifest that cannot be read, and a time-out of pytest-timeout, which is raised wherever a start is at that moment."""
     __tracebackhide__ = True
     use = request.config.stash[SETUPS].use(request)
     try:
         return stack.enter_context(run_of(request.config).serve(wish, Place(engine, namespace, use)))
-    except PypodError as error:
+    except (PypodError, OSError, pytest.fail.Exception) as error:
         if request.config.getoption("fulltrace", default=False):
             raise
         raise error.with_traceback(None)  # noqa: B904 (it is the same error, with the cause that it has)
+
+
+def enter_fixture(
+    stack: contextlib.ExitStack,
+    request: pytest.FixtureRequest,
+    wish: Wish,
+    engine: Engine,
+    namespace: str,
+    *,
+    declared: str = "",
+) -> Pod:
+    """As `enter`, of a fixture that is a pod itself: no line of the suite's is on the way, so the error says where it is declared."""
+    __tracebackhide__ = True
+    try:
+        return enter(stack, request, wish, engine, namespace)
+    except (PypodError, OSError) as error:
+        note = f"fixture {request.fixturename!r}, declared at {declared}"
+        if declared and note not in getattr(error, "__notes__", ()):  # a pool may raise the same one again
+            error.add_note(note)
+        if not request.config.getoption("fulltrace", default=False):
+            request.config.stash[SETUPS].refused = error
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pypod.pytest.current import run_of
-from pypod.pytest.factory import PodFactory, enter
-from pypod.pytest.wishes import Source, Wish
+from pypod.pytest.factory import PodFactory, enter_fixture
+from pypod.pytest.wishes import MARKER, Source, Wish
 
 if TYPE_CHECKING:
     from pypod.engine.api import Engine
@@ -81,7 +82,7 @@ def pod(request: pytest.FixtureRequest, pypod_engine: Engine, pypod_namespace: s
     __tracebackhide__ = True
     wish = _marked(request)
     with contextlib.ExitStack() as stack:
-        yield enter(stack, request, wish, pypod_engine, pypod_namespace)
+        yield enter_fixture(stack, request, wish, pypod_engine, pypod_namespace)
 
 
 def _marked(request: pytest.FixtureRequest) -> Wish:
@@ -94,15 +95,19 @@ def _marked(request: pytest.FixtureRequest) -> Wish:
             pytrace=False,
         )
     try:
-        return _asked(*marker.args, base=Path(node.path).parent, **marker.kwargs)
+        given = inspect.signature(_asked).bind(Path(node.path).parent, *marker.args, **marker.kwargs)
     except TypeError as error:
-        pytest.fail(f"cannot read the marker 'pod' of {node.nodeid}: {error}", pytrace=False)
+        words = f"cannot read the marker 'pod' of {node.nodeid}: {error}; {MARKER} is expected"
+    else:
+        return _asked(*given.args, **given.kwargs)
+    pytest.fail(words, pytrace=False)
 
 
 def _asked(
+    base: Path,
+    /,
     source: Source,
     *,
-    base: Path,
     name: str | None = None,
     timeout: float | None = None,
     grace: float = 0.0,

@@ -7,11 +7,14 @@ import time
 from collections.abc import Collection, Mapping
 
 from pypod import connecting
+from pypod.engine import observe
 from pypod.engine.api import Engine
 from pypod.errors import EngineError
 from pypod.model import naming
+from pypod.model.document import codec
+from pypod.model.wiring.state import ContainerInfo
 from pypod.pytest import reusing
-from pypod.pytest.outcome import Outcome
+from pypod.pytest.outcome import Kept, Outcome
 
 VANISHING = 3.0
 """Seconds for what is just going: the engine lists a container for a while that is being removed, and the background program
@@ -32,6 +35,46 @@ def check(run_id: str, outcome: Outcome, url: str = "") -> list[str]:
     except EngineError as error:
         # Of a worker that crashed nobody knows whether it had pods.
         return [f"what is left is not known: {error}"] if outcome.engine else []
+
+
+def keep_abandoned(run_id: str, outcome: Outcome, url: str = "") -> None:
+    """Pods of a run that keeps them outlive a worker that crashed: they are told of as kept. Where the engine cannot be read
+    nothing is: `check` says so.
+
+    Args:
+        run_id, outcome, url: as of `check`.
+    """
+    if not outcome.crashed:
+        return
+    try:
+        engine = connecting.connect(url or outcome.engine or None)
+        outcome.kept += [
+            each for worker in outcome.crashed for each in abandoned(engine, run_id, worker, url)
+        ]
+    except EngineError:
+        return
+
+
+def abandoned(engine: Engine, run_id: str, worker: str, url: str = "") -> list[Kept]:
+    """The pods of a worker that crashed which have not ended with it.
+
+    Raises:
+        EngineError: the engine could not be read.
+    """
+    found = observe.find(engine, {naming.NAMESPACE: f"pytest-{run_id}-{worker}", naming.UID: ""})
+    pauses = [each.pause for each in found if each.pause is not None]
+    return [
+        _kept(pause, f"its worker {worker} crashed", url)
+        for pause in pauses
+        if not naming.is_leased(pause.labels) and not reusing.stays(pause)
+    ]
+
+
+def _kept(pause: ContainerInfo, reason: str, engine: str) -> Kept:
+    spec = codec.load_spec(pause.labels[naming.SPEC])
+    names = tuple(each.name for each in spec.containers)
+    objects = tuple(f"{key.kind.lower()}/{key.name}" for key in sorted(reusing.objects_of(pause)))
+    return Kept(spec.namespace, spec.name, pause.labels[naming.UID], names, objects, engine, reason)
 
 
 def find(engine: Engine, run_id: str, outcome: Outcome, *, patience: float = VANISHING) -> list[str]:

@@ -70,6 +70,7 @@ class Outcome:
         kept: the pods that stay on purpose.
         problems: what could not be removed, and why.
         failed: of the pods that workers share, those that a failed test used.
+        crashed: workers that handed nothing over.
     """
 
     engine: str = ""
@@ -77,6 +78,7 @@ class Outcome:
     kept: list[Kept] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    crashed: list[str] = field(default_factory=list)
 
     def encode(self) -> dict[str, Any]:
         """In the plain values that pytest-xdist carries."""

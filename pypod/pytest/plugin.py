@@ -9,12 +9,13 @@ import pytest
 
 from pypod.pytest import current, options
 from pypod.pytest.uses import SETUPS
+from pypod.pytest.wishes import MARKER
 
-pytest_plugins = ("pypod.pytest.fixtures",)
+pytest_plugins = ("pypod.pytest.fixtures", "pypod.pytest.tracebacks")
 
-MARKER = (
-    "pod(source, *, name=None, timeout=None, grace=0): the pod that the test's fixture `pod` is. Its source is a manifest's path, "
-    "relative to the test's file, its text or document, a pypod.Pod or a pypod.PodSpec."
+MARKER_HELP = (
+    f"{MARKER}: the pod that the test's fixture `pod` is. Its source is a manifest's path, relative to the test's file, its text or "
+    "document, a pypod.Pod or a pypod.PodSpec."
 )
 
 
@@ -23,22 +24,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", MARKER_HELP)
     current.configure(config)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    """Which fixtures are being set up: a pod that is started meanwhile is theirs."""
+    """Which fixtures are being set up: a pod that is started meanwhile is theirs. What one of pypod's fails with comes without the
+    lines of other plugins, which are in between."""
     __tracebackhide__ = True
-    names = request.config.stash[SETUPS].names
-    names.append(fixturedef.argname)
+    setups = request.config.stash[SETUPS]
+    current.anew(request.config, fixturedef)
+    setups.fixtures.append(fixturedef)
     try:
         return (yield)
+    except Exception as error:
+        if error is not setups.refused:
+            raise
+        setups.refused = None
+        raise error.with_traceback(None)  # noqa: B904 (it is the same error, with the cause that it has)
     finally:
-        names.pop()
+        setups.fixtures.pop()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,11 +56,21 @@ def pytest_runtest_makereport(
     """A failed test tells of its pods while they are still there."""
     report = yield
     if report.failed:
-        report.sections += current.failed(item)
+        _tell(report, current.failed(item))
     run = current.peek(item.config)
     if run is not None and call.when == "teardown":
         run.over(item)
     return report
+
+
+def _tell(report: pytest.TestReport, sections: list[tuple[str, str]]) -> None:
+    """In the failure itself, where it has room: so it is in JUnit's XML and in editors, and --show-capture does not drop it."""
+    add = getattr(report.longrepr, "addsection", None)
+    if add is None:
+        report.sections += sections
+        return
+    for title, text in sections:
+        add(title, text, "-")
 
 
 @pytest.hookimpl(trylast=True)
@@ -73,7 +91,7 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
     """Of pytest-xdist: a worker has ended; one that crashed has handed nothing over."""
-    current.collect(node.config, getattr(node, "workeroutput", None))
+    current.collect(node.config, getattr(node, "workeroutput", None), str(node.gateway.id))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -104,8 +104,8 @@ def _plan_of(pod: Pod) -> str:
 
 def _log_lines(pod: Pod, status: ContainerStatus, lines: int) -> list[str]:
     """Of the instance that ran last, and of the one before it where it was restarted."""
-    if lines == 0:
-        return []
+    if lines == 0 or (isinstance(status.state, Waiting) and status.last_state is None):
+        return []  # of one that never ran there is none, and its state says why
     shown = _log(pod, status.name, lines, previous=False)
     if status.restart_count and not isinstance(status.state, Waiting):
         shown += _log(pod, status.name, lines, previous=True)

@@ -75,7 +75,7 @@ def start(
     ttl: float,
     timeout: float,
     grace: float,
-    on_failure: Callable[[Exception], bool] | None = None,
+    on_failure: Callable[[BaseException], bool] | None = None,
 ) -> str:
     """Take a pod up that is there, or start it, after whatever is there instead of it was removed.
 

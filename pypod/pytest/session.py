@@ -26,11 +26,15 @@ from pypod.model.spec.objects import Object, ObjectKey
 from pypod.pod import Pod
 from pypod.pytest import report, reusing, sharing, sources
 from pypod.pytest.current import ALONE
+from pypod.pytest.failures import FailedStarts
 from pypod.pytest.options import Settings
 from pypod.pytest.outcome import Kept, Outcome
 from pypod.pytest.pooling import Pools
 from pypod.pytest.uses import Use
 from pypod.pytest.wishes import Place, Wish
+
+ENDS = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
+"""What ends the whole run: nobody waits for a report then."""
 
 
 @dataclass(slots=True)
@@ -95,7 +99,7 @@ class Run:
         self._hub = hub
         self._alive: dict[str, Alive] = {}
         self._starting: list[Pod] = []
-        self._failed_starts: list[tuple[Use, report.Section]] = []
+        self.failed_starts = FailedStarts()
         self._pools = Pools(self)
         self._held: dict[str, Engine] = {}
         self._stuck: dict[ObjectKey, Engine] = {}
@@ -121,6 +125,13 @@ class Run:
             pytest.skip(self._no_engine)
         pytest.fail(f"{self._no_engine} (--pypod-no-engine=skip skips such tests)", pytrace=False)
 
+    def take_for_default(self, engine: Engine) -> None:
+        """It is the one that pypod takes where nobody names another one; of a process that never asked for that itself."""
+        self._engine = self._engine or engine
+
+    def _is_default(self, engine: Engine) -> bool:
+        return engine is self._engine and not self.settings.engine
+
     # pods
 
     def serve(self, wish: Wish, place: Place) -> contextlib.AbstractContextManager[Pod]:
@@ -145,9 +156,12 @@ class Run:
         """One for all workers, which the controller has, or starts. It stays."""
         described = sources.read(wish.source, wish.base)
         try:
-            pod = sharing.borrow(wish, described, place.engine, self.timeout(wish), self._hub)
+            engine, timeout = place.engine, self.timeout(wish)
+            default = self._is_default(engine)
+            pod = sharing.borrow(wish, described, engine, timeout, self._hub, is_default=default)
         except sharing.SharedStartError as error:
-            self._failed_starts += [(place.use, section) for section in error.report]
+            for section in error.report:
+                self.failed_starts.add(place.use, section)
             raise
         self._add(Alive(pod, place.use, is_shared=True))
         try:
@@ -179,7 +193,7 @@ class Run:
         return pod
 
     def _start(self, alive: Alive, timeout: float) -> None:
-        def note(error: Exception) -> bool:
+        def note(error: BaseException) -> bool:
             return self._note_failed_start(alive, error)
 
         pod = alive.pod
@@ -226,13 +240,16 @@ class Run:
         """One that was started elsewhere, and could not be: all that is told of it is the error."""
         plan = getattr(error, "plan", None)
         words = f"{error}\nPlan:\n{plan}" if plan else str(error)
-        self._failed_starts.append((use, (f"pod {pod.name}", words)))
+        self.failed_starts.add(use, (f"pod {pod.name}", words))
 
-    def _note_failed_start(self, alive: Alive, error: Exception) -> bool:
+    def _note_failed_start(self, alive: Alive, error: BaseException) -> bool:
         """What is told of it is read now, before it is removed; whether it may be kept. Never raises."""
+        if isinstance(error, ENDS):
+            return False
         plan = getattr(error, "plan", None)
         told = report.sections([alive.pod], self.settings.logs, plan=str(plan) if plan else "")
-        self._failed_starts += [(alive.use, section) for section in told]
+        for section in told:
+            self.failed_starts.add(alive.use, section)
         alive.is_broken = self.keeps
         if alive.is_broken:
             self._add(alive)
@@ -339,8 +356,7 @@ class Run:
     def _keep_as(self, pod: Pod, reason: str, until: float = 0.0) -> None:
         names = tuple(each.name for each in pod.spec.containers)
         objects = tuple(f"{each.kind.lower()}/{each.name}" for each in pod.objects)
-        is_default = pod.engine is self._engine and not self.settings.engine
-        engine = "" if is_default else pod.engine.url
+        engine = "" if self._is_default(pod.engine) else pod.engine.url
         kept = Kept(pod.namespace, pod.name, pod.uid, names, objects, engine, reason, until)
         self.outcome.kept = [*(each for each in self.outcome.kept if each.uid != pod.uid), kept]
 
@@ -377,21 +393,16 @@ class Run:
         used = [alive for alive in list(self._alive.values()) if alive.use.is_by(item)]
         for alive in used:
             alive.has_failed = True
-        told = [section for use, section in self._failed_starts if use.is_by(item)]
         whole = [alive.pod for alive in used if not alive.is_broken]
-        return [*told, *report.sections(whole, self.settings.logs)]
+        return [*self.failed_starts.report(item), *report.sections(whole, self.settings.logs)]
 
     def over(self, item: pytest.Item) -> None:
         """A test is over, with all that it alone had: pods that could not be started for it go, or are kept."""
-        self._failed_starts = [each for each in self._failed_starts if each[0].node is not item]
+        self.failed_starts.over(item)
         for alive in list(self._alive.values()):
             if alive.is_broken and alive.use.node is item:
                 self.trying(partial(self.stop, alive.pod))
         self._pools.over(item)
-
-    def told_of(self, use: Use) -> list[report.Section]:
-        """What is to be told of the start for it that failed."""
-        return [section for each, section in self._failed_starts if each is use]
 
     # the end
 

@@ -47,14 +47,17 @@ class Owner:
         except PypodError as error:
             words = "\n".join([str(error), *getattr(error, "__notes__", ())])
             full_name, reason = getattr(error, "pod", ""), getattr(error, "reason", "")
-            return wire.Failed(words, full_name, reason, self._run.told_of(use))
+            return wire.Failed(words, full_name, reason, self._run.failed_starts.told_of(use))
         return wire.Started(pod.namespace, pod.name, pod.uid)
 
     def _start(self, request: wire.Request, use: Use) -> Pod:
         objects = [object_documents.from_document(each, request.fixture) for each in request.objects]
         source = Pod.from_spec(codec.load_spec(request.pod), objects=objects)
         wish = Wish(source, self._run.root, timeout=request.timeout, grace=request.grace, reuse=request.reuse)
-        place = Place(connecting.connect(request.engine), self._run.namespace, use)
+        engine = connecting.connect(request.engine)
+        if request.is_default:
+            self._run.take_for_default(engine)
+        place = Place(engine, self._run.namespace, use)
         return self._served.enter_context(self._run.serve(wish, place))
 
     def abort(self) -> None:
@@ -81,13 +84,22 @@ class SharedStartError(PodStartError):
     report: Sequence[tuple[str, str]] = ()
 
 
-def borrow(wish: Wish, described: Pod, engine: Engine, timeout: float, hub: Mapping[str, str] | None) -> Pod:
+def borrow(
+    wish: Wish,
+    described: Pod,
+    engine: Engine,
+    timeout: float,
+    hub: Mapping[str, str] | None,
+    *,
+    is_default: bool = False,
+) -> Pod:
     """A handle on the shared pod of a fixture, which the controller starts where it does not run yet.
 
     Args:
         wish: of the fixture.
         described: its pod, as the suite has it.
         engine: where it is to run.
+        is_default: that is the one which the pypod command takes by itself.
         timeout: seconds for its start.
         hub: what the controller told of itself.
 
@@ -97,7 +109,8 @@ def borrow(wish: Wish, described: Pod, engine: Engine, timeout: float, hub: Mapp
         PodError: this worker can have no shared pod.
     """
     try:
-        answer = wire.ask(hub, _request(wish, described, engine, timeout))
+        request = replace(_request(wish, described, engine, timeout), is_default=is_default)
+        answer = wire.ask(hub, request)
     except wire.CannotShareError as error:
         raise PodError(f"cannot share pod '{described.name}': {error}", pod=described.name) from None
     if isinstance(answer, wire.Failed):

@@ -8,9 +8,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pypod.errors import PypodError
 from pypod.model.spec.pod import PodSpec, PullPolicy
 from pypod.pod import Pod
 from pypod.pytest.wishes import Source
+
+
+class NoSourceError(PypodError, TypeError):
+    """What was given describes no pod."""
+
 
 LONGEST_NAME = 63
 """Of a pod that is also a DNS label."""
@@ -26,7 +32,7 @@ def read(source: Source, base: Path) -> Pod:
     Raises:
         ManifestError, SpecError: the description is wrong.
         OSError: its file cannot be read.
-        TypeError: it is no description.
+        NoSourceError: it is no description.
     """
     match source:
         case Pod():
@@ -39,7 +45,7 @@ def read(source: Source, base: Path) -> Pod:
             return Pod.from_manifest(source)
         case str() | os.PathLike():
             return Pod.from_manifest(base / source)
-    raise TypeError(
+    raise NoSourceError(
         f"cannot make a pod of {source!r}: a manifest's path, its text or its document, a Pod or a PodSpec is expected"
     )
 

@@ -15,10 +15,12 @@ class Use:
     Attributes:
         node: the function, class, module, package or session that it lives as long as.
         names: the fixtures that were being set up then, and the one that started it.
+        fixture: the innermost of them, as pytest has it; None: a test started it.
     """
 
     node: pytest.Item | pytest.Collector
     names: frozenset[str]
+    fixture: object = None
 
     def is_by(self, item: pytest.Item) -> bool:
         """Whether this test uses the pod: it lives in the node, and asked for one of the fixtures, directly or through others."""
@@ -38,12 +40,15 @@ def fixture_names(item: pytest.Item) -> set[str]:
 class Setups:
     """The fixtures that are being set up now, outermost first. (pytest tells a fixture nothing of who asked for it.)"""
 
-    names: list[str] = field(default_factory=list)
+    fixtures: list[pytest.FixtureDef[object]] = field(default_factory=list)
+    refused: Exception | None = None
+    """What a fixture of pypod's failed with, until that has come to pytest."""
 
     def use(self, request: pytest.FixtureRequest) -> Use:
         """What a pod is for that is started now, through the fixture of this request."""
-        names = self.names or ([request.fixturename] if request.fixturename else [])
-        return Use(request.node, frozenset(names))
+        if self.fixtures:
+            return Use(request.node, frozenset(each.argname for each in self.fixtures), self.fixtures[-1])
+        return Use(request.node, frozenset([request.fixturename] if request.fixturename else []))
 
 
 SETUPS = pytest.StashKey[Setups]()

@@ -30,6 +30,7 @@ class Request:
         pod: as `pypod.model.document.codec.dump_spec` writes it. Of pods of one fixture all but the name must be equal.
         objects: documents of what is applied before it is started.
         engine: URL of the engine.
+        is_default: that is the one which the pypod command takes by itself.
         timeout, grace: seconds for its start, and for its end.
         reuse: as of `pypod.pytest.pod_fixture`.
     """
@@ -41,6 +42,7 @@ class Request:
     timeout: float = 60.0
     grace: float = 0.0
     reuse: bool | None = None
+    is_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)

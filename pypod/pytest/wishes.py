@@ -20,6 +20,8 @@ Source: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | Pod | PodSpec"
 in front) or the document of one; a `Pod`; a `PodSpec`."""
 Maker: TypeAlias = Callable[..., Source]
 """Makes one. Its arguments are fixtures."""
+MARKER = "pod(source, *, name=None, timeout=None, grace=0, pool=0)"
+"""What a test's marker takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def test_a_shared_pod_that_a_failed_test_used_is_in_its_report_and_kept(make_sui
         assert run.output.count(f"{namespace}/database: a test that used it failed") == 1
         assert "left on the engine" not in run.output
         assert run.output.count("---- pod database ----") == 1
+        assert "--host" not in run.output  # it is the engine that the command takes by itself
     pypod.get("database", namespace).stop(grace=0)
     suite.nothing_is_left(AT_ONCE)
 

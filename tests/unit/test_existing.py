@@ -288,9 +288,9 @@ def test_one_that_was_made_meanwhile_is_taken_up(
     live_for(engine, there.comes(pod.spec, leased=leased), 5)
     before = {each.id for each in engine.containers({})}
     looked_too_early(monkeypatch)
-    told: list[Exception] = []
+    told: list[BaseException] = []
 
-    def tell(error: Exception) -> bool:
+    def tell(error: BaseException) -> bool:
         told.append(error)
         return False
 

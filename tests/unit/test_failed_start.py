@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pypod import background, connecting, existing, lifetime, supervisor
+from pypod import background, connecting, existing, lifetime, starting, supervisor
 from pypod.engine import observe
 from pypod.errors import CommandError, EngineUnavailableError
 from pypod.model import naming
@@ -30,7 +30,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     return fake
 
 
-def fail(engine: FakeEngine, on_failure: Callable[[Exception], bool], *, detach: bool) -> list[str]:
+def fail(engine: FakeEngine, on_failure: Callable[[BaseException], bool], *, detach: bool) -> list[str]:
     """Names of the containers that are there afterwards."""
     pod = Pod("web", containers=[BAD], engine=engine, min_ready_seconds=0)
     with pytest.raises(CommandError):
@@ -42,7 +42,7 @@ def fail(engine: FakeEngine, on_failure: Callable[[Exception], bool], *, detach:
 def test_it_is_there_to_be_looked_at_and_then_removed(engine: FakeEngine, detach: bool, answer: bool) -> None:
     seen: list[str] = []
 
-    def look(error: Exception) -> bool:
+    def look(error: BaseException) -> bool:
         seen.extend(each.name for each in engine.containers({naming.UID: ""}))
         return answer
 
@@ -55,8 +55,27 @@ def test_a_detached_one_may_stay_and_is_handed_over(engine: FakeEngine) -> None:
     assert observe.read_history(engine, PAUSE).handed_over
 
 
+def test_it_is_told_of_whatever_ends_a_start(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time-out of the test that waits for it is no `Exception`."""
+
+    def end(pod: object, **given: object) -> None:
+        raise pytest.fail.Exception("Timeout")
+
+    monkeypatch.setattr(starting, "start", end)
+    told: list[BaseException] = []
+
+    def note(error: BaseException) -> bool:
+        told.append(error)
+        return False
+
+    pod = Pod("web", containers=[BAD], engine=engine, min_ready_seconds=0)
+    with pytest.raises(pytest.fail.Exception) as failure:
+        pod.start(on_failure=note)
+    assert told == [failure.value]
+
+
 def test_ctrl_c_while_it_is_looked_at_removes_it(engine: FakeEngine) -> None:
-    def interrupt(error: Exception) -> bool:
+    def interrupt(error: BaseException) -> bool:
         raise KeyboardInterrupt
 
     pod = Pod("web", containers=[BAD], engine=engine, min_ready_seconds=0)

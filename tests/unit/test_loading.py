@@ -79,7 +79,7 @@ def test_a_warning_is_of_who_asked(read: Callable[[str], object]) -> None:
     ("text", "message"),
     [
         (SETTINGS, "describes no Pod, and one is expected"),
-        (f"{POD}---\n{SETTINGS}---\n{POD.replace('name: web', 'name: other')}", ":16:1: document: one Pod is expected, and not 2; load_all"),
+        (f"{POD}---\n{SETTINGS}---\n{POD.replace('name: web', 'name: other')}", ":16:1: document: one Pod is expected, and not 2; pypod.load\\(\\) takes all"),
     ],
 )  # fmt: skip
 def test_from_manifest_takes_one_pod(text: str, message: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -12,7 +14,8 @@ from pypod.engine.sync import PodSync
 from pypod.errors import EngineUnavailableError
 from pypod.model.life.desired import Desired
 from pypod.model.naming import PodIdentity, PodKey
-from pypod.pytest import leaks
+from pypod.pytest import current, leaks
+from pypod.pytest.options import Settings
 from pypod.pytest.outcome import Kept, Outcome
 from pypod.testing import FakeEngine
 from tests.unit.rig import IDENTITY, SPEC, settle
@@ -34,11 +37,16 @@ def engine() -> FakeEngine:
     return fake
 
 
-def pod_on(engine: FakeEngine, namespace: str, name: str = "web", network: str = "") -> PodSync:
+def pod_on(
+    engine: FakeEngine, namespace: str, name: str = "web", network: str = "", *, leased: bool = True
+) -> PodSync:
     spec = replace(SPEC, namespace=namespace, name=name, network=network)
     key = PodKey(namespace, name, f"uid-{namespace}-{name}")
     pod = PodSync(
-        engine, Desired(spec, PodIdentity(key, IDENTITY.owner, leased=True)), clock=engine.clock, actions=None
+        engine,
+        Desired(spec, PodIdentity(key, IDENTITY.owner, leased=leased)),
+        clock=engine.clock,
+        actions=None,
     )
     settle(pod)
     return pod
@@ -72,6 +80,40 @@ def test_what_is_kept_is_not_left_and_its_network_neither(engine: FakeEngine) ->
     assert all("_other_" in each for each in left)
     outcome.kept.append(kept_of(other))
     assert leaks.look(engine, RUN, outcome) == []
+
+
+def test_pods_that_a_crashed_worker_was_to_keep_are_kept(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are detached, so they have not ended with it; nobody else knows of them."""
+    monkeypatch.setattr(connecting, "connect", lambda url: engine)
+    pod_on(engine, f"pytest-{RUN}-gw1", leased=False)
+    pod_on(engine, f"pytest-{RUN}-gw1", "ending")
+    pod_on(engine, f"pytest-{RUN}-gw2", leased=False)
+    outcome = Outcome(crashed=["gw1"])
+    leaks.keep_abandoned(RUN, outcome)
+    [kept] = outcome.kept
+    assert (kept.namespace, kept.name, kept.reason) == (f"pytest-{RUN}-gw1", "web", "its worker gw1 crashed")
+    assert kept.containers == tuple(each.name for each in SPEC.containers)
+    left = leaks.look(engine, RUN, outcome)
+    assert any("-gw2_web_" in each for each in left)
+    assert any("-gw1_ending_" in each for each in left)
+    assert not any("-gw1_web_" in each for each in left)
+
+
+@pytest.mark.parametrize("keep", ["failed", "no"])
+def test_the_end_of_a_run_looks_for_those_where_pods_are_kept(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, keep: str
+) -> None:
+    monkeypatch.setattr(connecting, "connect", lambda url: engine)
+    pod_on(engine, f"pytest-{RUN}-gw1", leased=False)
+    stash = pytest.Stash()
+    stash[current.SETTINGS], stash[current.RUN_ID] = Settings(keep=keep, leaks="off"), RUN
+    config = SimpleNamespace(stash=stash)
+    current.collect(cast("pytest.Config", config), None, "gw1")
+    session = SimpleNamespace(config=config, exitstatus=pytest.ExitCode.OK)
+    current.finish(cast("pytest.Session", session))
+    assert [each.name for each in stash[current.OUTCOME].kept] == ["web"] * (keep != "no")
 
 
 def test_an_engine_that_cannot_be_read_is_told_where_one_was_used(monkeypatch: pytest.MonkeyPatch) -> None:

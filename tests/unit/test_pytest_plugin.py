@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,7 @@ LIGHT = {
     "pypod.pytest.fixtures",
     "pypod.pytest.options",
     "pypod.pytest.plugin",
+    "pypod.pytest.tracebacks",
     "pypod.pytest.uses",
     "pypod.pytest.wishes",
 }
@@ -69,7 +72,7 @@ def imported(folder: Path, *arguments: str) -> set[str]:
 
 
 def test_a_suite_without_pods_pays_next_to_nothing(tmp_path: Path) -> None:
-    """Twelve small modules: 20 ms would be too much, and modules are what can be counted anywhere."""
+    """A dozen small modules: 20 ms would be too much, and modules are what can be counted anywhere."""
     (tmp_path / "test_it.py").write_text("def test_it(): pass\n")
     modules = imported(tmp_path)
     assert {name for name in modules if name.partition(".")[0] == "pypod"} == LIGHT
@@ -101,14 +104,35 @@ def test_a_declaration_of_a_pod_in_python_does_not_import_dockers_sdk(tmp_path: 
 
 
 def test_without_the_plugin_nothing_of_it_is_there(tmp_path: Path) -> None:
-    (tmp_path / "test_it.py").write_text("def test_it(pod_factory): pass\n")
+    (tmp_path / "test_it.py").write_text(
+        "import pypod.pytest\n"
+        "web = pypod.pytest.pod_fixture('web.yaml')\n"
+        "def test_it(pod_factory): pass\n"
+        "def test_declared(web): pass\n"
+    )
     done = run(tmp_path, "-p", "no:pypod")
     assert "fixture 'pod_factory' not found" in done.stdout
+    assert (
+        "cannot start a pod for fixture 'web': the plugin is off; -p pypod.pytest.plugin switches it on"
+        in done.stdout
+    )
     assert "pypod" not in run(tmp_path, "-p", "no:pypod", "--help").stdout.replace(str(tmp_path), "")
 
 
 def test_fixtures_and_marker_explain_themselves(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import pypod.pytest\n"
+        "shop = pypod.pytest.pod_fixture('shop.yaml')\n"
+        "\n"
+        "@pypod.pytest.pod_fixture\n"
+        "def made():\n"
+        "    'A pod that is made.'\n"
+    )
     told = run(tmp_path, "--fixtures", "-p", "no:docker").stdout
+    assert "fixtures defined from test_it -" in told
+    # Of a function pytest 8 says the line after its first one.
+    assert re.search(r"^shop -- test_it.py:[23]\n    The pod of shop.yaml, ready.$", told, re.MULTILINE)
+    assert re.search(r"^made -- test_it.py:[456]\n    A pod that is made.$", told, re.MULTILINE)
     for name, words in {
         "pypod_engine [session scope]": "The Docker Engine that pods are started on",
         "pypod_namespace [session scope]": "The namespace of this run's pods",
@@ -185,13 +209,16 @@ def test_type(number): pass
     assert "5 errors" in done.stdout
     for words in (
         'cannot give test_it.py::test_marker a pod: it has no marker; @pytest.mark.pod("web.yaml") is expected',
-        "cannot read the marker 'pod' of test_it.py::test_argument:",
-        "'tiemout'",
-        "cannot read the marker 'pod' of test_it.py::test_no_source:",
+        "cannot read the marker 'pod' of test_it.py::test_argument: got an unexpected keyword argument 'tiemout'; pod(source, ",
+        "cannot read the marker 'pod' of test_it.py::test_no_source: missing a required argument: 'source'; pod(source, ",
         f"No such file or directory: '{tmp_path}/missing.yaml'",
         "cannot make a pod of 17: a manifest's path, its text or its document, a Pod or a PodSpec is expected",
+        f"fixture 'wrong', declared at {tmp_path}/test_it.py:5",
+        f"fixture 'number', declared at {tmp_path}/test_it.py:6",
     ):
         assert words in done.stdout
+    assert "During handling" not in done.stdout
+    assert "in enter_context" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -199,10 +226,26 @@ def test_type(number): pass
     [
         ("pod_fixture('a.yaml', shared=True)", "cannot share a pod of scope 'function' between workers"),
         ("pod_fixture('a.yaml', pool=-1)", "cannot keep pool=-1 pods ready"),
+        ("pod_fixture('a.yaml', params=['b.yaml'])", "cannot take both a source and params"),
+        (
+            "pod_fixture(generator)",
+            "cannot make pods with 'generator': it is a generator, and a function that returns",
+        ),
+        (
+            "pod_fixture(scope='module')(coroutine)",
+            "cannot make pods with 'coroutine': it is async, and a function",
+        ),
     ],
 )
 def test_declarations_that_make_no_sense_are_refused_at_once(declaration: str, words: str) -> None:
     from pypod.pytest import pod_fixture  # noqa: PLC0415
 
-    with pytest.raises(ValueError, match=words):
-        eval(declaration, {"pod_fixture": pod_fixture})
+    def generator() -> Iterator[str]:
+        yield "a.yaml"
+
+    async def coroutine() -> str:
+        return "a.yaml"
+
+    known = {"pod_fixture": pod_fixture, "generator": generator, "coroutine": coroutine}
+    with pytest.raises((ValueError, TypeError), match=words):
+        eval(declaration, known)

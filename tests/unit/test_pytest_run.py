@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from pypod import background, connecting, lifetime, supervisor
+from pypod import background, connecting, lifetime, starting, supervisor
 from pypod.errors import CommandError, EngineError, ImageError, TeardownError
 from pypod.living import Living
 from pypod.model import naming
@@ -18,7 +18,7 @@ from pypod.pod import Pod
 from pypod.pytest import report, sources
 from pypod.pytest.options import Settings
 from pypod.pytest.session import Run
-from pypod.pytest.uses import Use
+from pypod.pytest.uses import Setups, Use
 from pypod.pytest.wishes import Place, Source, Wish
 from pypod.testing import FakeEngine
 
@@ -43,7 +43,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 class Item:
     """A test, or what it is in."""
 
-    def __init__(self, *fixtures: str, parent: Item | None = None) -> None:
+    def __init__(self, *fixtures: str, parent: Item | None = None, name: str = "test_it") -> None:
+        self.nodeid = f"test_it.py::{name}"
         self.fixturenames = fixtures
         self.parent = parent
 
@@ -116,9 +117,51 @@ def test_a_failed_start_is_told_of_and_removed(engine: FakeEngine) -> None:
     told = failed(run, test)
     assert list(told) == ["pod web"]
     assert "ErrImageNeverPull" in told["pod web"]
+    assert "Log" not in told["pod web"]  # it never ran
     assert failed(run, other) == {}
     run.over(cast("pytest.Item", test))
     assert failed(run, test) == {}
+
+
+def test_a_failed_start_that_several_tests_needed_is_told_in_full_once(engine: FakeEngine) -> None:
+    run, module = run_of(), Item()
+    first, second = (Item("web", parent=module, name=name) for name in ("test_a", "test_b"))
+    with pytest.raises(ImageError):
+        start(run, engine, pod_of(GONE), module, "web")
+    for _ in ("its setup", "its teardown"):
+        assert "ErrImageNeverPull" in failed(run, first)["pod web"]
+    assert failed(run, second) == {"pod web": "as the report of test_it.py::test_a has it"}
+
+
+def test_a_fixture_that_is_set_up_anew_has_no_failed_start_any_more(engine: FakeEngine) -> None:
+    """It has another parameter, or its test is run again: its pod is another one."""
+    run, module, setups = run_of(), Item(), Setups()
+    test = Item("web", parent=module)
+    web, other = (cast("Any", SimpleNamespace(argname=name)) for name in ("web", "other"))
+    setups.fixtures.append(web)
+    use = setups.use(cast("Any", SimpleNamespace(node=module, fixturename="web")))
+    with pytest.raises(ImageError):
+        run.start(Wish(pod_of(GONE), HERE), Place(engine, run.namespace, use))
+    run.failed_starts.anew(other)
+    assert list(failed(run, test)) == ["pod web"]
+    run.failed_starts.anew(web)
+    assert failed(run, test) == {}
+
+
+@pytest.mark.parametrize(
+    ("ends_with", "told"), [(pytest.fail.Exception("Timeout"), True), (KeyboardInterrupt(), False)]
+)
+def test_a_time_out_of_the_test_is_told_of_and_the_end_of_the_run_is_not(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, ends_with: BaseException, told: bool
+) -> None:
+    def end(pod: object, **given: object) -> None:
+        raise ends_with
+
+    monkeypatch.setattr(starting, "start", end)
+    run, test = run_of(), Item("web")
+    with pytest.raises(type(ends_with)):
+        start(run, engine, pod_of(), test, "web")
+    assert list(failed(run, test)) == ["pod web"] * told
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -157,6 +200,18 @@ def test_the_pods_of_a_failed_test_are_kept(engine: FakeEngine) -> None:
     assert [each.name for each in run.close().kept] == ["web"]
     assert all("_web_" in name for name in names(engine))
     assert failed(run, second) == {}
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+def test_the_commands_name_an_engine_where_it_is_not_the_default(
+    engine: FakeEngine, is_default: bool
+) -> None:
+    run = run_of(keep="all")
+    if is_default:
+        run.take_for_default(engine)
+    start(run, engine, pod_of(), Item())
+    [kept] = run.close().kept
+    assert kept.engine == ("" if is_default else engine.url)
 
 
 def test_all_pods_are_kept_but_what_the_test_itself_has_stopped(engine: FakeEngine) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -321,6 +321,12 @@ BAD_NETWORKS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "message"), BAD_NETWORKS, ids=range(len(BAD_NETWORKS)))
 def test_bad_pods(fields: dict[str, Any], message: str) -> None:
     assert fault(pod(**fields)).startswith(message)
+
+
+def test_a_hostname_that_is_no_text_is_a_problem_beside_others() -> None:
+    found = faults(pod(hostname_override=cast("str", 5), set_hostname_as_fqdn=True))
+    assert {each.path for each in found} == {"spec.hostnameOverride"}
+    assert len(found) == 2
 
 
 def test_searches_may_be_absolute_and_have_underscores() -> None:

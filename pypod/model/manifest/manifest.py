@@ -109,7 +109,7 @@ def the_pod(found: Loaded, source: str, *, alone: bool = False) -> PodSpec:
     else:
         what = "nothing beside it" if alone and len(found.pods) == 1 else f"not {len(found.pods)}"
         problem = Problem(
-            ROOT, f"one Pod is expected, and {what}; load_all() takes all", ManifestError, lines[1], 1
+            ROOT, f"one Pod is expected, and {what}; pypod.load() takes all", ManifestError, lines[1], 1
         )
     raise ManifestError(source, [problem])
 
