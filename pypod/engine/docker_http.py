@@ -171,7 +171,7 @@ class LocalConnections:
         lines = [f"{method} {target} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
         lines += [f"{key}: {value}" for key, value in headers.items()]
         request = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-        connection = self._take() or self.dial(timeout)
+        connection = self._take() or local_socket(self._path, timeout)
         try:
             connection.settimeout(timeout)
             connection.sendall(request)
