@@ -35,6 +35,10 @@ def hand_over(pod: PodSync, ttl: float | None) -> None:
         now = engine_time(pod.engine)
         entries.append(KeptUntil(now, now + ttl))
     pod.channel.write(*entries, HandedOver(pod.clock.now()))
+    if (
+        pod.observed is None or pod.observed.pause is None
+    ):  # its start failed before it had one: there is nothing to look after
+        return
     deadline, wait = pod.clock.now() + PATIENCE, POLL
     while not _is_told(pod):
         if pod.clock.now() > deadline:
