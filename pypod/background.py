@@ -33,7 +33,7 @@ from pypod.model.life.journal import KeptUntil
 from pypod.model.naming import PodIdentity
 from pypod.model.wiring.state import ContainerState
 from pypod.supervisor import supervisor_of
-from pypod.sweeping import graceful, sweep_networks, why_left
+from pypod.sweeping import graceful, sweep, sweep_networks, why_left
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,24 @@ _spawned: dict[Path, tuple[int, float]] = {}
 def is_wanted() -> bool:
     """Whether there is to be one: then detached pods are looked after."""
     return os.environ.get(SWITCH) != "0" and sys.platform != "win32"
+
+
+_sweeping = threading.Lock()
+_swept: set[tuple[int, str]] = set()
+
+
+def sweep_once(engine: Engine) -> None:
+    """Remove what dead owners left, at this process' first use of the engine. Never raises: it is not what was asked for."""
+    token = (os.getpid(), engine.url)
+    with _sweeping:
+        if token in _swept:
+            return
+        _swept.add(token)
+    try:
+        for swept in sweep(engine, overdue=not is_wanted()):
+            log.info("removed %s: %s", swept.pod, swept.reason)
+    except PypodError as error:
+        log.warning("%s", error)
 
 
 def ensure_running(engine: Engine) -> None:

@@ -130,7 +130,7 @@ class Living(Access):
         with tracer.timed("connect"):
             engine = self.engine
         with tracer.timed("sweep"):
-            connecting.sweep_once(engine)
+            background.sweep_once(engine)
         if self._objects:
             with tracer.timed("apply objects"):
                 storing.apply(*self._objects, engine=engine)

@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from pypod import connecting
 from pypod.engine import object_leftovers, observe, owner
 from pypod.engine.api import Engine
 from pypod.engine.observe import Found
@@ -53,10 +54,7 @@ def sweep(engine: Engine | None = None, *, overdue: bool = True) -> list[Swept]:
         EngineError: the engine could not be read.
         TeardownError: something could not be removed.
     """
-    if engine is None:
-        from pypod import connecting  # noqa: PLC0415 (it imports this module)
-
-        engine = connecting.connect()
+    engine = engine or connecting.connect()
     swept = []
     failed: TeardownError | None = None
     ends = Ends(engine)

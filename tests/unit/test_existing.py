@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pypod import Container, Pod, Probe, background, connecting, existing, lifetime
+from pypod import Container, Pod, Probe, background, existing, lifetime
 from pypod.engine.sync import PodSync
 from pypod.errors import (
     ConflictError,
@@ -38,7 +38,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """How often the background program was seen to."""
     seen: list[object] = []
     monkeypatch.setattr(background, "ensure_running", seen.append)
-    monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
+    monkeypatch.setattr(background, "sweep_once", lambda engine: None)
     return seen
 
 

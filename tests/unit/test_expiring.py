@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pypod import Container, Pod, background, connecting, expiring, handing, sweeping
+from pypod import Container, Pod, background, expiring, handing, sweeping
 from pypod.describing import layout
 from pypod.engine import identity, observe
 from pypod.engine.observe import Found
@@ -237,7 +237,7 @@ def test_an_engine_that_refuses_is_asked_again_and_one_that_is_gone_is_not(
 @pytest.fixture
 def started(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pod]:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
-    monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
+    monkeypatch.setattr(background, "sweep_once", lambda engine: None)
     spec = replace(SPEC, termination_grace_period_seconds=0)
 
     def start(**more: object) -> Pod:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pypod import background, connecting, existing, lifetime, starting, supervisor
+from pypod import background, existing, lifetime, starting, supervisor
 from pypod.engine import observe
 from pypod.errors import CommandError, EngineUnavailableError
 from pypod.model import naming
@@ -21,7 +21,7 @@ PAUSE = "pypod_default_web_pause_0"
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
-    monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
+    monkeypatch.setattr(background, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
     monkeypatch.setattr(lifetime, "_left", {})
     monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address

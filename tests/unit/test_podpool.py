@@ -29,7 +29,6 @@ from pypod import (
     SpecError,
     TeardownError,
     background,
-    connecting,
     lifetime,
     podpool,
     supervisor,
@@ -74,7 +73,7 @@ class Engine(FakeEngine):
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
-    monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
+    monkeypatch.setattr(background, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
     monkeypatch.setattr(lifetime, "_left", {})
     monkeypatch.setattr(

@@ -15,7 +15,7 @@ import pytest
 from pypod import background, connecting
 from pypod.testing import FakeEngine
 
-background.ensure_running = connecting.sweep_once = lambda engine: None
+background.ensure_running = background.sweep_once = lambda engine: None
 
 @pytest.fixture(scope="session")
 def pypod_engine():

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from pypod import background, connecting, lifetime, starting, supervisor
+from pypod import background, lifetime, starting, supervisor
 from pypod.errors import CommandError, EngineError, ImageError, TeardownError
 from pypod.living import Living
 from pypod.model import naming
@@ -30,7 +30,7 @@ GONE = Container("web", "none:1", image_pull_policy="Never")
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
-    monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
+    monkeypatch.setattr(background, "sweep_once", lambda engine: None)
     monkeypatch.setattr(lifetime, "_owned", {})
     monkeypatch.setattr(lifetime, "_left", {})
     monkeypatch.setattr(supervisor, "_supervisors", {})  # all fake engines have the same address

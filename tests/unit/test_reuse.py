@@ -18,7 +18,6 @@ from pypod import (
     Volume,
     apply,
     background,
-    connecting,
     existing,
     finding,
     list_objects,
@@ -135,7 +134,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     fake.add_image("app:1")
     monkeypatch.setattr(background, "ensure_running", lambda engine: None)
-    monkeypatch.setattr(connecting, "sweep_once", lambda engine: None)
+    monkeypatch.setattr(background, "sweep_once", lambda engine: None)
     return fake
 
 
