@@ -295,10 +295,12 @@ def test_a_sandbox_that_dies_during_the_init_containers_begins_them_again(
     pod.start(wait=False)
     try:
         eventually(lambda: _runs(look, pod, "second"), "the second init container runs")
+        eventually(lambda: pod.exec(["cat", "/data/second"], "second").stdout == "x\n", "and has begun")
         raw.kill(_pause(look, namespace, "web"))
         eventually(
             lambda: 1 in _instances(look, pod, "second") and _runs(look, pod, "second"), "it runs again"
         )
+        eventually(lambda: pod.exec(["cat", "/data/second"], "second").stdout == "x\nx\n", "and has begun")
         assert not _instances(look, pod, "web")
         assert not pod.refresh().conditions["Initialized"].status
         pod.exec(["touch", "/data/go"], "second")
