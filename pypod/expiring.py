@@ -7,6 +7,7 @@ import math
 
 from pypod.engine import channel, observe, owner
 from pypod.engine.api import Engine
+from pypod.engine.clock import tries
 from pypod.engine.identity import engine_time
 from pypod.engine.observe import Found
 from pypod.engine.sync import PodSync
@@ -99,8 +100,7 @@ def renew(pod: PodSync, ttl: float | None) -> bool:
         EngineError: the engine failed.
     """
     engine, key = pod.engine, pod.desired.identity.key
-    deadline, wait = pod.clock.now() + PATIENCE, POLL
-    while True:
+    for _ in tries(pod.clock, PATIENCE, POLL, LONGEST_POLL):
         pause = observe.newest_pause(engine, key.uid)
         if pause is None or naming.deletion_deadline(pause.name) is not None:
             return False
@@ -114,11 +114,8 @@ def renew(pod: PodSync, ttl: float | None) -> bool:
             if pause.is_live and (told := _tell(pod, pause, ttl)) is not None:
                 pod.channel.adopt(told)
                 return _can_be_put_off(pod, pause, history)
-        if pod.clock.now() > deadline:
-            message = f"cannot put off the end of pod '{key.full_name}': its sandbox does not run"
-            raise PodNotRunningError(message, pod=key.full_name)
-        pod.clock.sleep(wait)
-        wait = min(wait * 2, LONGEST_POLL)
+    message = f"cannot put off the end of pod '{key.full_name}': its sandbox does not run"
+    raise PodNotRunningError(message, pod=key.full_name)
 
 
 def _can_be_put_off(pod: PodSync, pause: ContainerInfo, history: History) -> bool:
@@ -141,18 +138,14 @@ def _tell(pod: PodSync, pause: ContainerInfo, ttl: float | None) -> History | No
         return None
     try:
         channel.tell(stdin, entry)
-        deadline, wait = pod.clock.now() + READABLE, POLL
-        while True:
+        for _ in tries(pod.clock, READABLE, POLL, LONGEST_POLL):
             history = observe.read_history(pod.engine, pause.id)
             if history.kept_until is not None and history.kept_until >= (entry.until or math.inf):
                 return history
-            if pod.clock.now() > deadline:
-                return None
-            pod.clock.sleep(wait)
-            wait = min(wait * 2, LONGEST_POLL)
     except EngineUnavailableError:
         raise
     except PypodError:
         return None
     finally:
         stdin.close()
+    return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from pypod.engine import observe
+from pypod.engine import execute, observe
+from pypod.engine.clock import tries
 from pypod.engine.identity import engine_time
 from pypod.engine.sync import PodSync
 from pypod.errors import NotFoundError
 from pypod.model.life.journal import Entry, HandedOver, KeptUntil
+from pypod.model.wiring.state import ContainerInfo
 
 log = logging.getLogger(__name__)
 
@@ -35,26 +37,22 @@ def hand_over(pod: PodSync, ttl: float | None) -> None:
         now = engine_time(pod.engine)
         entries.append(KeptUntil(now, now + ttl))
     pod.channel.write(*entries, HandedOver(pod.clock.now()))
-    if (
-        pod.observed is None or pod.observed.pause is None
-    ):  # its start failed before it had one: there is nothing to look after
+    if _pause(pod) is None:  # its start failed before it had one: there is nothing to look after
         return
-    deadline, wait = pod.clock.now() + PATIENCE, POLL
-    while not _is_told(pod):
-        if pod.clock.now() > deadline:
-            log.warning(
-                "pod %s: its journal does not take what is written", pod.desired.identity.key.full_name
-            )
+    for _ in tries(pod.clock, PATIENCE, POLL, LONGEST_POLL):
+        pause = _pause(pod)
+        if pause is not None and _is_told(pod, pause):
             return
-        pod.clock.sleep(wait)
-        wait = min(2 * wait, LONGEST_POLL)
-        pod.run_once()
+        if pause is None or not execute.is_live(pod.engine, pause.id):
+            pod.run_once()
+    log.warning("pod %s: its journal does not take what is written", pod.desired.identity.key.full_name)
 
 
-def _is_told(pod: PodSync) -> bool:
-    pause = pod.observed.pause if pod.observed is not None else None
-    if pause is None:
-        return False
+def _pause(pod: PodSync) -> ContainerInfo | None:
+    return pod.observed.pause if pod.observed is not None else None
+
+
+def _is_told(pod: PodSync, pause: ContainerInfo) -> bool:
     try:
         return observe.read_history(pod.engine, pause.id).handed_over
     except NotFoundError:

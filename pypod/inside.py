@@ -279,16 +279,9 @@ class Inside:
 
     def _sandbox(self) -> str:
         """The ID of the pause, which may have been made again since it was last seen."""
-        for look in (False, True):
-            if look or self._sync.observed is None:
-                self._refresh()
-            seen = self._sync.observed
-            if (
-                seen is not None
-                and seen.pause is not None
-                and execute.is_live(self._sync.engine, seen.pause.id)
-            ):
-                return seen.pause.id
+        seen = self._as_it_stands()
+        if seen is not None and seen.pause is not None and seen.pause.is_live:
+            return seen.pause.id
         raise PodNotRunningError(
             f"cannot reach pod '{self._full_name}': it has no sandbox now", pod=self._full_name
         )

@@ -39,6 +39,12 @@ class _Asked:
     on_failure: OnFailure | None
 
 
+def check_grace(grace: float | None) -> None:
+    """Raise `ValueError` for seconds without an end."""
+    if grace is not None and not math.isfinite(grace):
+        raise ValueError(f"cannot take grace={grace!r}: a number of seconds is expected")
+
+
 class Living(Access):
     """All of `pypod.Pod` that starts a pod and ends it; `pypod.pod` has what describes one."""
 
@@ -247,8 +253,7 @@ class Living(Access):
             TeardownError: something is still on the engine.
             EngineUnavailableError: no engine answers.
         """
-        if grace is not None and not math.isfinite(grace):
-            raise ValueError(f"cannot take grace={grace!r}: a number of seconds is expected")
+        check_grace(grace)
         if self._sync is not None:
             with self._tracer.timed("stop", detail=False):
                 self._stop(self._sync, grace)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import math
 import os
 import threading
 import time
@@ -29,6 +28,7 @@ from pypod.errors import (
     TeardownError,
     spec_error,
 )
+from pypod.living import check_grace
 from pypod.model.life.status import Phase
 from pypod.model.spec.pod import PodSpec
 from pypod.model.validation import copies
@@ -93,8 +93,7 @@ class PodPool:
     ) -> None:
         if size < 1:
             raise ValueError(f"cannot keep a pool of {size} pods: 1 or more are expected")
-        if grace is not None and not math.isfinite(grace):
-            raise ValueError(f"cannot take grace={grace!r}: a number of seconds is expected")
+        check_grace(grace)
         self._template = Pod.from_spec(pod) if isinstance(pod, PodSpec) else pod
         self._template.another()  # a name that is too long to be added to is refused here
         if problems := copies.obstacles(self._template.spec):

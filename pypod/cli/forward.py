@@ -7,10 +7,9 @@ import contextlib
 import time
 
 import pypod
-from pypod import Pod
 from pypod.cli import common
+from pypod.cli.streams import is_over
 from pypod.forwarding import PortForward
-from pypod.model.life.status import Phase
 
 LOOK_EVERY = 0.5
 
@@ -23,7 +22,7 @@ def forward(args: argparse.Namespace) -> int:
         for local, remote in wanted:
             made = pod.port_forward(remote, local, address=args.address, on_error=common.say)
             _tell(open_until_then.enter_context(made))
-        while _is_there(pod):
+        while not is_over(pod.refresh()):
             time.sleep(LOOK_EVERY)
     common.say(f"pypod: lost connection to pod {pod.namespace}/{pod.name}: it has ended")
     return common.EXIT_FAILURE
@@ -43,8 +42,3 @@ def pair(word: str) -> tuple[int, int | str]:
     if not remote or not (local.isdecimal() or not local):
         raise common.UsageError(f"port-forward takes PORT, LOCAL:REMOTE or :REMOTE; {word!r} is none")
     return int(local or 0), int(remote) if remote.isdecimal() else remote
-
-
-def _is_there(pod: Pod) -> bool:
-    status = pod.refresh()
-    return status.phase not in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNKNOWN) and not status.terminating

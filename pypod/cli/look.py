@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pypod
 from pypod import Pod
 from pypod.cli import common
-from pypod.cli.streams import Printer, follow
+from pypod.cli.streams import Printer, follow, is_over
 from pypod.engine import execute as running
 from pypod.engine.api import STDERR, Frame
 from pypod.errors import PodNotRunningError
-from pypod.model.life.status import Phase, Running
+from pypod.model.life.status import Running
 
 if TYPE_CHECKING:
     from pypod.engine.api import Engine, ExecStream
@@ -66,8 +66,7 @@ def _follow(pod: Pod, names: list[str], printer: Printer, args: argparse.Namespa
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        status = pod.refresh()
-        if status.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNKNOWN) or status.terminating:
+        if is_over(pod.refresh()):
             over.set()
         for thread in threads:
             thread.join(LOOK_EVERY / len(threads))

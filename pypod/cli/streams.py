@@ -7,12 +7,17 @@ import threading
 from typing import TYPE_CHECKING
 
 from pypod.errors import PypodError
-from pypod.model.life.status import Waiting
+from pypod.model.life.status import Phase, PodStatus, Waiting
 
 if TYPE_CHECKING:
     from pypod import Pod
 
 LOOK_AGAIN = 0.3
+
+
+def is_over(status: PodStatus) -> bool:
+    """Whether nothing more is to be expected of a pod: it has ended, is gone, or is on its way."""
+    return status.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.UNKNOWN) or status.terminating
 
 
 class Printer:

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,18 @@ class Clock(Protocol):
 
     def call_at(self, when: float, function: Callable[[], object]) -> Timer:
         """Call a function at a time, on a thread of the clock's: it must not block."""
+
+
+def tries(clock: Clock, seconds: float, first: float, longest: float) -> Iterator[None]:
+    """A turn of the loop at once, and others after pauses that double from `first` to `longest`; the loop ends when so many seconds
+    are over."""
+    deadline, pause = clock.now() + seconds, first
+    while True:
+        yield
+        if clock.now() > deadline:
+            return
+        clock.sleep(pause)
+        pause = min(2 * pause, longest)
 
 
 class _Timer:

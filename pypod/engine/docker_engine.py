@@ -32,7 +32,7 @@ from pypod.model.wiring.requests import ContainerRequest, VolumeRequest
 from pypod.model.wiring.state import ContainerInfo, EngineInfo, ImageInfo, VolumeInfo
 
 if TYPE_CHECKING:
-    from docker import APIClient
+    from pypod.engine.docker_sdk import APIClient
 
 _BUILT_IN_NETWORKS = ("", "default", "bridge", "host", "none")
 

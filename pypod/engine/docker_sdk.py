@@ -27,7 +27,15 @@ from pypod.engine.docker_errors import refusal
 from pypod.engine.docker_transport import CONNECT_TIMEOUT, TIMEOUT, Response, Transport
 from pypod.errors import EngineError, EngineUnavailableError, ImagePullError
 
-__all__ = ["RemoteCalls", "client_of", "load_image", "parse_repository_tag", "registry_login", "resolve"]
+__all__ = [
+    "APIClient",
+    "RemoteCalls",
+    "client_of",
+    "load_image",
+    "parse_repository_tag",
+    "registry_login",
+    "resolve",
+]
 
 _POOL_SIZE = 32
 

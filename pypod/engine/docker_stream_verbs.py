@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from pypod.engine import docker_requests as wire_json
 from pypod.engine.api import EventStream, ExecStream, FrameStream, PathInfo, StdinChannel
@@ -108,11 +108,11 @@ class StreamVerbs(Asking):
 
 
 def _stdin_path(container: str) -> str:
-    return f"/containers/{quote(container)}/attach?stdin=1&stream=1"
+    return f"/containers/{quoted(container)}/attach?stdin=1&stream=1"
 
 
 def _archive_path(container: str, path: str) -> str:
-    return f"/containers/{quote(container)}/archive?{urlencode({'path': path})}"
+    return f"/containers/{quoted(container)}/archive?{urlencode({'path': path})}"
 
 
 def _logs_path(
@@ -125,7 +125,7 @@ def _logs_path(
         "tail": "all" if tail is None else str(tail),
         "timestamps": "1" if timestamps else "0",
     }
-    return f"/containers/{quote(container)}/logs?{urlencode(query | _since(since))}"
+    return f"/containers/{quoted(container)}/logs?{urlencode(query | _since(since))}"
 
 
 def _events_path(labels: Mapping[str, str], since: float | None) -> str:
