@@ -6,27 +6,24 @@ sees an exception of docker, requests or urllib3.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from pypod.engine import docker_requests as wire_json
 from pypod.engine.api import Closable, Progress
-from pypod.engine.docker_address import HOW_TO_CHOOSE, Address, http_headers, local_address
-from pypod.engine.docker_asking import quoted
-from pypod.engine.docker_errors import asking_again, refusal
+from pypod.engine.docker_address import HOW_TO_CHOOSE, Address, local_address
+from pypod.engine.docker_asking import granted, quoted
+from pypod.engine.docker_errors import asking_again
 from pypod.engine.docker_networks import NetworkVerbs
 from pypod.engine.docker_pull import login_header, pull
 from pypod.engine.docker_stream_verbs import StreamVerbs
-from pypod.engine.docker_streams import Reply, Wire
-from pypod.engine.docker_transport import Calls, LocalCalls, Response, Transport
-from pypod.errors import EngineError, EngineUnavailableError, NotFoundError
+from pypod.errors import EngineUnavailableError, NotFoundError
 from pypod.model.wiring.credentials import Login
 from pypod.model.wiring.requests import ContainerRequest, VolumeRequest
 from pypod.model.wiring.state import ContainerInfo, EngineInfo, ImageInfo, VolumeInfo
@@ -86,18 +83,10 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
     """`pypod.engine.api.Engine`, of a Docker Engine or of what talks like one."""
 
     def __init__(self, address: Address | str, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._address = _resolved(address) if isinstance(address, str) else address
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._calls: Calls | None = None
+        super().__init__(_resolved(address) if isinstance(address, str) else address, sleep)
         self._client: APIClient | None = None
         self._inherited: list[object] = []
-        self._podman: bool | None = None
         _alive.add(self)
-
-    @property
-    def url(self) -> str:
-        return self._address.url
 
     def forget_connections(self) -> None:
         """In a forked child: the parent goes on using them. They are kept, as their end must not run here."""
@@ -118,7 +107,7 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         try:
             # Who asks for the first time asks for the version, which is answer enough.
             if not self._ask_version():
-                _granted(self._answer("connect to", self.url, "/_ping"), "connect to", self.url)
+                granted(self._answer("connect to", self.url, "/_ping"), "connect to", self.url)
         except EngineUnavailableError as error:
             cause = error.__cause__ or error
             detail = f"no engine answers there ({self._address.origin}): {cause}; {HOW_TO_CHOOSE}"
@@ -228,13 +217,6 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
 
     # how
 
-    def _connected(self) -> Calls:
-        """Raises `OSError` where nobody answers."""
-        with self._lock:
-            if self._calls is None:
-                self._calls = _calls_of(self._address)
-            return self._calls
-
     def _ask_version(self) -> bool:
         """Whether this was the first time, so that the engine has just been asked for it."""
         if self._calls is not None:
@@ -242,80 +224,6 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
         with self._asking("connect to", self.url):
             asking_again(self._connected, self._sleep)
         return True
-
-    @contextlib.contextmanager
-    def _asking(self, verb: str, target: str = "") -> Iterator[None]:
-        """Where there was no answer, the error says so."""
-        try:
-            yield
-        except EngineError:
-            raise
-        except OSError as error:
-            detail = f"the engine at {self.url} does not answer: {error}"
-            raise EngineUnavailableError(verb, target, detail) from error
-
-    def _answer(
-        self,
-        verb: str,
-        target: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        method: str = "GET",
-    ) -> Response:
-        with self._asking(verb, target):
-            return asking_again(lambda: self._connected().ask(method, path, query=query), self._sleep)
-
-    def _read(self, verb: str, target: str, path: str, query: Mapping[str, str] | None = None) -> Any:
-        answer = self._answer(verb, target, path, query)
-        with self._asking(verb, target):
-            return _granted(answer, verb, target).json()
-
-    def _order(
-        self,
-        verb: str,
-        target: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        body: object = None,
-        method: str = "POST",
-    ) -> Response:
-        with self._asking(verb, target):
-            return _granted(self._connected().ask(method, path, query=query, body=body), verb, target)
-
-    def _make(
-        self, verb: str, target: str, path: str, body: object, query: Mapping[str, str] | None = None
-    ) -> Any:
-        answer = self._order(verb, target, path, query, body=body)
-        with self._asking(verb, target):
-            return answer.json()
-
-    def _dial(self, verb: str, target: str = "") -> tuple[Transport, Wire]:
-        with self._asking(verb, target):
-            transport = self._connected().transport()
-            return transport, transport.dial()
-
-    def _open(
-        self,
-        verb: str,
-        target: str,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> Reply:
-        with self._asking(verb, target):
-            transport = self._connected().transport()
-            return transport.open(verb, target, method, path, headers=headers, body=body)
-
-    def _is_podman(self) -> bool:
-        """Asked for once."""
-        if self._podman is None:
-            answer = self._read("get the version of the engine", "", "/version")
-            self._podman = wire_json.is_podman(answer)
-        return self._podman
 
     def _check_network(self, request: ContainerRequest) -> None:
         """The engine notices only at the start that a network is missing."""
@@ -343,20 +251,6 @@ class DockerEngine(NetworkVerbs, StreamVerbs):
             if self._client is None:
                 self._client = docker_sdk.client_of(self._address, calls.version)
             return self._client
-
-
-def _calls_of(address: Address) -> Calls:
-    if address.socket_path is not None and address.tls is None:
-        return LocalCalls(address.socket_path, http_headers(os.environ))
-    from pypod.engine import docker_sdk  # noqa: PLC0415
-
-    return docker_sdk.RemoteCalls(address)
-
-
-def _granted(answer: Response, verb: str, target: str) -> Response:
-    if answer.status >= 400:
-        raise refusal(verb, target, answer.status, answer.words())
-    return answer
 
 
 def _filters(**wanted: list[str]) -> dict[str, str]:
