@@ -19,13 +19,13 @@ from pathlib import Path
 
 from pypod.engine import hooks, identity, observe, owner
 from pypod.engine.api import Engine
+from pypod.engine.locks import state_directory, try_lock
 from pypod.engine.observe import Found
 from pypod.engine.pool import on_thread
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import EngineError, EngineUnavailableError, NotFoundError, PypodError
 from pypod.expiring import Ends
-from pypod.locks import state_directory, try_lock
 from pypod.model import naming
 from pypod.model.document import codec
 from pypod.model.life.desired import Desired

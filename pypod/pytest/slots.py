@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pypod.engine.locks import state_directory, try_lock
 from pypod.engine.owner import current_owner
-from pypod.locks import state_directory, try_lock
 
 PREFIX = "reuse"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from pypod.engine import gate
+from pypod.engine import gate, locks
 from pypod.engine.sync import PodSync
 from pypod.engine.teardown import Teardown
 from pypod.errors import ConflictError
@@ -106,7 +109,7 @@ def test_sandboxes_come_to_an_isolated_network_and_leave_it_one_by_one(network: 
 
 def test_one_that_hangs_does_not_hold_up_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "PATIENCE", 0.01)
-    network = gate.Gate()
+    network = gate.Gate("ci")
     entered: list[str] = []
     with network.alone():
         at_once([lambda: enter(network, entered)])
@@ -125,3 +128,74 @@ def test_each_network_of_each_engine_has_one() -> None:
     assert gate.of(one, "") is None
     assert gate.of(one, "ci") is gate.of(one, "ci")
     assert len({id(gate.of(engine, name)) for engine in (one, two) for name in ("ci", "other")}) == 4
+
+
+OTHER = """\
+import sys
+from pypod.engine import gate, locks
+with gate.Gate(sys.argv[1]).alone():
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+def other_process(network: str) -> subprocess.Popen[str]:
+    """One that is in the gate of a network until its input ends."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", OTHER, network], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "in\n"
+    return child
+
+
+def test_another_process_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with other_process("ci") as child:
+        assert child.stdin is not None
+        entered: list[str] = []
+        with gate.Gate("other").alone():
+            entered.append("another network's is open")
+        monkeypatch.setattr(gate, "PATIENCE", 0.01)
+        enter(gate.Gate("ci"), entered)
+        assert entered == ["another network's is open", "it goes on"]
+        monkeypatch.setattr(gate, "PATIENCE", PATIENCE)
+        waiting = threading.Thread(target=enter, args=(gate.Gate("ci"), entered), daemon=True)
+        waiting.start()
+        waiting.join(MEETING)
+        assert waiting.is_alive()
+        child.stdin.close()
+        waiting.join(PATIENCE)
+        assert not waiting.is_alive()
+    with locks.NamedLocks("networks.lock").held("ci", 0) as is_held:
+        assert is_held
+
+
+def test_a_gate_goes_with_its_process() -> None:
+    with other_process("ci") as child:
+        child.kill()
+        child.wait(PATIENCE)
+    with locks.NamedLocks("networks.lock").held("ci", 0) as is_held:
+        assert is_held
+
+
+def test_without_a_place_for_locks_threads_are_kept_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert_goes_on()
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(Path, "home", nobodys)
+    assert_goes_on()
+
+
+def nobodys() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def assert_goes_on() -> None:
+    entered: list[str] = []
+    enter(gate.Gate("ci"), entered)
+    assert entered == ["it goes on"]
+    with locks.NamedLocks("networks.lock").held("ci", 0) as is_held:
+        assert not is_held

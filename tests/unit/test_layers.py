@@ -26,7 +26,7 @@ LAYERS = [
     "model",
     "engine",
     # all that is between an engine and a live pod
-    "archives background connecting copying debugging existing expiring forwarding handing inside lifetime loading locks starting stock supervisor storing sweeping waiting",
+    "archives background connecting copying debugging existing expiring forwarding handing inside lifetime loading starting stock supervisor storing sweeping waiting",
     "handle",
     "access",
     "living",
