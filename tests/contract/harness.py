@@ -21,10 +21,9 @@ LABEL = "io.pypod.contract"
 BUSYBOX = images.BUSYBOX
 PATIENCE = 20.0
 FOREVER = ("sleep", "1000")
-HUNGRY = ("env", "sh", "-c", "tail /dev/zero; sleep 1; exit 137")
-"""Its child is killed: an engine that hears of the end of the first process before it hears of the OOM says nothing of it
-(seen on 20.10 under load)."""
-"""Takes memory until there is no more."""
+HUNGRY = ("env", "sh", "-c", "tail /dev/zero; until [ -e /go ]; do sleep 0.05; done; exit 137")
+"""Takes memory until there is no more. Its child is killed, and it waits for /go: an engine that hears of the end of the first
+process before it hears of the OOM says nothing of it (seen on 20.10 under load)."""
 
 Stream = TypeVar("Stream", bound=Closable)
 
@@ -39,7 +38,7 @@ class Outside(Protocol):
     def disconnect_network(self, container: str, network: str = "") -> None: ...
 
     def oom(self, container: str) -> None:
-        """Let one that is `HUNGRY` be killed for want of memory."""
+        """Let one that is `HUNGRY` be killed for want of memory, and end."""
 
 
 @dataclass

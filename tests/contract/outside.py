@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import docker
+
+PATIENCE = 20.0
 
 
 class DockerOutside:
@@ -36,7 +39,12 @@ class DockerOutside:
         self._client.disconnect_container_from_network(container, network, force=True)
 
     def oom(self, container: str) -> None:
-        """A hungry one needs no help."""
+        """A hungry one needs no help for that; it ends when the engine knows of it."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.inspect(container)["State"]["OOMKilled"]:
+            assert time.monotonic() < deadline, "it is not killed"
+            time.sleep(0.02)
+        self._client.exec_start(self._client.exec_create(container, ["touch", "/go"])["Id"])
 
     def publish(self, image: str, reference: str, login: Mapping[str, str] | None = None) -> None:
         """Push an image with one layer more, which the engine then has no more; as somebody, where a login is given."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import ClassVar
 
 import pytest
@@ -112,17 +111,18 @@ class TestStart:
 
     def test_it_ends_when_its_time_is_over(self, contract: Contract) -> None:
         made = contract.run("one", "sh", "-c", "sleep 0.3; exit 5")
-        assert contract.state(made) is ContainerState.RUNNING
+        # On a busy machine a real one may be over before it is looked at.
+        assert contract.state(made) is ContainerState.RUNNING or contract.clock is None
         assert contract.ended(made).exit_code == 5
 
     def test_an_ended_one_starts_again(self, contract: Contract, engine: Engine) -> None:
-        made = contract.run("one", "sh", "-c", "echo run; sleep 0.2; exit 4")
+        script = "echo run; test -e /again && sleep 1000; touch /again; exit 4"
+        made = contract.run("one", "sh", "-c", script)
         assert contract.ended(made).exit_code == 4
         engine.start_container(made)
         info = engine.container(made)
         assert (info.state, info.exit_code) == (ContainerState.RUNNING, None)
-        contract.ended(made)
-        assert contract.log(made) == b"run\nrun\n"
+        contract.until(lambda: contract.log(made) == b"run\nrun\n", "it runs again")
 
     def test_the_entrypoint_replaces_the_images_command(self, contract: Contract) -> None:
         request = {"entrypoint": ("sh", "-c", "echo entry")}
@@ -267,15 +267,11 @@ class TestKill:
         assert (info.exit_code, info.oom_killed) == (137, False)
 
     def test_sigterm_ends_the_pause_with_0(self, contract: Contract, engine: Engine) -> None:
+        """When it has begun: before, it is the engine's own program, which a signal ends with another code or not at all."""
         pause = contract.run_pause()
-
-        def has_ended() -> bool:
-            """Told until it has: a process 1 ignores what comes before its handler is there (seen under load)."""
-            with contextlib.suppress(ConflictError):
-                engine.kill_container(pause, "SIGTERM")
-            return contract.state(pause) is ContainerState.EXITED
-
-        contract.until(has_ended, "it ends")
+        contract.closing(engine.attach_stdin(pause)).send(b"up\n")
+        contract.until(lambda: contract.log(pause) == b"up\n", "it has begun")
+        engine.kill_container(pause, "SIGTERM")
         assert contract.ended(pause).exit_code == 0
 
     def test_sigterm_ends_a_program_in_a_shared_pid_space(self, contract: Contract, engine: Engine) -> None:
@@ -287,7 +283,8 @@ class TestKill:
     def test_a_program_without_a_handler_ignores_it_as_pid_1(
         self, contract: Contract, engine: Engine
     ) -> None:
-        made = contract.run("one")
+        made = contract.run("one", "sh", "-c", "echo up; sleep 1000")
+        contract.until(lambda: contract.log(made) == b"up\n", "it has begun")
         engine.kill_container(made, "SIGTERM")
         contract.pass_time(0.3)
         assert contract.state(made) is ContainerState.RUNNING
@@ -312,14 +309,18 @@ class TestKill:
 
 class TestPaused:
     def test_it_waits(self, contract: Contract, engine: Engine) -> None:
-        made = contract.run("one", "sh", "-c", "sleep 0.3; echo on")
+        made = contract.create("one", "cat", stdin_open=True, stdin_once=True)
+        channel = contract.closing(engine.attach_stdin(made))
+        engine.start_container(made)
         contract.outside.pause(made)
-        contract.pass_time(0.6)
+        channel.send(b"on\n")
+        contract.pass_time(0.3)
         assert contract.state(made) is ContainerState.PAUSED
         assert contract.log(made) == b""
         contract.outside.unpause(made)
+        contract.until(lambda: contract.log(made) == b"on\n", "it goes on")
+        channel.close()
         assert contract.ended(made).exit_code == 0
-        assert contract.log(made) == b"on\n"
 
     @pytest.mark.parametrize(("signal", "code"), [("SIGTERM", 143), ("SIGKILL", 137)])
     def test_a_signal_wakes_it(self, contract: Contract, engine: Engine, signal: str, code: int) -> None:

@@ -67,6 +67,9 @@ def test_a_daemon_that_restarts(restartable: Restartable) -> None:
     engine.start_container(member)
     logs, events = engine.logs(pause, follow=True), engine.events(contract.labels)
     command = engine.exec(pause, ["/pause", "--lease"], stdin=True)
+    # It has begun, and will hear the signal.
+    channel.send(b"up\n")
+    assert read_until(logs, b"up\n") == b"up\n"
     # It runs: of one that is still being started, 26.1 has an error to tell.
     command.send(b"here\n")
     assert read_until(command, b"here\n") == b"here\n"

@@ -146,6 +146,8 @@ class TestPause:
 
     def test_leaves_when_told_even_while_its_log_is_blocked(self, start: Start) -> None:
         process = start()
+        write_fully(stream(process, "stdin"), b"up\n")
+        assert read_exactly(stream(process, "stdout"), 3) == b"up\n"
         fcntl.fcntl(stream(process, "stdin"), fcntl.F_SETFL, os.O_NONBLOCK)
         deadline = time.monotonic() + PATIENCE
         blocked_since = None

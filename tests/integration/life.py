@@ -11,7 +11,7 @@ from typing import Any
 
 import docker
 
-from pypod import Container
+from pypod import Container, Pod
 from tests.images import BUSYBOX
 
 PATIENCE = 15.0
@@ -24,8 +24,17 @@ def shell(name: str, script: str, **more: Any) -> Container:
 
 
 def on_term(script: str) -> str:
-    """A program that runs until its stop signal, and then does this."""
-    return f"trap '{script}' TERM; while :; do sleep 0.05; done"
+    """A program that runs until its stop signal, and then does this. Once it would, /up is there: see `await_up`."""
+    return f"trap '{script}' TERM; touch /up; while :; do sleep 0.05; done"
+
+
+def await_up(pod: Pod, *containers: str) -> None:
+    """Each of them has begun: a container runs before its program does, which then knows nothing of a signal."""
+    deadline = time.monotonic() + 2 * PATIENCE
+    for name in containers:
+        while pod.exec(["test", "-e", "/up"], name).exit_code != 0:
+            assert time.monotonic() < deadline, f"{name} has not begun"
+            time.sleep(0.02)
 
 
 def seconds(text: str) -> float:

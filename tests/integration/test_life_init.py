@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any
 
@@ -9,9 +10,9 @@ import docker
 import pytest
 
 from pypod import Container, Phase, Pod, PodStartError, Probe, Volume
-from pypod.model.life.status import Running, Terminated, Waiting
+from pypod.model.life.status import Running, Terminated
 from tests.integration.conftest import eventually
-from tests.integration.life import SERVE, Witness, is_ascending, on_term, shell
+from tests.integration.life import SERVE, Witness, await_up, is_ascending, on_term, shell
 
 pytestmark = pytest.mark.docker
 
@@ -36,10 +37,11 @@ def _sidecar(name: str, script: str, **more: Any) -> Container:
 def test_init_containers_run_one_at_a_time_before_any_container(namespace: str, witness: Witness) -> None:
     inits = [shell("first", "sleep 0.2"), shell("second", "sleep 0.2"), shell("third", "sleep 0.1")]
     with _pod(namespace, inits, shell("a", SERVE), shell("b", SERVE)) as pod:
-        times = [moment for each in inits for moment in witness.ran(each.name)]
-        assert is_ascending(times)
-        assert is_ascending([times[-1], *witness.started("a")])
-        assert is_ascending([times[-1], *witness.started("b")])
+        # The engine may note a start late, but the shim tells the end's very time: a short life may seem to end before it began.
+        ran = [witness.ran(each.name) for each in inits]
+        assert all(one[1] <= next_one[0] for one, next_one in itertools.pairwise(ran)), ran
+        assert is_ascending([ran[-1][1], *witness.started("a")])
+        assert is_ascending([ran[-1][1], *witness.started("b")])
         assert [witness.attempts(each.name) for each in inits] == [[0], [0], [0]]
         status = pod.refresh()
         assert status.phase is Phase.RUNNING
@@ -60,13 +62,10 @@ def test_an_init_container_that_fails_is_retried_and_the_pod_stays_pending(
     )
     pod.start(wait=False)
     phases: list[Phase] = []
-    reasons: set[str] = set()
 
     def runs() -> bool:
         status = pod.refresh()
         for init in status.init_container_statuses:
-            if isinstance(init.state, Waiting):
-                reasons.add(init.state.reason)
             phases.append(status.phase)
             assert status.conditions["Initialized"].status == init.ready
         return status.phase is Phase.RUNNING
@@ -74,13 +73,20 @@ def test_an_init_container_that_fails_is_retried_and_the_pod_stays_pending(
     try:
         eventually(runs, "the third try succeeds and the container starts")
         assert set(phases[:-1]) == {Phase.PENDING}
-        assert "CrashLoopBackOff" in reasons
         assert witness.attempts("init") == [0, 1, 2]
         assert [event.attributes["exitCode"] for event in witness.happened("die", "init")] == ["1", "1", "0"]
         starts, ends = witness.started("init"), witness.died("init")
-        assert starts[2] - ends[1] > 0.9  # the first retry is at once, the second waits 1 s
+        init = pod.status.container("init")
+        assert init.restart_count == 2
+        # The first retry is at once, the second waits 1 s, by the time of the end, of which the engine's event may be late.
+        assert init.last_state is not None
+        assert init.last_state.finished_at is not None
+        waited = starts[2] - init.last_state.finished_at
+        assert waited > 0.9
+        # A wait of a second may never be seen; that there was one is told, but where its time was over at the first look.
+        told = {each.container for each in pod.events if each.reason == "BackOff"}
+        assert told == {"init"} or waited > 1.8
         assert witness.started("app")[0] > ends[2]
-        assert pod.status.container("init").restart_count == 2
     finally:
         pod.stop()
 
@@ -132,6 +138,8 @@ def test_a_pod_that_is_stopped_during_its_init_starts_nothing_more(namespace: st
         termination_grace_period_seconds=10,
     ).start(wait=False)
     eventually(lambda: witness.attempts("init") == [0], "the init container runs")
+    eventually(lambda: isinstance(pod.refresh().container("init").state, Running), "which is known")
+    await_up(pod, "init")
     pod.stop()
     assert [event.attributes["exitCode"] for event in witness.happened("die", "init")] == ["0"]
     assert witness.created() == {"init"}
@@ -142,13 +150,11 @@ def test_a_pod_that_is_stopped_during_its_init_starts_nothing_more(namespace: st
 
 
 def test_what_follows_a_sidecar_waits_for_its_startup_probe(namespace: str, witness: Witness) -> None:
-    probe = Probe.exec(["test", "-e", "/up"], period_seconds=0.2, failure_threshold=1000)
+    probe = Probe.exec(["test", "-e", "/up"], period_seconds=0.2, failure_threshold=1000, timeout_seconds=10)
     inits = [_sidecar("proxy", SERVE, startup_probe=probe), shell("init", "sleep 0.1")]
     pod = _pod(namespace, inits, shell("app", SERVE)).start(wait=False)
     try:
-        eventually(
-            lambda: any(event.reason == "Unhealthy" for event in pod.events), "a probe has failed", timeout=20
-        )
+        eventually(lambda: any(event.reason == "Unhealthy" for event in pod.events), "a probe has failed")
         status = pod.refresh()
         assert isinstance(status.container("proxy").state, Running)
         assert not status.container("proxy").started
@@ -159,7 +165,9 @@ def test_what_follows_a_sidecar_waits_for_its_startup_probe(namespace: str, witn
         eventually(lambda: pod.refresh().conditions["Ready"].status, "the pod is ready")
         assert witness.state("proxy")["Running"]
         assert witness.attempts("proxy") == [0]
-        assert is_ascending([*witness.started("proxy"), *witness.ran("init"), *witness.started("app")])
+        began, ended = witness.ran("init")
+        assert is_ascending([*witness.started("proxy"), began])
+        assert is_ascending([ended, *witness.started("app")])
         assert pod.status.ready_count == 2  # a sidecar counts
     finally:
         pod.stop()
@@ -179,6 +187,7 @@ def test_sidecars_are_restarted_on_any_exit_and_end_after_the_containers(
     )
     with pod:
         app = pod.refresh().container("app").container_id
+        await_up(pod, "early", "late")
         raw.kill(pod.status.container("early").container_id, "SIGTERM")
         eventually(lambda: len(witness.died("early")) == 1, "the sidecar has ended")
         eventually(
@@ -191,8 +200,9 @@ def test_sidecars_are_restarted_on_any_exit_and_end_after_the_containers(
         assert [witness.attempts(name) for name in ("init", "late", "app")] == [[0], [0], [0]]
         assert pod.status.container("app").container_id == app
 
+        await_up(pod, "early")
         pod.exec(["touch", "/go"], "app")
-        assert pod.wait("Completed", timeout=15).phase is Phase.SUCCEEDED
+        assert pod.wait("Completed", timeout=60).phase is Phase.SUCCEEDED
         eventually(lambda: witness.state("early")["Status"] == "exited", "the first sidecar ends")
         app_end, late_end = witness.ran("app")[1], witness.ran("late")[1]
         assert is_ascending([app_end, late_end, witness.ran("early")[1]])
@@ -205,25 +215,26 @@ def test_sidecars_are_restarted_on_any_exit_and_end_after_the_containers(
 def test_a_stop_ends_sidecars_in_reverse_after_the_containers(namespace: str, witness: Witness) -> None:
     inits = [_sidecar("one", on_term("sleep 0.2; exit 0")), _sidecar("two", on_term("sleep 0.2; exit 0"))]
     containers = [shell("slow", on_term("sleep 0.4; exit 0")), shell("quick", on_term("exit 0"))]
-    with _pod(namespace, inits, *containers, termination_grace_period_seconds=10):
-        pass
-    assert is_ascending([*witness.died("quick"), *witness.died("slow")])
-    assert is_ascending([witness.died(name)[0] for name in ("slow", "two", "one")])
+    with _pod(namespace, inits, *containers, termination_grace_period_seconds=30) as pod:
+        await_up(pod, "one", "two", "slow", "quick")
+    last = max(*witness.died("quick"), *witness.died("slow"))
+    assert is_ascending([last, *witness.died("two"), *witness.died("one")])
     died = witness.happened("die")
     assert [event.attributes["exitCode"] for event in died if "_pause_" not in event.name] == ["0"] * 4
     signals = {event.name.split("_")[-2]: event for event in witness.happened("kill")}
-    assert signals["two"].at > witness.died("slow")[0]
+    assert signals["two"].at > last
     assert signals["one"].at > witness.died("two")[0]
 
 
 def test_a_stop_takes_no_longer_than_the_grace_and_two_seconds(namespace: str, witness: Witness) -> None:
-    deaf = "trap : TERM; while :; do sleep 0.1; done"
+    deaf = on_term(":")
     with _pod(
         namespace,
         [_sidecar("one", deaf), _sidecar("two", deaf)],
         shell("app", deaf),
         termination_grace_period_seconds=1,
     ) as pod:
+        await_up(pod, "one", "two", "app")
         begun = time.time()
         pod.stop()
     ends = {name: witness.died(name)[0] - begun for name in ("app", "two", "one")}

@@ -109,7 +109,7 @@ def test_a_restart_is_a_new_container_with_a_fresh_root(namespace: str, witness:
     with _pod(namespace, app, shell("other", SERVE)) as pod:
         before = pod.refresh()
         old = witness.inspect("app")
-        pod.exec(["test", "-e", "/mark"], "app", check=True)
+        eventually(lambda: pod.exec(["test", "-e", "/mark"], "app").exit_code == 0, "it has begun")
         pod.exec(["touch", "/made-by-hand"], "app", check=True)
         _end_it(pod, "app")
         eventually(lambda: _runs(pod, "app", 1), "it is started again")
@@ -157,7 +157,10 @@ def test_the_second_restart_does_not_come_before_its_time(namespace: str, witnes
         for number in (1, 2):
             _end_it(pod, "app")
             eventually(lambda number=number: _runs(pod, "app", number), f"restart {number}")  # type: ignore[misc]
-        assert witness.started("app")[2] - witness.died("app")[1] >= 0.9
+        # By the time of the end, as the shim tells it: the engine's event may be late.
+        ended = _last_state(pod.status.container("app")).finished_at
+        assert ended is not None
+        assert witness.started("app")[2] - ended >= 0.9
 
 
 def _code(attributes: dict[str, str]) -> int:
@@ -210,7 +213,7 @@ def test_with_never_a_removed_member_is_a_failed_one(namespace: str, witness: Wi
         assert (state.exit_code, state.reason) == (137, "ContainerStatusUnknown")
         assert pod.status.phase is Phase.RUNNING  # the other one still runs
         _end_it(pod, "other")
-        assert pod.wait("Completed", timeout=15).phase is Phase.FAILED
+        assert pod.wait("Completed", timeout=60).phase is Phase.FAILED
         assert witness.attempts("app") == [0]
         with pytest.raises(pypod.PodNotRunningError, match=r"^cannot "):
             pod.wait("Ready", timeout=5)
@@ -220,7 +223,7 @@ def test_a_pod_at_its_end_stays_there(namespace: str, witness: Witness) -> None:
     """Also when what it was made of is taken away: the journal has it."""
     with _pod(namespace, shell("app", SERVE), restart_policy="OnFailure") as pod:
         _end_it(pod, "app")
-        assert pod.wait("Completed", timeout=15).phase is Phase.SUCCEEDED
+        assert pod.wait("Completed", timeout=60).phase is Phase.SUCCEEDED
         eventually(lambda: pod.history.finished is not None, "that is written down")
         witness.remove("app")
         assert pod.refresh().phase is Phase.SUCCEEDED
