@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 PORT = 8080
 MEMORY_LIMIT = 1024 * 1024
-EXEC_TIMEOUT = 10.0
+EXEC_TIMEOUT = 30.0
+BEGIN_TIMEOUT = 15.0
+"""Seconds that a container's program has to begin."""
 START_TIMEOUT = 60.0
 
 SERVER = """
@@ -30,6 +32,7 @@ echo "web of {pod} starts"
 command -v httpd > /dev/null && exec httpd -f -vv -p 8080 -h /www >> /logs/access.log 2>&1
 exec sleep 86400
 """
+SERVES = f"! command -v httpd > /dev/null || wget -qO /dev/null http://127.0.0.1:{PORT}/"
 COLLECTOR = 'echo "collector starts"; touch /logs/access.log; exec tail -f /logs/access.log'
 WORKER = 'echo "worker starts"; exec sleep 3600'
 
@@ -123,6 +126,10 @@ class Tour:
         with ThreadPoolExecutor(len(self.pods)) as pool:
             for started in [pool.submit(pod.start, timeout=START_TIMEOUT) for pod in self.pods.values()]:
                 started.result()
+        for pod in self.pods:
+            self.await_begun(f"{pod}/web", SERVES)
+            self.await_begun(f"{pod}/worker", "pidof sleep")
+        self.await_begun("a/collector", "pidof tail")
 
     def stop(self) -> None:
         """Remove both pods, at the same time; the first failure is raised once all were tried."""
@@ -146,6 +153,20 @@ class Tour:
             self.saw(f"{where}: the image has no '{program}'")
         return shell
 
+    def await_begun(self, where: str, script: str) -> None:
+        """Until a script in a member succeeds: a container runs before its program does. Where it never will (the image has not
+        what it takes), the claims tell of that."""
+        pod, _, member = where.partition("/")
+        end = time.monotonic() + BEGIN_TIMEOUT
+        while time.monotonic() < end:
+            try:
+                done = self.pods[pod].exec(["sh", "-c", script], container=member, timeout=EXEC_TIMEOUT)
+            except PypodError:  # it has ended, and is restarted or not
+                return
+            if done.exit_code in (0, 127):  # 127: there is no such program
+                return
+            time.sleep(0.05)
+
     def ran(self, text: str) -> None:
         """Say something that was run which is no command in a member."""
         self.commands.append(text)
@@ -163,7 +184,7 @@ class Tour:
             if isinstance(each.state, Running)
         }
 
-    def wait_restart(self, pod: str, member: str, before: Life, timeout: float = 15.0) -> dict[str, Life]:
+    def wait_restart(self, pod: str, member: str, before: Life, timeout: float = 30.0) -> dict[str, Life]:
         """The lives once the member runs anew; whatever they are when that does not come in time."""
         end = time.monotonic() + timeout
         while True:

@@ -103,7 +103,7 @@ def one_ipc_space(tour: Tour) -> bool:
     maker = tour.sh(
         "a/web",
         "syslogd -C16 -O /dev/null </dev/null >/dev/null 2>&1; "
-        f"for i in 1 2 3 4 5; do logger {word}; logread | grep -q {word} && break; sleep 0.1; done; "
+        f"i=0; until logread | grep -q {word} || [ $i -ge 50 ]; do logger {word}; i=$((i+1)); sleep 0.1; done; "
         f"echo {word} > /dev/shm/tour; cat /proc/sysvipc/sem",
     )
     look = f"cat /proc/sysvipc/sem /dev/shm/tour; logread | grep -m1 {word}"
@@ -121,7 +121,8 @@ def processes_shared(tour: Tour) -> bool:
     first = tour.sh("a/worker", "cat /proc/1/comm")
     orphan = tour.sh(
         "a/worker",
-        'p=$(sh -c "sleep 0.3 >/dev/null & echo \\$!"); grep PPid /proc/$p/status; sleep 0.6; '
+        'p=$(sh -c "sleep 60 >/dev/null & echo \\$!"); grep PPid /proc/$p/status; kill $p; '
+        "i=0; while [ -e /proc/$p ] && [ $i -lt 50 ]; do i=$((i+1)); sleep 0.1; done; "
         "grep State /proc/$p/status 2>/dev/null || echo gone",
     )
     rows = [" ".join(row.split()) for row in listed.said.splitlines()]
@@ -237,6 +238,7 @@ def _restarts(lives: dict[str, Life]) -> int | str:
 
 def _kill_worker(tour: Tour) -> tuple[dict[str, Life], dict[str, Life]]:
     """Kill the worker's process from another member; every container's life before, and once it is back."""
+    tour.await_begun("a/worker", "pidof sleep")
     before = tour.lives("a")
     tour.sh("a/web", "kill -9 $(pidof sleep)")
     return before, tour.wait_restart("a", "worker", before["worker"])
@@ -247,7 +249,7 @@ def sidecar(tour: Tour) -> bool:
     tour.sh("a/worker", f"wget -qO- http://127.0.0.1:{PORT}/order")
     written = tour.sh("a/web", "grep order /logs/access.log").said
     tour.ran(f"pypod logs tour-a -c collector -n {tour.namespace}")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 15
     while True:  # tail looks once a second
         log = tour.pods["a"].logs("collector")
         if judge.collected(log, written, "order") or time.monotonic() > end:

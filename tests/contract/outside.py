@@ -39,9 +39,11 @@ class DockerOutside:
         self._client.disconnect_container_from_network(container, network, force=True)
 
     def oom(self, container: str) -> None:
-        """A hungry one needs no help for that; it ends when the engine knows of it."""
-        deadline = time.monotonic() + PATIENCE
-        while not self.inspect(container)["State"]["OOMKilled"]:
+        """A hungry one needs no help for that; it ends when the engine has heard of it."""
+        filters = {"type": "container", "container": container, "event": "oom"}
+        begin, deadline = int(time.time()) - 60, time.monotonic() + PATIENCE
+        # Fractions of a second, or the engine would wait for the next one.
+        while not list(self._client.events(begin, time.time() + 0.001, filters, decode=True)):
             assert time.monotonic() < deadline, "it is not killed"
             time.sleep(0.02)
         self._client.exec_start(self._client.exec_create(container, ["touch", "/go"])["Id"])

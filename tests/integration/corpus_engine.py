@@ -18,6 +18,7 @@ from pypod import (
     Pod,
     PodSpec,
     PodStatus,
+    Probe,
     PullPolicy,
     PypodError,
     Secret,
@@ -60,7 +61,10 @@ class Run:
         """What a member of the pod is answered on its own localhost."""
         url = f"http://localhost:{port}/"
         fetch = f"import urllib.request as r; print(r.urlopen('{url}', timeout=5).read().decode(), end='')"
-        return self.sh(f'wget -qO- {url} 2>/dev/null || python3 -c "{fetch}"', container)
+        script = ["sh", "-c", f'wget -qO- {url} 2>/dev/null || python3 -c "{fetch}"']
+        name = container or self.pod.spec.containers[0].name
+        eventually(lambda: self.pod.exec(script, name).exit_code == 0, f"{url} is served")
+        return self.sh(script[-1], container)
 
     def status(self, container: str | None = None) -> ContainerStatus:
         return self.pod.refresh().container(container or self.pod.spec.containers[0].name)
@@ -181,10 +185,19 @@ def read(file: str) -> tuple[tuple[PodSpec, ...], tuple[str, ...]]:
 
 
 def here(spec: PodSpec) -> PodSpec:
-    """No registry is asked: the engine has the images."""
+    """No registry is asked: the engine has the images. And no probe fails because the machine is busy."""
+
+    def patient(probe: Probe | None) -> Probe | None:
+        return None if probe is None else replace(probe, timeout_seconds=10)
 
     def local(container: Container) -> Container:
-        return replace(container, image_pull_policy=PullPolicy.IF_NOT_PRESENT)
+        return replace(
+            container,
+            image_pull_policy=PullPolicy.IF_NOT_PRESENT,
+            startup_probe=patient(container.startup_probe),
+            liveness_probe=patient(container.liveness_probe),
+            readiness_probe=patient(container.readiness_probe),
+        )
 
     return replace(
         spec,

@@ -9,7 +9,9 @@ from pypod import EnvVar, ImageError, PodSpec, PodStatus
 from pypod.model.life.members import Kind
 from pypod.model.life.status import Phase, Running, Terminated
 from tests.images import standins
+from tests.integration.conftest import eventually
 from tests.integration.corpus_engine import Run, case, helper
+from tests.integration.life import seconds
 
 PODS = "k8s-website-2021__pods__"
 NEW = "k8s-website-2026__"
@@ -115,8 +117,9 @@ def goproxy(run: Run) -> None:
     record = run.pod.history.last_started("goproxy")
     assert record is not None
     assert record.passed("readiness") is True
-    started = [each.at for each in run.pod.events if each.reason == "Started" and each.container == "goproxy"]
-    assert record.probes["readiness"].at >= started[0] + 4.9  # its initial delay
+    assert (
+        record.probes["readiness"].at >= seconds(run.inspect()["State"]["StartedAt"]) + 4.9
+    )  # its initial delay
 
 
 @case(f"{PODS}two-container-pod.yaml")
@@ -143,13 +146,14 @@ def two_containers(run: Run) -> None:
 def ambassador(run: Run) -> None:
     assert run.sh("printenv DATABASE_URL") == "localhost:5432\n"
     assert run.status("ambassador-sidecar").kind is Kind.SIDECAR
-    answered = run.sh("host=${DATABASE_URL%:*}; port=${DATABASE_URL#*:}; sleep 2 | nc $host $port")
-    assert answered == "the database\n"
+    ask = "host=${DATABASE_URL%:*}; port=${DATABASE_URL#*:}; sleep 2 | nc $host $port || true"
+    eventually(lambda: run.sh(ask) == "the database\n", "the database answers")
 
 
 @case(f"{NEW}pods__multi-container__startup-coordination.yaml")
 def startup_coordination(run: Run) -> None:
     """The program finds the file: the sidecar's startup probe waited for it."""
+    run.until_logs("greeting", "main-app")
     assert run.pod.logs("main-app") == "greeting=hello\n"
     assert run.status("config-sidecar").started
 
@@ -157,8 +161,8 @@ def startup_coordination(run: Run) -> None:
 @case("k8spatterns__structural__Sidecar__web-app.yml")
 def web_app(run: Run) -> None:
     """One container serves what the other one cloned."""
-    run.sh("for i in $(seq 100); do [ -e /var/www/html/index.html ] && exit; sleep 0.1; done; exit 1", "app")
-    assert run.get(80, "app") == standins.PAGE
+    run.sh("for i in $(seq 300); do [ -e /var/www/html/index.html ] && exit; sleep 0.1; done; exit 1", "app")
+    eventually(lambda: run.get(80, "app") == standins.PAGE, "the whole of it is served")
 
 
 @case("k8s-website-2021__application__deployment.yaml")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from pypod import Container, Pod
 from pypod.engine.api import Engine
 from tests.images import TOOLS
-from tests.integration.conftest import HandMade, PodLike, sh, together
+from tests.integration.conftest import HandMade, PodLike, eventually, sh, together
 
 Maker = Callable[[str], HandMade]
 
@@ -29,15 +29,24 @@ except FileNotFoundError:
     print("none")
 """
 ORPHAN = """
-orphan=$( (sleep 0.3 >/dev/null & echo $!) )
+orphan=$( (sleep 1000 >/dev/null & echo $!) )
 grep PPid /proc/$orphan/status | tr -d '\\t'
-for i in $(seq 40); do [ -e /proc/$orphan ] || break; sleep 0.05; done
+kill $orphan
+for i in $(seq 600); do grep -q 'State:.[^Z]' /proc/$orphan/status 2>/dev/null || break; sleep 0.05; done
+for i in $(seq 20); do [ -e /proc/$orphan ] || break; sleep 0.05; done
 if [ -e /proc/$orphan ]; then grep State /proc/$orphan/status; else echo gone; fi
 """
 
 
 def member_pair() -> tuple[Container, Container]:
     return Container("a", TOOLS, command=FIRST), Container("b", TOOLS, command=SECOND)
+
+
+def await_begun(pod: PodLike, **commands: Sequence[str]) -> None:
+    """A container runs before its program does."""
+    for member, command in commands.items():
+        words = " ".join(command)
+        eventually(lambda: words in sh(pod, member, "ps -eo args"), f"{member} has begun")  # noqa: B023
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +62,8 @@ def pods(engine: Engine, module_namespace: str) -> Iterator[tuple[Pod, Pod]]:
         termination_grace_period_seconds=0,
     )
     with together(shared, private):
+        for pod in (shared, private):
+            await_begun(pod, a=FIRST, b=SECOND)
         yield shared, private
 
 
@@ -64,6 +75,7 @@ def sleeping(by_hand: Maker) -> HandMade:
     pod.join("a", FIRST)
     pod.join("b", SECOND)
     assert pod.is_up()
+    await_begun(pod, a=FIRST, b=SECOND)
     return pod
 
 
@@ -181,6 +193,7 @@ class TestClaim08PidsNotShared:
             engine=engine,
             termination_grace_period_seconds=0,
         ) as pod:
+            await_begun(pod, a=FIRST, b=SECOND, alone=("sleep", "1003"))
             TestClaim07PidsShared.check_see_each_other(pod)
             assert "1003" not in sh(pod, "a", "exec ps -eo args=")
             rows = [row.split(None, 1) for row in sh(pod, "alone", "exec ps -eo pid=,args=").splitlines()]

@@ -61,28 +61,31 @@ class TestExec:
         assert pod.exec(["no-such-command"], member).exit_code in (126, 127)
 
     def test_stdin_of_a_megabyte_comes_back_whole(self, pod: Pod) -> None:
-        result = pod.exec(["cat"], stdin=MEGABYTE, timeout=20)
+        result = pod.exec(["cat"], stdin=MEGABYTE, timeout=60)
         assert result.exit_code == 0
         assert result.stdout_bytes == MEGABYTE
 
     def test_stdin_ends(self, pod: Pod) -> None:
-        assert pod.exec(["wc", "-c"], stdin="four", timeout=10).stdout.strip() == "4"
-        assert pod.exec(["wc", "-c"], stdin="", timeout=10).stdout.strip() == "0"
-        assert pod.exec(["wc", "-c"], timeout=10).stdout.strip() == "0"
+        assert pod.exec(["wc", "-c"], stdin="four", timeout=60).stdout.strip() == "4"
+        assert pod.exec(["wc", "-c"], stdin="", timeout=60).stdout.strip() == "0"
+        assert pod.exec(["wc", "-c"], timeout=60).stdout.strip() == "0"
 
     def test_stdin_that_is_not_read(self, pod: Pod) -> None:
-        assert pod.exec(["true"], stdin=MEGABYTE, timeout=20).exit_code == 0
+        assert pod.exec(["true"], stdin=MEGABYTE, timeout=60).exit_code == 0
 
     def test_much_output(self, pod: Pod) -> None:
         script = "head -c 3000000 /dev/zero; head -c 2000000 /dev/zero >&2"
-        result = pod.exec(["sh", "-c", script], timeout=20)
+        result = pod.exec(["sh", "-c", script], timeout=60)
         assert (len(result.stdout_bytes), len(result.stderr_bytes)) == (3_000_000, 2_000_000)
 
     def test_a_timeout_returns_on_time_with_what_was_written(self, pod: Pod) -> None:
-        before = time.monotonic()
-        with pytest.raises(ExecTimeoutError) as caught:
-            pod.exec(["sh", "-c", "echo partly; echo bad >&2; exec sleep 100"], timeout=2)
-        assert 2 <= time.monotonic() - before < PATIENCE
+        for seconds in (2, 8, 30):  # on a busy machine the time may be up before a word
+            before = time.monotonic()
+            with pytest.raises(ExecTimeoutError) as caught:
+                pod.exec(["sh", "-c", "echo partly; echo bad >&2; exec sleep 100"], timeout=seconds)
+            assert seconds <= time.monotonic() - before < seconds + PATIENCE
+            if caught.value.stdout and caught.value.stderr:
+                break
         assert (caught.value.stdout, caught.value.stderr) == (b"partly\n", b"bad\n")
         assert isinstance(caught.value, TimeoutError)
 
@@ -208,7 +211,7 @@ class TestAddress:
     @staticmethod
     def fetch(made: Pod) -> str:
         host, port = made.address(80)
-        with urllib.request.urlopen(f"http://{host}:{port}/", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}/", timeout=60) as answer:
             text: str = answer.read().decode()
             return text
 
@@ -228,6 +231,16 @@ class TestAddress:
                 pass
 
 
+def answered(host: str, port: int) -> bytes:
+    """What a server says; nothing where none listens yet."""
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/", timeout=10) as answer:
+            text: bytes = answer.read()
+            return text
+    except OSError:
+        return b""
+
+
 class TestShop:
     """The pod of the first page of the documentation."""
 
@@ -244,8 +257,7 @@ class TestShop:
             assert made.exec(["redis-cli", "set", "word", "kept"], "cache").stdout == "OK\n"
             assert made.exec(["redis-cli", "get", "word"], "cache").stdout == "kept\n"
             host, port = made.address(80)
-            with urllib.request.urlopen(f"http://{host}:{port}/", timeout=10) as answer:
-                assert answer.read() == b"hello\n"
+            eventually(lambda: answered(host, port) == b"hello\n", "the server answers")
             eventually(lambda: "GET / HTTP" in made.logs("web"), "the access log")
             assert made.status.phase.value == "Running"
             assert made.refresh().conditions["Ready"].status
@@ -269,7 +281,7 @@ class TestContainerOptions:
         with Pod(
             "options", containers=members, namespace=namespace, engine=engine, restart_policy="Never"
         ) as made:
-            made.wait("Completed", 10)
+            made.wait("Completed", 60)
             assert made.logs("command") == "a b $HOME c\n"
             assert made.logs("args") == "only args\n"
             assert made.logs("all") == "a=b c\n'd'||path\n/tmp\n1000\n2000\n"
@@ -277,4 +289,4 @@ class TestContainerOptions:
     def test_the_images_own_where_nothing_is_said(self, engine: Engine, namespace: str) -> None:
         with Pod("plain", containers=[Container("cache", REDIS)], namespace=namespace, engine=engine) as made:
             assert sh(made, "cache", "pwd").strip() == "/data"
-            assert "redis-server" in sh(made, "cache", "ps -o args")
+            eventually(lambda: "redis-server" in sh(made, "cache", "ps -o args"), "it has begun")

@@ -118,7 +118,10 @@ def test_logs_and_exec(sandbox: Sandbox) -> None:
     assert run("up", "-d", "-f", sandbox.manifest()).returncode == 0
     where = ("-n", sandbox.namespace)
 
-    assert sorted(run("logs", "web", *where).stdout.splitlines()) == ["one | one starts", "two | two starts"]
+    def said() -> list[str]:
+        return sorted(run("logs", "web", *where).stdout.splitlines())
+
+    eventually(lambda: said() == ["one | one starts", "two | two starts"], "both have begun")
     assert run("logs", "web", *where, "-c", "two").stdout == "two starts\n"
     assert run("logs", "web", *where, "-c", "nope").returncode == 2
 
@@ -130,7 +133,9 @@ def test_logs_and_exec(sandbox: Sandbox) -> None:
 
 
 def test_a_reader_that_leaves_is_no_error(sandbox: Sandbox) -> None:
-    assert run("up", "-d", "-f", sandbox.manifest(one="seq 50000; sleep 60")).returncode == 0
+    assert run("up", "-d", "-f", sandbox.manifest(one="seq 50000; sleep 1000")).returncode == 0
+    last = ("logs", "web", "-n", sandbox.namespace, "-c", "one", "--tail", "1")
+    eventually(lambda: run(*last).stdout == "50000\n", "all is in the log")
     command = f"{' '.join(CLI)} logs web -n {sandbox.namespace} -c one | head -n 1"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False
@@ -159,22 +164,22 @@ def test_up_in_the_foreground_removes_its_pod_when_told_to_end(
 ) -> None:
     process = _started(sandbox, "-f", sandbox.manifest())
     os.kill(process.pid, number)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in said
     assert sandbox.left() == []
 
 
 def test_a_second_interrupt_kills_at_once(sandbox: Sandbox) -> None:
-    stubborn = 'echo {} starts; trap "" TERM; while true; do sleep 0.1; done'
+    stubborn = 'trap "" TERM; echo {} starts; while true; do sleep 0.1; done'
     path = Path(sandbox.manifest(one=stubborn.format("one"), two=stubborn.format("two")))
-    path.write_text(path.read_text().replace("PeriodSeconds: 1", "PeriodSeconds: 20"))
+    path.write_text(path.read_text().replace("PeriodSeconds: 1", "PeriodSeconds: 120"))
     process = _started(sandbox, "-f", str(path))
     os.kill(process.pid, signal.SIGINT)
     eventually(lambda: any(name.endswith(".deleting") for name in sandbox.left()), "the first one is heard")
     stays(lambda: process.poll() is None, 0.5)
     os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=15)  # of 20 s of grace
+    _, said = process.communicate(timeout=60)  # of 120 s of grace
     assert process.returncode == 130
     assert "Traceback" not in said
     assert sandbox.left() == []
@@ -182,10 +187,18 @@ def test_a_second_interrupt_kills_at_once(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (3, 1)])
 def test_up_ends_with_its_pod(sandbox: Sandbox, code: int, expected: int) -> None:
-    path = sandbox.manifest(one="sleep 0.5; echo did it", two=f"sleep 0.5; exit {code}", policy="Never")
-    done = run("up", "-f", path)
-    assert done.returncode == expected, done.stderr
-    assert "one | did it" in done.stdout
+    wait = "trap exit TERM; until [ -e /go ]; do sleep 0.05; done"
+    path = sandbox.manifest(
+        one=f"echo one starts; {wait}; echo did it",
+        two=f"echo two starts; {wait}; exit {code}",
+        policy="Never",
+    )
+    process = _started(sandbox, "-f", path)
+    for name in ("one", "two"):
+        run("exec", "web", "-n", sandbox.namespace, "-c", name, "--", "touch", "/go")
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == expected, errors
+    assert "one | did it" in said
     assert sandbox.left() == []
 
 

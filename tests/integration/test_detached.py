@@ -53,7 +53,7 @@ def test_it_survives_its_starter_and_is_had_by_name(namespace: str, look: Look) 
     assert pod.refresh().phase is pypod.Phase.RUNNING
     assert pod.status.ready_count == 2
     assert [member.name for member in pod.spec.containers] == ["one", "two"]
-    assert pod.logs("one") == "hello from one\n"
+    until(lambda: pod.logs("one") == "hello from one\n", PATIENCE)
     result = pod.exec(["sh", "-c", "hostname; exit 3"], "two")
     assert (result.exit_code, result.stdout) == (3, "web\n")
     assert [found.uid for found in pypod.list(namespace)] == [uid]

@@ -35,7 +35,7 @@ from pypod import (
 from pypod.model.life import starting_members
 from tests.images import BUSYBOX, TOOLS
 from tests.integration.conftest import STAY, eventually, sh
-from tests.integration.life import Witness, on_term, shell
+from tests.integration.life import Witness, await_up, on_term, shell
 
 MARKER = "sw0rdf1sh-in-the-sea"
 PASSWORD = SecretKeyRef("db", "password")
@@ -64,6 +64,7 @@ def remove_objects(namespace: str) -> None:
 
 def environ(pod: Pod, container: str) -> dict[str, str]:
     """As the first process of a container has it."""
+    eventually(lambda: pod.exec(["test", "-s", "/pid"], container).exit_code == 0, "it has begun")
     text = sh(pod, container, "tr '\\0' '\\001' < /proc/$(cat /pid)/environ")
     return dict(each.split("=", 1) for each in text.split("\x01") if each)
 
@@ -354,14 +355,15 @@ def test_no_error_shows_a_secret(
 def test_the_stop_signal_is_the_containers(namespace: str, witness: Witness, tmp_path: Path) -> None:
     web = shell(
         "web",
-        "trap 'echo usr1; exit 7' USR1; trap 'echo term; exit 8' TERM; while :; do sleep 0.05; done",
+        "trap 'exit 7' USR1; trap 'exit 8' TERM; touch /up; while :; do sleep 0.05; done",
         lifecycle=pypod.Lifecycle(stop_signal="SIGUSR1"),
     )
-    pod = Pod("p", containers=[web], namespace=namespace, os="linux", termination_grace_period_seconds=10)
+    pod = Pod("p", containers=[web], namespace=namespace, os="linux", termination_grace_period_seconds=60)
     path = tmp_path / "pod.yaml"
     path.write_text(pod.to_manifest())
     with Pod.from_manifest(path) as again:
         assert witness.inspect("web")["Config"]["StopSignal"] == "SIGUSR1"
+        await_up(again, "web")
         again.stop()
     assert [event.attributes["exitCode"] for event in witness.happened("die", "web")] == ["7"]
     assert [event.attributes["signal"] for event in witness.happened("kill", "web")] == ["10"]

@@ -66,9 +66,9 @@ if __name__ == "__main__":
         children = [context.Process(target=use, args=(queue,)) for _ in range(3)]
         for child in children:
             child.start()
-        seen = {queue.get(timeout=10) for _ in children}
+        seen = {queue.get(timeout=60) for _ in children}
         for child in children:
-            child.join(10)
+            child.join(60)
         assert seen == {(7, "from the child\\n", "Running")}, seen
         assert [child.exitcode for child in children] == [0, 0, 0]
         assert p.exec(["true"]).exit_code == 0
@@ -80,7 +80,7 @@ def test_children_of_multiprocessing_can_use_the_pod(namespace: str, look: Look,
     file = tmp_path / "uses.py"
     file.write_text(script(namespace, USES))
     done = subprocess.run(
-        [sys.executable, str(file)], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, str(file)], capture_output=True, text=True, timeout=200, check=False
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
     assert look.left(namespace) == []

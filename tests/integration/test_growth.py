@@ -59,13 +59,13 @@ def peak(*words: str) -> tuple[float, int]:
 def pod(module_namespace: str, docker_engine: Engine) -> Iterator[Pod]:
     """One that has written a long log, in which there is a large file."""
     line = "x" * 999
-    script = f"yes {line} | head -c {MEGABYTES}000000; head -c {MEGABYTES}000000 /dev/zero > /large; exec sleep 1000"
-    one = Container(
-        "one", BUSYBOX, command=["sh", "-c", script], readiness_probe=Probe.exec(["test", "-s", "/large"])
-    )
+    script = f"yes {line} | head -c {MEGABYTES}000000; head -c {MEGABYTES}000000 /dev/zero > /large; touch /done; exec sleep 1000"
+    ready = Probe.exec(["test", "-e", "/done"], timeout_seconds=10)
+    one = Container("one", BUSYBOX, command=["sh", "-c", script], readiness_probe=ready)
     with Pod(
         "large", containers=[one], namespace=module_namespace, termination_grace_period_seconds=0
     ) as pod:
+        eventually(lambda: len(pod.logs()) == MEGABYTES * 1_000_000, "all of it is in the log")
         yield pod
 
 

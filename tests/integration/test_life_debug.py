@@ -46,6 +46,8 @@ def look(raw: docker.APIClient) -> Look:
 def pod(request: pytest.FixtureRequest, module_namespace: str) -> Iterator[Pod]:
     """One of each kind for all tests that only join it: each takes names of its own."""
     with _pod(module_namespace, shared=request.param) as running:
+        page = ["wget", "-qO-", "http://127.0.0.1:8080/page"]
+        eventually(lambda: running.exec(page, "side").exit_code == 0, "it serves")
         yield running
 
 
@@ -129,7 +131,7 @@ def test_a_finished_pod_is_finished_though_it_runs(namespace: str) -> None:
     ) as pod:
         pod.debug(BUSYBOX, ["sleep", "1000"], name="tools")
         pod.exec(["touch", "/go"], "one")
-        assert pod.wait("Completed", timeout=10).phase is Phase.SUCCEEDED
+        assert pod.wait("Completed", timeout=60).phase is Phase.SUCCEEDED
         eventually(lambda: isinstance(_status(pod, "tools").state, Terminated), "it is ended")
         with pytest.raises(pypod.PodNotRunningError, match=r"^cannot debug pod '.*/job': it is "):
             pod.debug(BUSYBOX)
@@ -177,7 +179,8 @@ def test_from_another_process(namespace: str, look: Look) -> None:
         assert done.returncode == 0, done.stderr
         assert "cli" in done.stdout
         assert _run("exec", "web", "-n", namespace, "-c", "cli", "--", "hostname").stdout == "web\n"
-        assert _run("logs", "web", "-n", namespace, "-c", "cli").stdout == "hi\n"
+        logs = ("logs", "web", "-n", namespace, "-c", "cli")
+        eventually(lambda: _run(*logs).stdout == "hi\n", "its log")
         assert "cli:" in _run("describe", "web", "-n", namespace).stdout
         row = _run("ps", "-n", namespace).stdout.splitlines()[1].split()
         assert row[:4] == ["web", "2/2", "Running", "0"]

@@ -33,7 +33,7 @@ def heard(raw: docker.APIClient, namespace: str) -> Iterator[Heard]:
 
 
 def _pod(namespace: str, *containers: Container, told: Told, **more: Any) -> Pod:
-    given = {"termination_grace_period_seconds": 10, "volumes": [told.volume], **more}
+    given = {"termination_grace_period_seconds": 30, "volumes": [told.volume], **more}
     return Pod("life", containers=containers, namespace=namespace, **given)
 
 
@@ -69,7 +69,8 @@ def test_a_post_start_that_fails_gets_its_container_restarted(
     with _pod(namespace, one, Container("two", BUSYBOX, command=STAY), told=told) as pod:
         status = pod.status.container("one")
         assert (status.restart_count, status.ready) == (1, True)
-        assert told.of("one") == ["up", "term", "up"]  # it was stopped, not killed
+        # It was stopped, not killed; and it runs a moment before it tells.
+        eventually(lambda: told.of("one") == ["up", "term", "up"], "it has begun again")
         (failed,) = events(pod, "FailedPostStartHook")
         assert (failed.type, failed.container) == ("Warning", "one")
         assert failed.message.startswith("PostStartHook failed: command ")
@@ -122,16 +123,19 @@ def test_pre_stop_runs_before_the_stop_signal(namespace: str, told: Told, heard:
     command = shell("command", AT_TERM, lifecycle=Lifecycle(pre_stop=Hook.exec(telling("command", "hook"))))
     http = _web(Lifecycle(pre_stop=Hook.http_get("/bye", port=8080)))
     sleep = shell("sleep", AT_TERM, lifecycle=Lifecycle(pre_stop=Hook.sleep(1.2)))
-    plain = shell("plain", AT_TERM)
-    pod = _pod(namespace, command, http, sleep, plain, told=told)
+    # Where the others waited for this one, it would not end.
+    others = "until grep -q 'command: term' /tell/all && grep -q 'http: term' /tell/all; do sleep 0.05; done"
+    waits = shell("waits", AT_TERM, lifecycle=Lifecycle(pre_stop=Hook.exec(["sh", "-c", others])))
+    pod = _pod(namespace, command, http, sleep, waits, told=told)
     with pod:
         eventually(lambda: len(told.lines) == 4, "all are up")
+        begin = time.time()
     assert told.of("command") == ["up", "hook", "term"]
     assert told.of("http") == ["up", "/bye", "term"]
-    assert told.of("sleep") == ["up", "term"]
-    assert heard.one("kill", "sleep", "15").at - heard.one("kill", "plain", "15").at >= 1
-    for other in ("command", "http"):  # they do not wait for the one that sleeps
-        assert heard.one("die", other, "0").at < heard.one("kill", "sleep", "15").at
+    assert told.of("sleep") == told.of("waits") == ["up", "term"]
+    assert heard.one("kill", "sleep", "15").at - begin >= 1.2
+    for name in ("command", "http", "sleep", "waits"):
+        heard.one("die", name, "0")
     assert events(pod, "FailedPreStopHook") == []
 
 
@@ -181,7 +185,8 @@ def test_a_pre_stop_that_fails_is_an_event_and_the_stop_goes_on(
     pod = _pod(namespace, bad, tcp, told=told)
     with pod:
         eventually(lambda: len(told.lines) == 2, "both are up")
-        pod.exec(["touch", "/tmp/sick"], "bad", check=True)
+        # With its container, the engine may forget how the command ended, which then counts as killed.
+        assert pod.exec(["touch", "/tmp/sick"], "bad").exit_code in (0, 137)
         eventually(lambda: told.of("bad") == ["up", "term", "up"], "it was restarted")
         words = "PreStopHook failed: command \"sh -c 'echo no >&2; exit 4'\" exited with 4: no"
         assert [event.message for event in events(pod, "FailedPreStopHook")] == [words]
@@ -198,7 +203,7 @@ def test_pre_stop_is_not_run_for_what_ends_by_itself(namespace: str, told: Told,
     brief = shell("brief", "tell up; until [ -e /tmp/end ]; do sleep 0.05; done; tell end", lifecycle=hook)
     with _pod(namespace, brief, told=told, restart_policy="Never") as pod:
         pod.exec(["touch", "/tmp/end"], "brief")
-        assert pod.wait("Completed", timeout=20).phase is Phase.SUCCEEDED
+        assert pod.wait("Completed", timeout=60).phase is Phase.SUCCEEDED
     assert told.of("brief") == ["up", "end"]
     assert not heard.all("kill", "brief")
 

@@ -92,7 +92,7 @@ def ended(raw: docker.APIClient, module_namespace: str) -> Iterator[Pod]:
     ]
     pod = _pod(module_namespace, *containers, restart_policy="Never").start(wait=False)
     try:
-        pod.wait("Failed", timeout=2 * PATIENCE)  # and with the end, the messages are there
+        pod.wait("Failed", timeout=60)  # and with the end, the messages are there
         yield pod
     finally:
         pod.stop()
@@ -149,7 +149,7 @@ def test_a_pod_that_is_active_for_too_long_fails_gracefully(namespace: str, witn
         shell("app", on_term("sleep 0.3; echo goodbye; exit 0")),
         init_containers=[shell("proxy", on_term("exit 0"), restart_policy="Always")],
         active_deadline_seconds=5,
-        termination_grace_period_seconds=10,
+        termination_grace_period_seconds=30,
     )
     with pod:
         eventually(lambda: witness.died("proxy"), "the deadline comes, and everything ends")
@@ -197,7 +197,7 @@ def test_an_image_that_can_never_be_had_fails_the_start(
 def _dying_registry() -> Iterator[tuple[str, socket.socket]]:
     """A registry on this machine, which holds its callers until it is closed."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(PATIENCE)
+        server.settimeout(60)
         yield f"127.0.0.1:{server.getsockname()[1]}", server
 
 

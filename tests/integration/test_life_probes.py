@@ -13,7 +13,7 @@ import pytest
 from pypod import Container, ContainerPort, Phase, Pod, PodTimeoutError, Probe, Volume
 from pypod.model.life.status import Running, Terminated
 from tests.images import BUSYBOX, TOOLS
-from tests.integration.conftest import PATIENCE, STAY, eventually
+from tests.integration.conftest import STAY, eventually
 from tests.integration.hearing import Heard, coming, events, shell
 from tests.integration.processes import Look, stays
 
@@ -61,7 +61,8 @@ def _runs(pod: Pod, *names: str) -> Callable[[], bool]:
 
 
 def _touch(pod: Pod, container: str, path: str) -> None:
-    pod.exec(["touch", path], container, check=True)
+    """Where the container ends by it, the engine may forget how the command ended, which then counts as killed."""
+    assert pod.exec(["touch", path], container).exit_code in (0, 137)
 
 
 # --- readiness -------------------------------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ def test_a_start_that_times_out_tells_what_the_probe_saw(namespace: str) -> None
 SERVER = """\
 import http.server, os, time
 time.sleep(0.7)
-print("opened", flush=True)
+open("/opened", "w").close()
 http.server.HTTPServer(("", 8080), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
 
@@ -142,7 +143,7 @@ def test_with_returns_when_the_pod_is_ready_and_not_before(namespace: str) -> No
         readiness_probe=Probe.http_get("/etc/hostname", port=8080, period_seconds=30),
     )
     with _pod(namespace, server) as pod:
-        assert pod.logs("web").startswith("opened")
+        pod.exec(["test", "-e", "/opened"], "web", check=True)
         assert pod.status.conditions["Ready"].status
         assert pod.status.container("web").ready
 
@@ -151,7 +152,7 @@ def test_a_pod_that_was_started_without_waiting_can_be_waited_for(namespace: str
     """Also when nothing of it is on the engine yet."""
     web = Container("web", BUSYBOX, command=STAY, readiness_probe=Probe.exec(["true"]))
     with coming(_pod(namespace, web)) as pod:
-        assert pod.wait("Ready", timeout=15).container("web").ready
+        assert pod.wait("Ready", timeout=60).container("web").ready
 
 
 def test_readiness_comes_and_goes_and_restarts_nothing(namespace: str) -> None:
@@ -173,14 +174,14 @@ def test_readiness_comes_and_goes_and_restarts_nothing(namespace: str) -> None:
         assert pod.status.container("web").container_id == first
         unhealthy = events(pod, "Unhealthy", "web")
         words = "Readiness probe failed: HTTP probe failed with statuscode: 404"
-        if "connection refused" in unhealthy[0].message:  # the first try came before the server
-            assert unhealthy.pop(0).count == 1
+        if "connection refused" in unhealthy[0].message:  # the first tries came before the server
+            del unhealthy[0]
         assert [(event.type, event.message) for event in unhealthy] == [("Warning", words)]
         assert unhealthy[0].count >= 3
 
 
 def test_the_initial_delay_is_kept(namespace: str, look: Look) -> None:
-    probe = Probe.exec(["true"], initial_delay_seconds=1.2)
+    probe = Probe.exec(["true"], initial_delay_seconds=1.2, timeout_seconds=LONG)
     with _pod(namespace, Container("web", BUSYBOX, command=STAY, readiness_probe=probe)) as pod:
         passed = pod.history.record("web", 0).probes["readiness"]
         started = look.state(pod.refresh().container("web").container_id)["StartedAt"]
@@ -280,7 +281,7 @@ def test_a_startup_probe_holds_the_others_off_and_is_not_asked_again(namespace: 
             timeout_seconds=LONG,
         ),
         liveness_probe=Probe.exec(_counting("lives"), period_seconds=0.1, timeout_seconds=LONG),
-        readiness_probe=Probe.exec(_counting("reads"), period_seconds=30),
+        readiness_probe=Probe.exec(_counting("reads"), period_seconds=60, timeout_seconds=LONG),
     )
 
     def tries(what: str) -> int:
@@ -293,7 +294,7 @@ def test_a_startup_probe_holds_the_others_off_and_is_not_asked_again(namespace: 
         assert not pod.refresh().container("web").started
         assert not pod.status.container("web").ready
         _touch(pod, "web", "/go")
-        eventually(lambda: _ready(pod) == {"web"}, "it is ready")  # not after a period of 30 s
+        eventually(lambda: _ready(pod) == {"web"}, "it is ready")  # not after a period of 60 s
         assert pod.status.container("web").started
         asked = tries("startups")
         eventually(lambda: tries("lives") >= 5, "it is asked whether it lives")
@@ -340,10 +341,11 @@ def test_a_liveness_probe_that_fails_gets_the_container_killed_within_its_own_gr
         termination_grace_period_seconds=1,
         timeout_seconds=LONG,
     )
-    web = shell("web", "trap '' TERM; while :; do sleep 0.05; done", liveness_probe=probe)
+    web = shell("web", "trap '' TERM; touch /deaf; while :; do sleep 0.05; done", liveness_probe=probe)
     other = Container("other", BUSYBOX, command=STAY)
     with _pod(namespace, web, other, termination_grace_period_seconds=300) as pod:
         before = pod.refresh()
+        eventually(lambda: pod.exec(["test", "-e", "/deaf"], "web").exit_code == 0, "it ignores the signal")
         _touch(pod, "web", "/sick")
         eventually(lambda: pod.refresh().container("web").restart_count == 1, "it is restarted")
         eventually(lambda: _ready(pod) == {"web", "other"}, "it is ready again")
@@ -352,9 +354,11 @@ def test_a_liveness_probe_that_fails_gets_the_container_killed_within_its_own_gr
         last = after.container("web").last_state
         assert last is not None
         assert (last.exit_code, last.reason) == (137, "Error")
-        assert 0.9 <= heard.one("die", "web").at - heard.one("kill", "web", "15").at < 60
-        words = "Container web failed liveness probe, will be restarted"
-        assert [event.message for event in events(pod, "Killing", "web")] == [words]
+        (killing,) = events(pod, "Killing", "web")
+        assert killing.message == "Container web failed liveness probe, will be restarted"
+        heard.one("kill", "web", "15")
+        # Its grace begins when that is decided; a signal that is late on a busy machine takes nothing from it.
+        assert 0.9 <= heard.one("die", "web").at - killing.at < 60
         assert {event.message for event in events(pod, "Unhealthy", "web")} == {
             "Liveness probe failed: command \"test '!' -e /sick\" exited with 1"
         }
@@ -368,7 +372,7 @@ def test_with_restart_policy_never_a_failed_liveness_probe_ends_the_pod(namespac
     web = Container("web", BUSYBOX, command=STAY, liveness_probe=probe)
     with _pod(namespace, web, restart_policy="Never", termination_grace_period_seconds=10) as pod:
         _touch(pod, "web", "/sick")
-        status = pod.wait("Completed", timeout=PATIENCE)
+        status = pod.wait("Completed", timeout=60)
         assert status.phase is Phase.FAILED
         state = status.container("web").state
         assert isinstance(state, Terminated)
@@ -398,10 +402,12 @@ def test_a_server_that_hangs_is_restarted_by_its_liveness_probe(
     namespace: str, raw: docker.APIClient
 ) -> None:
     """It takes connections and never answers: what a deadlock looks like from outside."""
-    probe = Probe.http_get("/", port=8080, period_seconds=0.2, timeout_seconds=0.3, failure_threshold=2)
+    # It must not be restarted because the machine is busy: three tries in a row, of a second each.
+    probe = Probe.http_get("/", port=8080, period_seconds=0.2, timeout_seconds=1, failure_threshold=3)
     web = shell("web", "touch /index.html; exec httpd -f -p 8080 -h /", liveness_probe=probe)
     with _pod(namespace, web) as pod:
-        pod.exec(["sh", "-c", "kill -STOP $(pidof httpd)"], "web", check=True)
+        eventually(lambda: pod.exec(["pidof", "httpd"], "web").exit_code == 0, "it has begun")
+        assert pod.exec(["sh", "-c", "kill -STOP $(pidof httpd)"], "web").exit_code in (0, 137)
         eventually(lambda: pod.refresh().container("web").restart_count == 1, "it is restarted")
         eventually(lambda: _ready(pod) == {"web"}, "it is ready again")
         assert any("context deadline exceeded" in event.message for event in events(pod, "Unhealthy", "web"))

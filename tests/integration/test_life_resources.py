@@ -69,12 +69,14 @@ def test_a_container_that_takes_more_memory_is_killed_and_restarted(namespace: s
     greedy = Container(
         "greedy",
         TOOLS,
-        command=["sh", "-c", f"{SERVE}; {take}; sleep 1; exit 137"],
+        command=["sh", "-c", f"{SERVE}; {take}; until [ -e /heard ]; do sleep 0.05; done; exit 137"],
         resources=Resources(limits={"memory": "32Mi"}),
     )
     with _pod(namespace, greedy, shell("other", SERVE)) as pod:
         pod.exec(["touch", "/go"], "greedy")
+        # Where the engine hears of the end before it hears of the OOM, it says nothing of that.
         eventually(lambda: witness.happened("oom", "greedy"), "the kernel's OOM killer takes it")
+        pod.exec(["touch", "/heard"], "greedy")
         eventually(lambda: pod.refresh().ready_count == 2 and pod.status.restart_count == 1, "restarted")
         status = pod.status.container("greedy")
         assert status.last_state is not None
