@@ -22,8 +22,9 @@ from pypod.engine.locks import NamedLocks
 from pypod.errors import ConflictError, NotFoundError
 from pypod.model import naming
 
-PATIENCE = 10.0
-"""Seconds after which one goes on beside another: an engine that hangs in one call must not hold up everybody."""
+PATIENCE = 30.0
+"""Seconds after which one goes on beside another: an engine that hangs in one call must not hold up everybody. Of eight pods that come
+at once the last one waits for seven starts, each of which takes 0.2 s, and some seconds on a machine with much else to do."""
 
 
 LINGERING = 2.0

