@@ -31,7 +31,7 @@ pytest.register_assert_rewrite(
 HERE = Path(__file__).parent
 PATIENCE = 15.0
 """Seconds that anything may take at most."""
-VANISHING = 10.0
+VANISHING = 30.0
 """Seconds that the background program has for its part of the cleaning, on a busy machine."""
 POLL = 0.03
 DEFAULT_NETWORK = "pypod"
@@ -321,6 +321,8 @@ class HandMade:
         target = self.ids[container] if container is not None else next(iter(self.ids.values()))
         made = self._raw.exec_create(target, list(command))["Id"]
         stdout, stderr = self._raw.exec_start(made, demux=True)
+        # The output ends some milliseconds before the engine knows how the command did.
+        eventually(lambda: self._raw.exec_inspect(made)["ExitCode"] is not None, "the command has ended")
         return pypod.ExecResult(int(self._raw.exec_inspect(made)["ExitCode"]), stdout or b"", stderr or b"")
 
     def logs(self, container: str | None = None) -> str:

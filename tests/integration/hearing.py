@@ -17,7 +17,7 @@ import docker
 from pypod import Container, Event, Pod, Volume
 from tests.images import BUSYBOX
 
-SLACK = 12.0
+SLACK = 25.0
 """Seconds past its grace in which a pod must be gone: 2 are promised, the rest is for a loaded machine. A grace that is not
 to count is longer."""
 

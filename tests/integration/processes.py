@@ -147,9 +147,15 @@ class Look:
         return [name for name in self.containers(part, running=running) if "_pause_" not in name]
 
     def pause(self, part: str) -> str:
-        """The name of the one pause of that namespace."""
-        (name,) = (name for name in self.containers(part) if "_pause_" in name)
-        return name
+        """The name of the one pause of that namespace. Where there are two, one takes the place of the other."""
+        found: list[str] = []
+
+        def is_one() -> bool:
+            found[:] = [name for name in self.containers(part) if "_pause_" in name]
+            return len(found) == 1
+
+        until(is_one, PATIENCE, f"one pause in {part}")
+        return found[0]
 
     def state(self, container: str) -> dict[str, Any]:
         state: dict[str, Any] = self.api.inspect_container(container)["State"]
