@@ -21,6 +21,7 @@ from tests.images import BUSYBOX
 
 POLL = 0.02
 PATIENCE = 40.0
+"""Seconds that anything may take at most: the background program tries again what it could not remove after 30."""
 
 PRELUDE = """\
 import json, os, signal, sys, time
