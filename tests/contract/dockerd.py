@@ -16,7 +16,7 @@ from pathlib import Path
 from pypod.engine.docker_engine import DockerEngine
 from pypod.errors import EngineUnavailableError
 
-PATIENCE = 40.0
+PATIENCE = 90.0
 
 
 def cannot_run() -> str:

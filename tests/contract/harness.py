@@ -19,7 +19,7 @@ from tests import images
 
 LABEL = "io.pypod.contract"
 BUSYBOX = images.BUSYBOX
-PATIENCE = 20.0
+PATIENCE = 40.0
 FOREVER = ("sleep", "1000")
 HUNGRY = ("env", "sh", "-c", "tail /dev/zero; until [ -e /go ]; do sleep 0.05; done; exit 137")
 """Takes memory until there is no more. Its child is killed, and it waits for /go: an engine that hears of the end of the first

@@ -35,7 +35,7 @@ def test_ctrl_c_in_the_body_leaves_nothing(namespace: str, look: Look) -> None:
 def test_ctrl_c_during_the_start_leaves_nothing(namespace: str, look: Look, seen: int) -> None:
     many = "with pod(containers=[member(f'm{n}') for n in range(16)]):\n    time.sleep(60)\n"
     with Child(namespace, many) as child:
-        until(lambda: len(look.containers(namespace)) >= seen, 20)
+        until(lambda: len(look.containers(namespace)) >= seen, PATIENCE)
         child.interrupt()
         assert child.wait(PATIENCE) == -signal.SIGINT
         assert "KeyboardInterrupt" in child.errors

@@ -650,6 +650,34 @@ def test_an_error_disproves_a_claim() -> None:
     assert Claim(1, "t", "e", fail).run(tour) == Evidence((), ("cannot find pod",), ok=False)
 
 
+@pytest.mark.parametrize(
+    ("codes", "asked"),
+    [([0], 1), ([1, 1, 0], 3), ([127], 1), ([None], 1), ([1] * 400, 300)],
+    ids=["begun", "begins", "no such program", "ended", "never"],
+)
+def test_a_claim_waits_until_a_program_has_begun(
+    monkeypatch: pytest.MonkeyPatch, codes: list[int | None], asked: int
+) -> None:
+    answers, now = iter(codes), [0.0]
+
+    def execute(_command: list[str], *, container: str, timeout: float) -> SimpleNamespace:
+        assert (container, timeout > 0) == ("worker", True)
+        if (code := next(answers)) is None:
+            raise PodNotFoundError("cannot find container", pod="x")
+        return SimpleNamespace(exit_code=code)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr("pypod.cli.tour.time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    tour = Tour(engine=None, image="busybox")  # type: ignore[arg-type]
+    tour.pods["a"] = SimpleNamespace(exec=execute)  # type: ignore[assignment]
+    tour.await_begun("a/worker", "pidof sleep")
+    left = len(list(answers))
+    assert len(codes) - left == pytest.approx(asked, rel=0.01)
+    assert tour.commands == []  # it proves nothing
+
+
 IFACE = "7: eth0 inet 10.214.0.2/20 brd 10.214.15.255 scope global eth0\n02:42:0a\nnet:[4026532]\n"
 SEM = "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"
 MINE = SEM + "1095648583          0   777          2     0     0     0     0 1795471767 1795471766\n"
