@@ -31,8 +31,8 @@ pytest.register_assert_rewrite(
 HERE = Path(__file__).parent
 PATIENCE = 15.0
 """Seconds that anything may take at most."""
-VANISHING = 10.0
-"""Seconds that the background program has for its part of the cleaning, on a busy machine."""
+VANISHING = 40.0
+"""Seconds that the background program has for its part of the cleaning: it tries again what it could not remove after 30."""
 POLL = 0.03
 DEFAULT_NETWORK = "pypod"
 PAUSE_IMAGE = "pypod/pause:"

@@ -20,7 +20,8 @@ import pypod
 from tests.images import BUSYBOX
 
 POLL = 0.02
-PATIENCE = 20.0
+PATIENCE = 40.0
+"""Seconds that anything may take at most: the background program tries again what it could not remove after 30."""
 
 PRELUDE = """\
 import json, os, signal, sys, time
@@ -189,7 +190,7 @@ def end_background_programs() -> None:
     words = (
         "another background program than the tests' looks after the engine: this cannot be shown beside it"
     )
-    until(none_left, 5, words)
+    until(none_left, PATIENCE, words)
 
 
 @contextlib.contextmanager

@@ -79,7 +79,9 @@ def test_the_hosts_network(namespace: str) -> None:
         assert pod.exec(["hostname"]).stdout.strip() == socket.gethostname()
         assert "elsewhere" in pod.exec(["cat", "/etc/hosts"], "beside").stdout
         assert "127.0.0.11" not in pod.exec(["cat", "/etc/resolv.conf"]).stdout
-        assert [event.reason for event in pod.events if event.type == "Warning"] == ["MissingClusterDNS"]
+        warnings = [event.reason for event in pod.events if event.type == "Warning"]
+        # The server may not have been there for the first try of its probe.
+        assert [each for each in warnings if each != "Unhealthy"] == ["MissingClusterDNS"]
 
 
 def test_through_the_relay_too(namespace: str) -> None:

@@ -17,7 +17,7 @@ from tests.integration.containers import SITE, Inside, binds
 from tests.plugin.forwarding import forwarded
 from tests.plugin.suites import PATIENCE, Suite
 
-AT_ONCE = 5.0
+AT_ONCE = 20.0
 PORT = 2375
 PLUGINS = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "xdist", "execnet")
 

@@ -103,5 +103,5 @@ def test_kill_leaves_nothing_either(broken: Suite, test: str) -> None:
     assert code == -signal.SIGKILL
     if test == "between":
         assert broken.left(0) != []
-        subprocess.run([sys.executable, "-m", "pypod", "sweep"], capture_output=True, timeout=30, check=True)
-    assert broken.left(timeout=20.0) == []
+        subprocess.run([sys.executable, "-m", "pypod", "sweep"], capture_output=True, timeout=PATIENCE, check=True)
+    assert broken.left() == []
