@@ -182,7 +182,7 @@ def test_several_pods_in_the_foreground(engine: Engine, namespace: str, text: st
             eventually(lambda: all(each in output.read_text() for each in said), "the logs of both")
             assert len(pypod.list(namespace, engine=engine)) == 2
             os.kill(process.pid, signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=90)
         finally:
             process.kill()
     assert process.returncode == 130, errors

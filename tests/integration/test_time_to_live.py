@@ -45,9 +45,7 @@ def test_the_background_program_removes_it_with_its_grace(
     manifest = pod_of(namespace, on_term("exit 7")).to_manifest()
     # What is over before another process has looked: then this machine needs a longer one.
     for ttl in (TTL, 4 * TTL, 16 * TTL):
-        body = (
-            f"p = Pod.from_manifest({manifest!r}).start(detach=True, ttl={ttl})\n{AS_WRITTEN}ready(p.expires_at)\n"
-        )
+        body = f"p = Pod.from_manifest({manifest!r}).start(detach=True, ttl={ttl})\n{AS_WRITTEN}ready(p.expires_at)\n"
         with Child(namespace, body) as child:
             end = float(child.ready()[0])
             child.wait(PATIENCE)

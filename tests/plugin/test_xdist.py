@@ -90,7 +90,12 @@ def test_without_workers_it_is_a_pod_of_the_session(make_suite: MakeSuite) -> No
 
 CRASHES = """
 broken = pod_fixture(
-    pod_of("broken", member("one", "sh", "-c", "echo the disk is full; exit 3"), restart_policy="Never"),
+    # Without a probe it is ready while it runs, which on a slow machine is seen.
+    pod_of(
+        "broken",
+        member("one", "sh", "-c", "echo the disk is full; exit 3", readiness_probe=Probe.tcp_socket(80)),
+        restart_policy="Never",
+    ),
     scope="session", shared=True, timeout=30,
 )
 """
