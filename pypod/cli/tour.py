@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PORT = 8080
 MEMORY_LIMIT = 1024 * 1024
-EXEC_TIMEOUT = 10.0
+EXEC_TIMEOUT = 30.0
 START_TIMEOUT = 60.0
 
 SERVER = """
@@ -163,7 +163,7 @@ class Tour:
             if isinstance(each.state, Running)
         }
 
-    def wait_restart(self, pod: str, member: str, before: Life, timeout: float = 15.0) -> dict[str, Life]:
+    def wait_restart(self, pod: str, member: str, before: Life, timeout: float = 60.0) -> dict[str, Life]:
         """The lives once the member runs anew; whatever they are when that does not come in time."""
         end = time.monotonic() + timeout
         while True:
