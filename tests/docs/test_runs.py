@@ -148,6 +148,8 @@ def test_the_suite_of_the_service_passes(
     folder = markdown.ROOT / "examples" / "06-service-suite"
     used = {"WEB": images.PYTHON, "DATABASE": images.POSTGRES, "CACHE": images.REDIS}
     shell.env.update({f"SHOP_{name}_IMAGE": image for name, image in used.items()})
+    # Two workers make six databases at once, of which each is seconds of processor time.
+    shell.env["PYPOD_PYTEST_TIMEOUT"] = "200"
     shown = [block for block in markdown.blocks(folder / "README.md") if block.words == ("suite",)]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pypod-leaks=fail", *workers]
     done = shell.run([*command, str(folder)], timeout=COMMAND)

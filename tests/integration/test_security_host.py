@@ -40,7 +40,7 @@ def fetched(host: str, port: int) -> str:
     """What it serves; or why it does not."""
     data = b""
     try:
-        with socket.create_connection((host, port), timeout=10) as connection:
+        with socket.create_connection((host, port), timeout=30) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             while piece := connection.recv(4096):
                 data += piece
