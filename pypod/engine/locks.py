@@ -45,14 +45,27 @@ def state_directory() -> Path:
 
 
 def try_lock(file: IO[str]) -> bool:
-    """Whether the lock on an open file is this process' from now on, until the file is closed. On Windows it never is."""
+    """Whether the lock on an open file is this process' from now on, until `unlock`, or its end. On Windows it never is.
+
+    Raises:
+        OSError: the file system has no locks, so nobody can have it.
+    """
     if sys.platform == "win32":
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
+
+
+def unlock(file: IO[str]) -> None:
+    """Give the lock of `try_lock` back, where it is had, and close the file. To close it would not be enough: a child that was forked
+    meanwhile has it open still, and the lock with it."""
+    with file:
+        if sys.platform != "win32":
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_UN)
 
 
 class NamedLocks:

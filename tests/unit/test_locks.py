@@ -15,6 +15,7 @@ import pytest
 
 from pypod.engine import locks
 from pypod.engine.locks import NamedLocks
+from pypod.pytest import slots
 
 fcntl = pytest.importorskip("fcntl", reason="there are no locks on Windows")
 PATIENCE = 20.0
@@ -23,6 +24,7 @@ OTHER = """\
 import sys
 from pathlib import Path
 from pypod.engine.locks import NamedLocks
+from pypod.pytest import slots
 with NamedLocks("some.lock").held("ci", 20, 20) as is_held:
     Path(sys.argv[1]).write_text(f"{is_held}")
     print("in", flush=True)
@@ -236,3 +238,39 @@ def test_a_file_system_without_locks_is_none(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(fcntl, "lockf", refused)
     assert not can_have(NamedLocks("some.lock"))
+
+
+def test_a_lock_of_a_file_is_not_kept_by_a_child(tmp_path: Path) -> None:
+    """It has the file open as long as it lives."""
+    path = tmp_path / "of a file"
+    first, second = path.open("a"), path.open("a")
+    assert locks.try_lock(first)
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        os.read(ready, 1)
+        os._exit(0)
+    os.close(ready)
+    try:
+        assert not locks.try_lock(second)
+        locks.unlock(first)
+        assert first.closed
+        assert locks.try_lock(second)
+        locks.unlock(second)
+    finally:
+        os.close(told)
+        os.waitpid(child, 0)
+
+
+def test_on_a_file_system_without_locks_nobody_has_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who takes it for somebody else's would look for another one without an end."""
+
+    def refused(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(OSError, match="No locks available"):
+        slots.take(tmp_path)
