@@ -24,8 +24,9 @@ from pypod.model import naming
 
 PATIENCE = 10.0
 """Seconds of one other after which one goes on beside it: an engine that hangs in one call must not hold up everybody."""
-TURN = 60.0
-"""Seconds until one is next, after which one goes on beside all others: they may be many, each of whom takes a part of a second."""
+TURN = 30.0
+"""Seconds until one is next, after which one goes on beside all others: they may be many, each of whom takes a part of a second; but one
+who is next may have been stopped (SIGSTOP)."""
 
 LINGERING = 2.0
 """Seconds for which an isolated network may be in use though no pod is on it: the engine has not let go of the last one yet.

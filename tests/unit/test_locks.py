@@ -177,23 +177,40 @@ def test_a_descriptor_that_somebody_closed_is_opened_again(tmp_path: Path) -> No
     os.close(file)
 
 
+FORK = """\
+import os
+from pypod.engine.locks import NamedLocks
+def a_child_can_have(found):
+    child = os.fork()
+    if child == 0:
+        with found.held("ci", 0, 0) as is_held:
+            os._exit(int(is_held))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+found = NamedLocks("some.lock")
+with found.held("ci", 0, 0) as is_held:
+    assert is_held
+    assert not a_child_can_have(found)
+    assert not a_child_can_have(NamedLocks("some.lock"))  # and the first one's end has taken nothing away
+assert a_child_can_have(found)
+"""
+
+
+def run(script: str, *words: str) -> None:
+    """In a process without threads, which may be forked."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_forked_child_has_none_of_its_parents() -> None:
-    found = NamedLocks("some.lock")
-    with found.held("ci", 0, 0) as is_held:
-        assert is_held
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if not can_have(found) else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert on_thread(found) is False  # and the child's end has taken nothing away from its parent
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if not can_have(NamedLocks("some.lock")) else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    run(FORK)
 
 
 @pytest.mark.parametrize("where", ["_take", "_leave"])
-def test_an_interrupt_leaves_nothing_locked(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_leaves_nothing_locked(
+    where: str, monkeypatch: pytest.MonkeyPatch, started: Starter
+) -> None:
     found, real = NamedLocks("some.lock"), getattr(locks, where)
 
     def interrupted(*words: object) -> object:
@@ -204,6 +221,10 @@ def test_an_interrupt_leaves_nothing_locked(where: str, monkeypatch: pytest.Monk
         patch.setattr(locks, where, interrupted)
         with pytest.raises(KeyboardInterrupt), found.held("ci", 0, 0):
             pass
+    other = started()
+    other.wait_until_in()
+    assert other.seen.read_text() == "True"
+    other.leave()
     assert on_thread(found)
 
 
@@ -240,27 +261,30 @@ def test_a_file_system_without_locks_is_none(monkeypatch: pytest.MonkeyPatch) ->
     assert not can_have(NamedLocks("some.lock"))
 
 
+FORK_OF_A_FILE = """\
+import os, sys
+from pypod.engine.locks import try_lock, unlock
+first, second = open(sys.argv[1], "a"), open(sys.argv[1], "a")
+assert try_lock(first)
+ready, told = os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(told)
+    os.read(ready, 1)
+    os._exit(0)
+assert not try_lock(second)
+unlock(first)
+assert first.closed
+assert try_lock(second)
+unlock(second)
+os.close(told)
+os.waitpid(child, 0)
+"""
+
+
 def test_a_lock_of_a_file_is_not_kept_by_a_child(tmp_path: Path) -> None:
     """It has the file open as long as it lives."""
-    path = tmp_path / "of a file"
-    first, second = path.open("a"), path.open("a")
-    assert locks.try_lock(first)
-    ready, told = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(told)
-        os.read(ready, 1)
-        os._exit(0)
-    os.close(ready)
-    try:
-        assert not locks.try_lock(second)
-        locks.unlock(first)
-        assert first.closed
-        assert locks.try_lock(second)
-        locks.unlock(second)
-    finally:
-        os.close(told)
-        os.waitpid(child, 0)
+    run(FORK_OF_A_FILE, str(tmp_path / "of a file"))
 
 
 def test_on_a_file_system_without_locks_nobody_has_one(
