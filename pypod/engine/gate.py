@@ -25,8 +25,7 @@ from pypod.model import naming
 PATIENCE = 10.0
 """Seconds of one other after which one goes on beside it: an engine that hangs in one call must not hold up everybody."""
 TURN = 30.0
-"""Seconds until one is next, after which one goes on beside all others: they may be many, each of whom takes a part of a second; but one
-who is next may have been stopped (SIGSTOP)."""
+"""Seconds in a row of many, each of whom takes a part of a second. (Four processes with four pods each, on two busy cores: up to 14 s.)"""
 
 LINGERING = 2.0
 """Seconds for which an isolated network may be in use though no pod is on it: the engine has not let go of the last one yet.

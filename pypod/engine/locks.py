@@ -95,7 +95,7 @@ class NamedLocks:
 
         Args:
             seconds: to wait at most for the one who has it.
-            turn: to wait at most until one is next.
+            turn: to wait at most until one is next. After that one pushes in: who is next may have been stopped (SIGSTOP).
 
         Returns:
             Whether it is held, between processes too: not when time was up, nor where there are no locks (Windows, a home that
@@ -106,7 +106,8 @@ class NamedLocks:
         is_alone, file = False, None
         try:
             try:
-                is_alone = threads.next.acquire(timeout=turn) and threads.lock.acquire(timeout=seconds)
+                threads.next.acquire(timeout=turn)
+                is_alone = threads.lock.acquire(timeout=seconds)
                 file = self._file() if is_alone else None
                 is_held = file is not None and _take(file, name, seconds, end - time.monotonic())
             finally:
@@ -166,7 +167,8 @@ def _take(file: int, name: str, seconds: float, turn: float) -> bool:
     """Whether the lock of a name is this process' now."""
     own = _own_byte(name)
     try:
-        return _wait_for(file, own - 1, turn, TURN_POLL) and _wait_for(file, own, seconds, POLL)
+        _wait_for(file, own - 1, turn, TURN_POLL)
+        return _wait_for(file, own, seconds, POLL)
     except OSError as error:  # a file system without them
         log.debug("cannot lock %s: %s", name, error)
         return False

@@ -35,10 +35,13 @@ with NamedLocks("some.lock").held("ci", 20, 20) as is_held:
 class Other:
     """Another process, that has the lock or waits for it."""
 
-    def __init__(self, seen: Path) -> None:
+    def __init__(self, seen: Path, script: str) -> None:
         self.seen = seen
         self.process = subprocess.Popen(
-            [sys.executable, "-c", OTHER, str(seen)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", script, str(seen)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def wait_until_in(self) -> None:
@@ -64,7 +67,7 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "state" / "pypod"
 
 
-Starter = Callable[[], Other]
+Starter = Callable[..., Other]
 
 
 @pytest.fixture
@@ -72,8 +75,8 @@ def started(tmp_path: Path) -> Iterator[Starter]:
     """Makes other processes, that end with the test."""
     every: list[Other] = []
 
-    def start() -> Other:
-        every.append(Other(tmp_path / f"seen-{len(every)}"))
+    def start(script: str = OTHER) -> Other:
+        every.append(Other(tmp_path / f"seen-{len(every)}", script))
         return every[-1]
 
     yield start
@@ -126,6 +129,23 @@ def test_who_leaves_and_comes_again_comes_after_who_waited(started: Starter) -> 
     with found.held("ci", PATIENCE, PATIENCE) as is_held:
         assert is_held
         assert other.seen.read_text() == "True"
+
+
+STOPPED = """\
+import sys
+from pypod.engine import locks
+found = locks.NamedLocks("some.lock")
+assert locks._try_byte(found._file(), locks._own_byte("ci") - 1)
+print("in", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_one_that_is_next_and_was_stopped_holds_nobody_up_for_ever(started: Starter) -> None:
+    started(STOPPED).wait_until_in()
+    found = NamedLocks("some.lock")
+    with found.held("ci", 0, 0) as is_held:
+        assert is_held
 
 
 def test_names_do_not_wait_for_each_other(other: Other) -> None:
