@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pypod.engine import hooks, identity, observe, owner
 from pypod.engine.api import Engine
-from pypod.engine.locks import state_directory, try_lock
+from pypod.engine.locks import state_directory, try_lock, unlock
 from pypod.engine.observe import Found
 from pypod.engine.pool import on_thread
 from pypod.engine.sync import PodSync
@@ -68,8 +68,11 @@ def _lock_path(engine_id: str) -> Path:
 @contextlib.contextmanager
 def _elected(engine_id: str) -> Iterator[bool]:
     """Whether this process is the one; the lock goes with the process, however it ends."""
-    with _lock_path(engine_id).open("a") as file:
+    file = _lock_path(engine_id).open("a")
+    try:
         yield try_lock(file)  # on Windows leases alone end pods
+    finally:
+        unlock(file)
 
 
 def is_running(engine: Engine) -> bool:
