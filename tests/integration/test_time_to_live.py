@@ -88,7 +88,9 @@ def test_a_new_sandbox_keeps_the_end(namespace: str, raw: docker.APIClient) -> N
     uid = pod.uid
     Witness(raw, namespace).kill_pause()
     until(lambda: pod.refresh().ready_count == 1 and pod.status.container("app").restart_count, PATIENCE)
-    until(lambda: pod.refresh().ready_count == 1 and pod.expires_at == end, PATIENCE, "its new journal tells it")
+    until(
+        lambda: pod.refresh().ready_count == 1 and pod.expires_at == end, PATIENCE, "its new journal tells it"
+    )
     assert pod.uid == uid
     pod.stop(grace=0)
 
