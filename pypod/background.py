@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pypod.engine import hooks, identity, observe, owner
 from pypod.engine.api import Engine
-from pypod.engine.locks import state_directory, try_lock
+from pypod.engine.locks import state_directory, try_lock, unlock
 from pypod.engine.observe import Found
 from pypod.engine.pool import on_thread
 from pypod.engine.sync import PodSync
@@ -44,8 +44,9 @@ AGAIN = 30.0
 listing a container that it no longer has (seen on 20.10: "Removal In Progress", and 404 to whoever asks for it)."""
 RENEWALS_EVERY = 30.0
 """Seconds between looks for what others wrote into the journals of pods with a time to live: a call of a few milliseconds each."""
-NETWORKS_EVERY = 60.0
-"""Seconds between looks for networks that nobody is on."""
+NETWORKS_EVERY = 10.0
+"""Seconds between looks for networks that nobody is on: two calls of about a millisecond. An engine may let go of a network's last
+container only seconds after that was removed, and whoever removed it has ended by then."""
 IDLE = 30.0
 """Seconds without any pod after which it leaves."""
 UNREACHABLE = 86400.0
@@ -67,8 +68,11 @@ def _lock_path(engine_id: str) -> Path:
 @contextlib.contextmanager
 def _elected(engine_id: str) -> Iterator[bool]:
     """Whether this process is the one; the lock goes with the process, however it ends."""
-    with _lock_path(engine_id).open("a") as file:
+    file = _lock_path(engine_id).open("a")
+    try:
         yield try_lock(file)  # on Windows leases alone end pods
+    finally:
+        unlock(file)
 
 
 def is_running(engine: Engine) -> bool:

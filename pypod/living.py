@@ -152,14 +152,18 @@ class Living(Access):
 
     def _make_or_find(self, tracer: Untraced, asked: _Asked) -> PodSync | None:
         """Make it; the same pod, where somebody else has made it since the name was looked for. The engine lets one of them have
-        the name, and what came of the others' is removed by then."""
-        try:
-            self._make(tracer, asked)
-        except PodExistsError:
-            same = self._find(tracer, asked)
-            if same is None:
-                raise
-            return same
+        the name, and what came of the others' is removed by then. Where that one has gone again meanwhile, it is made after all."""
+        for is_last in (False, False, True):
+            try:
+                self._make(tracer, asked)
+            except PodExistsError:
+                same = self._find(tracer, asked)
+                if same is not None:
+                    return same
+                if is_last:
+                    raise
+            else:
+                break
         return None
 
     def _make(self, tracer: Untraced, asked: _Asked) -> None:

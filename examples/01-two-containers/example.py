@@ -22,7 +22,7 @@ with Pod(
     ],
     termination_grace_period_seconds=1,
 ) as pod:
-    answer = pod.exec(["sh", "-c", ASK], "client", timeout=10, check=True)
+    answer = pod.exec(["sh", "-c", ASK], "client", timeout=30, check=True)
     print(f"the client asked 127.0.0.1:8080 and got: {answer.stdout.strip()}")
 
     hostnames = {name: pod.exec(["hostname"], name).stdout.strip() for name in ("server", "client")}

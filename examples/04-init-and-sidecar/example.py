@@ -33,7 +33,7 @@ with Pod(
     restart_policy="Never",
     termination_grace_period_seconds=5,
 ) as pod:
-    status = pod.wait("Completed", timeout=30)
+    status = pod.wait("Completed")
     print(f"the pod has {status.phase.value.lower()}")
     print(f"report wrote: {pod.logs('report').strip()}")
 

@@ -20,7 +20,7 @@ class Reply:
 def ask(pod: Pod, method: str, path: str, body: object = None, *, raw: bytes | None = None) -> Reply:
     """One request to the service, in whatever way its port can be reached from here."""
     host, port = pod.address(8080)
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection = http.client.HTTPConnection(host, port, timeout=30)
     try:
         connection.request(
             method, path, raw if raw is not None else json.dumps(body) if body is not None else None

@@ -17,8 +17,8 @@ def signal(pod: Pod, name: str, program: str) -> None:
 
 
 def wait_for_restart(pod: Pod, container: str) -> None:
-    pod.wait(lambda status: status.container(container).restart_count > 0, timeout=20)
-    pod.wait("Ready", timeout=20)
+    pod.wait(lambda status: status.container(container).restart_count > 0)
+    pod.wait("Ready")
 
 
 def test_a_cache_that_hangs_is_done_without(fragile: Pod) -> None:

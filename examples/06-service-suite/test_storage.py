@@ -48,6 +48,7 @@ def test_the_database_refuses_what_the_service_should_have(quiet: Pod) -> None:
 
 def test_each_container_tells_its_own(quiet: Pod) -> None:
     ask(quiet, "GET", "/orders?from=a-test")
-    assert "/orders?from=a-test" in quiet.logs("web")
+    # A line is in the log a moment after it was written: this waits for it.
+    assert any("/orders?from=a-test" in line for line in quiet.logs("web", follow=True))
     assert "/orders?from=a-test" not in quiet.logs("database")
     assert "ready to accept connections" in quiet.logs("database")

@@ -128,9 +128,11 @@ def _reach(engine: Engine) -> Finding:
 
 
 def _background(engine: Engine) -> Finding:
-    text = (
-        "running"
-        if background.is_running(engine)
-        else "not running; it is started with the first pod that needs it"
-    )
+    try:
+        is_running = background.is_running(engine)
+    except OSError as error:
+        return Finding(
+            Mark.WARNING, "background program", f"cannot run, there is no place for its lock: {error}"
+        )
+    text = "running" if is_running else "not running; it is started with the first pod that needs it"
     return Finding(Mark.NOTE, "background program", text)

@@ -184,7 +184,7 @@ class Tour:
             if isinstance(each.state, Running)
         }
 
-    def wait_restart(self, pod: str, member: str, before: Life, timeout: float = 30.0) -> dict[str, Life]:
+    def wait_restart(self, pod: str, member: str, before: Life, timeout: float = 60.0) -> dict[str, Life]:
         """The lives once the member runs anew; whatever they are when that does not come in time."""
         end = time.monotonic() + timeout
         while True:

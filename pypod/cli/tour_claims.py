@@ -249,7 +249,7 @@ def sidecar(tour: Tour) -> bool:
     tour.sh("a/worker", f"wget -qO- http://127.0.0.1:{PORT}/order")
     written = tour.sh("a/web", "grep order /logs/access.log").said
     tour.ran(f"pypod logs tour-a -c collector -n {tour.namespace}")
-    end = time.monotonic() + 15
+    end = time.monotonic() + 30
     while True:  # tail looks once a second
         log = tour.pods["a"].logs("collector")
         if judge.collected(log, written, "order") or time.monotonic() > end:

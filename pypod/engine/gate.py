@@ -22,10 +22,10 @@ from pypod.engine.locks import NamedLocks
 from pypod.errors import ConflictError, NotFoundError
 from pypod.model import naming
 
-PATIENCE = 30.0
-"""Seconds after which one goes on beside another: an engine that hangs in one call must not hold up everybody. Of eight pods that come
-at once the last one waits for seven starts, each of which takes 0.2 s, and some seconds on a machine with much else to do."""
-
+PATIENCE = 10.0
+"""Seconds of one other after which one goes on beside it: an engine that hangs in one call must not hold up everybody."""
+TURN = 30.0
+"""Seconds in a row of many, each of whom takes a part of a second. (Four processes with four pods each, on two busy cores: up to 14 s.)"""
 
 LINGERING = 2.0
 """Seconds for which an isolated network may be in use though no pod is on it: the engine has not let go of the last one yet.
@@ -43,24 +43,16 @@ class Gate:
 
     def __init__(self, network: str) -> None:
         self._network = network
-        self._lock = threading.Lock()
         self.is_held = False
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Wait until no other thread, and no other process of this user, is in such a block. It is not entered twice."""
-        begun = time.monotonic()
-        if not self._lock.acquire(timeout=PATIENCE):
+        """Wait until no other thread, and no other process of this user, is in such a block."""
+        with _locks.held(self._network, PATIENCE, TURN):
             yield
-            return
-        try:
-            with _processes.held(self._network, PATIENCE - (time.monotonic() - begun)):
-                yield
-        finally:
-            self._lock.release()
 
 
-_processes = NamedLocks("networks.lock")
+_locks = NamedLocks("networks.lock")
 """By the names of networks alone: that those of two engines wait for each other costs less than to ask an engine which one it is."""
 _gates: weakref.WeakKeyDictionary[Engine, dict[str, Gate]] = weakref.WeakKeyDictionary()
 _gates_lock = threading.Lock()
@@ -76,7 +68,7 @@ def of(engine: Engine, network: str) -> Gate | None:
 
 @contextlib.contextmanager
 def alone(engine: Engine, networks: Iterable[str]) -> Iterator[None]:
-    """Wait until no other thread is in such a block of any of these networks."""
+    """Wait until no other thread, and no other process of this user, is in such a block of any of these networks."""
     with contextlib.ExitStack() as entered:
         for network in sorted(set(networks)):  # in one order, so that nobody waits in a circle
             if (found := of(engine, network)) is not None:

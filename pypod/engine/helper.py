@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 ROOT = "/v"
 """In the pause image, the directory of all `pause.slot_path`."""
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between tries to remove a volume that somebody has."""
 
 
 def uninterrupted(task: Callable[[], T]) -> T:
@@ -178,9 +180,9 @@ def _packed(files: Iterable[tuple[str, int, bytes]]) -> bytes:
 
 
 def remove_volume(engine: Engine, volume: str) -> bool:
-    """Whether it was removed. Who reads its files just now has it for some tens of milliseconds, which is waited for; where
-    somebody has it for longer it stays."""
-    for pause_before_next in (0.02, 0.05, 0.1, 0.2, 0.4, 0.0):
+    """Whether it was removed. Who reads its files just now has it for some tens of milliseconds, which is waited for: for several
+    processes that read one after the other on a busy machine, too (0.9 s were seen). Where somebody has it for longer it stays."""
+    for pause_before_next in (*PAUSES, 0.0):
         try:
             engine.remove_volume(volume)
         except NotFoundError:

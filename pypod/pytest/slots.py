@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pypod.engine.locks import state_directory, try_lock
+from pypod.engine.locks import state_directory, try_lock, unlock
 from pypod.engine.owner import current_owner
 
 PREFIX = "reuse"
@@ -36,7 +36,7 @@ class Slot:
     def leave(self) -> None:
         """It is free for another run."""
         if self.file is not None:
-            self.file.close()
+            unlock(self.file)
 
 
 def take(root: Path) -> Slot:
@@ -44,6 +44,9 @@ def take(root: Path) -> Slot:
 
     Args:
         root: pytest's root directory, by which a project is known.
+
+    Raises:
+        OSError: there is no place for locks, or its file system has none.
     """
     project = project_id(root)
     if sys.platform == "win32":  # there are no locks: two runs at once share their pods
@@ -51,7 +54,12 @@ def take(root: Path) -> Slot:
     for number in itertools.count(1):
         run_id = _run_id(project, number)
         file = (state_directory() / f"pytest-{run_id}.lock").open("a")
-        if try_lock(file):
+        try:
+            is_ours = try_lock(file)
+        except OSError:
+            file.close()
+            raise
+        if is_ours:
             return Slot(run_id, file)
         file.close()
     raise AssertionError("numbers do not end")

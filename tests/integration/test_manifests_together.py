@@ -85,6 +85,16 @@ def run(folder: Path, *words: str, text: str = "") -> subprocess.CompletedProces
     return done
 
 
+def says(folder: Path, namespace: str, text: str) -> None:
+    """The log of the pod is this text. A container that runs may not have begun to write."""
+
+    def log() -> str:
+        return run(folder, "logs", "web", "-n", namespace).stdout
+
+    eventually(log, "it says something")
+    assert log() == text
+
+
 def test_a_pod_with_its_objects(engine: Engine, namespace: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "all.yaml"
     path.write_text(text)
@@ -133,13 +143,13 @@ def test_up_again_and_changed_and_down(namespace: str, text: str, tmp_path: Path
     plan = run(tmp_path, "plan", "-f", "-", text=changed).stdout
     assert "secret/login would be configured\n" in plan
     assert "it would be stopped, and started anew\n" in plan
-    assert run(tmp_path, "logs", "web", "-n", namespace).stdout == "web says one\n"  # nothing was touched
+    says(tmp_path, namespace, "web says one\n")  # nothing was touched
 
     up = run(tmp_path, "up", "-d", "-f", "-", text=changed)
     assert up.returncode == 0, up.stderr
     assert "configmap/settings configured\n" in up.stderr
     assert up.stderr.endswith("pod/web differs: stopping it, to start it anew ...\n")
-    assert run(tmp_path, "logs", "web", "-n", namespace).stdout == "web says two\n"
+    says(tmp_path, namespace, "web says two\n")
 
     exported = run(tmp_path, "export", "web", "-n", namespace)
     assert run(tmp_path, "diff", "-f", "-", text=exported.stdout).returncode == 0
@@ -172,7 +182,7 @@ def test_several_pods_in_the_foreground(engine: Engine, namespace: str, text: st
             eventually(lambda: all(each in output.read_text() for each in said), "the logs of both")
             assert len(pypod.list(namespace, engine=engine)) == 2
             os.kill(process.pid, signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=90)
         finally:
             process.kill()
     assert process.returncode == 130, errors

@@ -14,7 +14,7 @@ import pytest
 from pypod import Container, Pod, Probe
 from tests.images import BUSYBOX
 from tests.integration.conftest import eventually
-from tests.integration.processes import Look
+from tests.integration.processes import PATIENCE, Look
 
 pytestmark = pytest.mark.docker
 
@@ -37,7 +37,7 @@ def pod(namespace: str) -> Iterator[Pod]:
 
 
 def page(address: tuple[str, int]) -> bytes:
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=PATIENCE) as connection:
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         return b"".join(iter(lambda: connection.recv(4096), b"")).rpartition(b"\r\n")[2]
 
@@ -51,7 +51,7 @@ def test_a_server_on_the_pods_loopback_also_of_a_sandbox_that_was_made_again(
         assert page(closed.address) == b""
         eventually(lambda: said == [CLOSED], "the reason is told")
         raw.kill(Look(raw).pause(f"_{pod.namespace}_web_"))
-        pod.wait(lambda status: status.restart_count == 1 and status.conditions["Ready"].status, timeout=30)
+        pod.wait(lambda status: status.restart_count and status.conditions["Ready"].status)
         assert page(forward.address) == b"hello\n"
 
 
@@ -73,7 +73,7 @@ def test_on_the_command_line(pod: Pod) -> None:
             assert (taken.returncode, taken.stdout) == (1, "")
             assert taken.stderr.endswith(f"cannot listen on 127.0.0.1:{ports[0]}: Address already in use\n")
             running.send_signal(signal.SIGINT)
-            assert running.wait(20) == 130
+            assert running.wait(PATIENCE) == 130
         finally:
             running.kill()
 
@@ -85,7 +85,7 @@ def test_on_the_command_line_it_ends_with_the_pod(pod: Pod) -> None:
             assert running.stdout is not None
             _port(running.stdout.readline(), 8080)
             pod.stop()
-            assert running.wait(20) == 1
+            assert running.wait(PATIENCE) == 1
             assert running.stderr is not None
             assert (
                 running.stderr.read() == f"pypod: lost connection to pod {pod.namespace}/web: it has ended\n"

@@ -25,7 +25,7 @@ def test_a_password_is_struck_out_where_the_engine_quotes_it(
         pod = Pod("shop", containers=[container], volumes=[volume], namespace=namespace, engine=engine)
         assert KEY not in str(pod.plan())
         with pytest.raises(PodStartError, match=r"its sandbox cannot be made: .*mount") as caught:
-            pod.start(timeout=20)
+            pod.start()
         said = [str(caught.value), repr(caught.value.__cause__), *(each.message for each in pod.events)]
         assert not [each for each in said if KEY in each]
         assert not [each for each in raw.volumes()["Volumes"] or [] if f"{namespace}_shop" in each["Name"]]

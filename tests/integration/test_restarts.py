@@ -90,6 +90,7 @@ def test_on_failure_restarts_failures_only(namespace: str, look: Look) -> None:
         _end(pod, "fine")
         _end(pod, "bad")
         until(lambda: pod.refresh().container("bad").restart_count >= 1, PATIENCE)
+        until(lambda: isinstance(pod.refresh().container("fine").state, Terminated), PATIENCE)
         stays(lambda: pod.refresh().container("fine").restart_count == 0, 0.5)
         state = pod.status.container("fine").state
         assert isinstance(state, Terminated)
@@ -134,10 +135,13 @@ def test_true_is_no_failure(namespace: str, policy: str, alone: bool) -> None:
     with _pod(namespace, done, *others, policy=policy) as pod:
         assert time.monotonic() - begin < PATIENCE  # of 60 s
         if policy != "Always":
-            state = pod.refresh().container("done").state
+            # Without a probe it is ready while it runs, which on a slow machine is seen.
+            until(lambda: isinstance(pod.refresh().container("done").state, Terminated), PATIENCE)
+            state = pod.status.container("done").state
             assert isinstance(state, Terminated)
             assert state.exit_code == 0
-            assert pod.status.phase is (Phase.SUCCEEDED if alone else Phase.RUNNING)
+            phase = Phase.SUCCEEDED if alone else Phase.RUNNING
+            until(lambda: pod.refresh().phase is phase, PATIENCE)
 
 
 def test_a_pause_that_dies_takes_the_whole_pod_into_a_new_sandbox(namespace: str, look: Look) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ from pypod.model.spec.pod import (
     SupplementalGroupsPolicy,
 )
 from tests.images import BUSYBOX
-from tests.integration.conftest import STAY
+from tests.integration.conftest import STAY, eventually
 
 pytestmark = pytest.mark.docker
 
@@ -210,14 +211,19 @@ def test_a_runtime_by_its_name(namespace: str, raw: docker.APIClient) -> None:
 def test_privileged_is_asked_for(namespace: str, raw: docker.APIClient) -> None:
     """Where the machine withholds capabilities it cannot be started; that it was asked for is seen all the same."""
     pod = pod_of(namespace, member(privileged=True))
+    found: list[dict[str, Any]] = []
+
+    def is_made() -> bool:
+        """One that does not start goes again."""
+        for each in raw.containers(all=True, filters={"name": f"{namespace}_web_.*web_"}):
+            with contextlib.suppress(docker.errors.NotFound):
+                found.append(raw.inspect_container(each["Id"]))
+        return bool(found)
+
     try:
         pod.start(wait=False)
-        pod.wait("Started", timeout=5)
-    except Exception:
-        pass
-    try:
-        (found,) = raw.containers(all=True, filters={"name": f"{namespace}_web_.*web_"})[:1]
-        assert raw.inspect_container(found["Id"])["HostConfig"]["Privileged"]
+        eventually(is_made, "it is made")
+        assert found[0]["HostConfig"]["Privileged"]
     finally:
         pod.stop()
 
@@ -231,7 +237,9 @@ def test_a_terminal_and_an_open_input(namespace: str) -> None:
         Container("shut", BUSYBOX, command=["sh", "-c", "read line || echo end; exec sleep 1000"]),
     ]
     with pod_of(namespace, *containers) as pod:
+        # Containers that run may not have begun.
+        eventually(lambda: "err" in pod.logs("tty"), "it says all")
         assert pod.logs("tty").replace("\r", "").splitlines() == ["/dev/pts/0", "out", "err"]
-        assert pod.logs("shut") == "end\n"
+        eventually(lambda: pod.logs("shut") == "end\n", "its input is at its end")
         assert pod.refresh().container("open").restart_count == 0
         assert pod.exec(["cat", "/proc/1/cmdline"], "open").stdout.startswith("sh")

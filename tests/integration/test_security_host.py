@@ -40,7 +40,7 @@ def fetched(host: str, port: int) -> str:
     """What it serves; or why it does not."""
     data = b""
     try:
-        with socket.create_connection((host, port), timeout=10) as connection:
+        with socket.create_connection((host, port), timeout=30) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             while piece := connection.recv(4096):
                 data += piece
@@ -79,7 +79,9 @@ def test_the_hosts_network(namespace: str) -> None:
         assert pod.exec(["hostname"]).stdout.strip() == socket.gethostname()
         assert "elsewhere" in pod.exec(["cat", "/etc/hosts"], "beside").stdout
         assert "127.0.0.11" not in pod.exec(["cat", "/etc/resolv.conf"]).stdout
-        assert [event.reason for event in pod.events if event.type == "Warning"] == ["MissingClusterDNS"]
+        warnings = [event.reason for event in pod.events if event.type == "Warning"]
+        # The server may not have been there for the first try of its probe.
+        assert [each for each in warnings if each != "Unhealthy"] == ["MissingClusterDNS"]
 
 
 def test_through_the_relay_too(namespace: str) -> None:

@@ -60,6 +60,7 @@ def broken_off(suite: Suite, test: str, number: signal.Signals, mark: str = "") 
             eventually(lambda: any(mark in name for name in _of(suite)), mark, timeout=PATIENCE)
         else:
             eventually((suite.folder / "ready").exists, "the test runs", timeout=PATIENCE)
+        assert _of(suite) != [], "there is something to leave"
         program.send_signal(number)
         output, _ = program.communicate(timeout=PATIENCE)
         return program.returncode, output
@@ -102,6 +103,7 @@ def test_kill_leaves_nothing_either(broken: Suite, test: str) -> None:
     code, _ = broken_off(broken, test, signal.SIGKILL)
     assert code == -signal.SIGKILL
     if test == "between":
-        assert broken.left(0) != []
-        subprocess.run([sys.executable, "-m", "pypod", "sweep"], capture_output=True, timeout=30, check=True)
-    assert broken.left(timeout=20.0) == []
+        subprocess.run(
+            [sys.executable, "-m", "pypod", "sweep"], capture_output=True, timeout=PATIENCE, check=True
+        )
+    assert broken.left() == []

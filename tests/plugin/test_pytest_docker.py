@@ -71,9 +71,9 @@ def test_a_service_reaches_the_pod_by_its_names(front, docker_services):
 
 
 def asked(address):
-    with socket.create_connection(address, timeout=5) as found:
+    with socket.create_connection(address, timeout=30) as found, found.makefile("rb") as answer:
         found.sendall(b"GET who\\r\\n")
-        return found.recv(100)
+        return answer.readline() + answer.readline()
 
 
 def test_docker_ip_and_address_lead_to_the_same_server(front, docker_ip):

@@ -78,7 +78,7 @@ def test_the_next_run_finds_them_ready(reusing: Reusing) -> None:
     first, said = reusing.run()
     names = [[pod.split("/")[1] for pod in pods] for pods in first]
     assert names == [["database", "queue"], ["fresh", "database-2"]]
-    assert re.findall(r"^(\S+): until \d\d:\d\d:\d\d, for 59m\d\ds$", said, re.MULTILINE) == [
+    assert re.findall(r"^(\S+): until \d\d:\d\d:\d\d, for (?:59m\d\d|60m00)s$", said, re.MULTILINE) == [
         pod.rpartition("/")[0] for pod in reversed(first[0])
     ]
     left = reusing.suite.left(0)
@@ -159,7 +159,7 @@ WAITING = """
     database = pypod.pytest.pod_fixture("database.yaml", scope="session")
 
     def test_it(database):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 100
         pathlib.Path(f"in-{database.namespace}-{database.name}").touch()
         while not pathlib.Path("go").exists():
             assert time.monotonic() < deadline
@@ -206,18 +206,30 @@ def test_in_use_it_stays_and_after_that_its_time_goes_by(reusing: Reusing) -> No
     suite = reusing.suite
     suite.manifest("database", "trap 'exit 0' TERM; while :; do sleep 0.05; done")
     suite.file("test_it.py", WAITING)
-    with begun(suite, "--pypod-reuse-ttl=4") as run:
-        name = f"pytest-reuse-{slots.project_id(suite.folder)}-main"
-        until((suite.folder / f"in-{name}-database").exists)
-        pod = pypod.get("database", name)
-        first = pod.expires_at
-        assert first is not None
+    for ttl in (4, 16):  # on a busy machine the time may be over before the run has its turn to put that off
+        code, said = _in_use_for_longer_than(suite, ttl)
+        if code == 0:
+            break
+    assert code == 0, said
+    told = re.search(r"^\S+/database: until \d\d:\d\d:\d\d, for 0m(\d\d)s$", said, re.MULTILINE)
+    assert told, said
+    assert int(told[1]) <= ttl
+    assert suite.left() == []
+
+
+def _in_use_for_longer_than(suite: Suite, ttl: int) -> tuple[int, str]:
+    """How a run ended that had a pod in use for longer than that would have lived, and what it said."""
+    begins = suite.folder / f"in-pytest-reuse-{slots.project_id(suite.folder)}-main-database"
+    go = suite.folder / "go"
+    for each in (begins, go):
+        each.unlink(missing_ok=True)
+    with begun(suite, f"--pypod-reuse-ttl={ttl}") as run:
+        until(begins.exists)
+        first = time.time() + ttl
         until(lambda: time.time() > first + 0.3)
-        (suite.folder / "go").touch()
+        go.touch()
         said, _ = run.communicate(timeout=PATIENCE)
-        assert run.returncode == 0, said
-    assert re.search(r"^\S+/database: until \d\d:\d\d:\d\d, for 0m0[0-4]s$", said, re.MULTILINE), said
-    assert suite.left(timeout=15) == []
+        return run.returncode, said
 
 
 def test_each_worker_has_its_own(reusing: Reusing) -> None:

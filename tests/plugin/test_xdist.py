@@ -11,10 +11,10 @@ import pytest
 import pypod
 from tests.plugin.suites import Suite
 
-VANISHING = 20.0
+VANISHING = 60.0
 """Seconds until nothing is left of what was killed. xdist's workers have 5 of them: so long their execnet waits when the controller
 is gone. The rest is the background program's."""
-AT_ONCE = 5.0
+AT_ONCE = 20.0
 """Seconds for the engine's lists to tell of what is gone, on a busy machine."""
 
 SHARED = """
@@ -90,7 +90,12 @@ def test_without_workers_it_is_a_pod_of_the_session(make_suite: MakeSuite) -> No
 
 CRASHES = """
 broken = pod_fixture(
-    pod_of("broken", member("one", "sh", "-c", "echo the disk is full; exit 3"), restart_policy="Never"),
+    # Without a probe it is ready while it runs, which on a slow machine is seen.
+    pod_of(
+        "broken",
+        member("one", "sh", "-c", "echo the disk is full; exit 3", readiness_probe=Probe.tcp_socket(80)),
+        restart_policy="Never",
+    ),
     scope="session", shared=True, timeout=30,
 )
 """

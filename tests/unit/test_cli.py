@@ -32,6 +32,7 @@ from pypod.model.life.members import Kind
 from pypod.model.life.status import Condition, ContainerStatus, Phase, PodStatus, Running, Terminated, Waiting
 from pypod.model.spec.pod import PodSpec
 from pypod.model.wiring.state import EngineInfo
+from pypod.testing import FakeEngine
 
 COMMANDS = (
     "up", "down", "wait", "validate", "plan", "diff", "apply", "export", "get", "delete", "ps", "describe", "trace", "events", "logs",
@@ -631,6 +632,16 @@ def test_doctor_finds_nothing_wrong_with_a_good_engine() -> None:
 def test_doctor_says_what_is_wrong(changes: dict[str, Any], what: str, mark: doctor.Mark) -> None:
     marks = {finding.what: finding.mark for finding in doctor.about_engine("unix:///x", _info(**changes))}
     assert marks[what] is mark
+
+
+def test_doctor_says_where_there_is_no_place_for_a_lock(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    found = doctor._background(FakeEngine())
+    assert found.mark is doctor.Mark.WARNING
+    assert "there is no place for its lock: [Errno" in found.text
 
 
 # --- the tour --------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 
 from pypod import Container, Pod, Probe, background, existing, lifetime
 from pypod.engine.sync import PodSync
+from pypod.engine.teardown import Teardown
 from pypod.errors import (
     ConflictError,
     EngineUnavailableError,
@@ -309,7 +310,28 @@ def test_another_that_was_made_meanwhile_is_in_the_way(
     assert {each.labels[naming.UID] for each in engine.containers({})} == {KEY.uid}
 
 
-def test_one_that_was_made_and_went_meanwhile_is_told_of(
+def test_one_that_was_made_and_went_meanwhile_is_made_again(
+    engine: FakeEngine, there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several that start the same pod at once and remove it, one may be done when another looks whose the name is."""
+    pod = pod_of(engine, READY)
+    there.comes(pod.spec, leased=False)
+    there.cared_for = False
+    looks: list[str] = []
+
+    def find(*_: object, **__: object) -> None:
+        looks.append("nobody's")
+        if len(looks) == 2:
+            Teardown(engine, KEY, clock=engine.clock).run()
+
+    monkeypatch.setattr(existing, "find_same", find)
+    pod.start(detach=True)
+    assert len(looks) == 2
+    assert {each.labels[naming.UID] for each in engine.containers({})} == {pod.uid}
+    assert pod.uid != KEY.uid
+
+
+def test_one_that_was_made_and_is_not_found_is_told_of(
     engine: FakeEngine, there: There, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod = pod_of(engine, READY)

@@ -123,6 +123,21 @@ def enter(network: gate.Gate, entered: list[str]) -> None:
         entered.append("it goes on")
 
 
+def test_two_engines_of_one_process_do_not_take_each_others_lock_away() -> None:
+    """They may be the same one, of which somebody has two objects; and a process has a lock of a file's once."""
+    one, two, entered = FakeEngine(), FakeEngine(), list[str]()
+    first, second = gate.of(one, "ci"), gate.of(two, "ci")
+    assert first is not None
+    assert second is not None
+    with first.alone():
+        waiting = threading.Thread(target=enter, args=(second, entered), daemon=True)
+        waiting.start()
+        waiting.join(MEETING)
+        assert entered == []
+    waiting.join(PATIENCE)
+    assert entered == ["it goes on"]
+
+
 def test_each_network_of_each_engine_has_one() -> None:
     one, two = FakeEngine(), FakeEngine()
     assert gate.of(one, "") is None
@@ -166,7 +181,11 @@ def test_another_process_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         child.stdin.close()
         waiting.join(PATIENCE)
         assert not waiting.is_alive()
-    with locks.NamedLocks("networks.lock").held("ci", 0) as is_held:
+    assert_is_free("ci")
+
+
+def assert_is_free(network: str) -> None:
+    with locks.NamedLocks("networks.lock").held(network, 0, 0) as is_held:
         assert is_held
 
 
@@ -174,8 +193,7 @@ def test_a_gate_goes_with_its_process() -> None:
     with other_process("ci") as child:
         child.kill()
         child.wait(PATIENCE)
-    with locks.NamedLocks("networks.lock").held("ci", 0) as is_held:
-        assert is_held
+    assert_is_free("ci")
 
 
 def test_without_a_place_for_locks_threads_are_kept_apart(
@@ -194,8 +212,17 @@ def nobodys() -> Path:
 
 
 def assert_goes_on() -> None:
-    entered: list[str] = []
-    enter(gate.Gate("ci"), entered)
-    assert entered == ["it goes on"]
-    with locks.NamedLocks("networks.lock").held("ci", 0) as is_held:
+    found, entered = locks.NamedLocks("networks.lock"), list[bool]()
+    with found.held("ci", 0, 0) as is_held:
         assert not is_held
+        waiting = threading.Thread(target=note_held, args=(found, entered), daemon=True)
+        waiting.start()
+        waiting.join(MEETING)
+        assert entered == []
+    waiting.join(PATIENCE)
+    assert entered == [False]
+
+
+def note_held(found: locks.NamedLocks, entered: list[bool]) -> None:
+    with found.held("ci", PATIENCE, PATIENCE) as is_held:
+        entered.append(is_held)

@@ -637,13 +637,17 @@ class TestHelper:
         assert helper.read_files(engine, ["v", "w"], {"l": "1"}) == {"v": {"a/b": b"1", "c": b""}, "w": {}}
         assert [each.name for each in engine.volumes({"l": "1"})] == ["w"]
 
-    def test_who_reads_is_waited_for(self, engine: FakeEngine) -> None:
+    def test_who_reads_is_waited_for(self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Several, one after the other, on a machine that is busy."""
+        assert sum(helper.PAUSES) > 3
+        monkeypatch.setattr(helper, "PAUSES", (0.0,) * len(helper.PAUSES))
         engine.create_volume(VolumeRequest("v", {}))
-        engine.inject("remove_volume", ConflictError("remove volume", "v", "in use"), times=2)
+        engine.inject("remove_volume", ConflictError("remove volume", "v", "in use"), times=7)
         assert helper.remove_volume(engine, "v")
         assert not helper.remove_volume(engine, "v")
 
-    def test_who_stays_keeps_it(self, engine: FakeEngine) -> None:
+    def test_who_stays_keeps_it(self, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(helper, "PAUSES", (0.0, 0.0))
         engine.create_volume(VolumeRequest("v", {}))
         with helper.written(engine, "v", []):
             assert not helper.remove_volume(engine, "v")

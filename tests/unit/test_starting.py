@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from pypod import starting
+from pypod.engine import observe
 from pypod.engine.api import Closable
 from pypod.engine.sync import PodSync
 from pypod.errors import (
@@ -26,6 +28,7 @@ from pypod.model.naming import PodIdentity, PodKey
 from pypod.model.spec.handlers import Hook, Lifecycle, Probe
 from pypod.model.spec.pod import Container, PodSpec, RestartPolicy, Volume
 from pypod.model.wiring.credentials import Login
+from pypod.model.wiring.state import PodObservation
 from pypod.testing import FakeEngine, Program
 from tests.unit.rig import IDENTITY, KEY, Loop, pause_of, says, starts, sync_of
 
@@ -99,6 +102,21 @@ def test_one_that_keeps_crashing(engine: FakeEngine, policy: RestartPolicy) -> N
     ) as c:
         start(engine, does("false"), policy=policy)
     assert (c.value.reason, c.value.exit_code) == ("CrashLoopBackOff", 1)
+
+
+def test_who_looks_when_the_back_off_is_over_sees_the_crash_too(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine may be that busy."""
+    look = observe.observe
+
+    def late(*args: Any, **more: Any) -> PodObservation:
+        engine.clock.sleep(3)
+        return look(*args, **more)
+
+    monkeypatch.setattr(observe, "observe", late)
+    with pytest.raises(PodStartError, match=r"keeps crashing: exited with code 1, restarted 1 time"):
+        start(engine, does("false"))
 
 
 @pytest.mark.parametrize("policy", RestartPolicy)

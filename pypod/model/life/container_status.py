@@ -196,8 +196,8 @@ def _held(member: Member, view: View) -> Waiting | None:
         return Waiting("RunContainerError", member.info.error, until)
     if member.record.hook("postStart") == "failed":
         return Waiting("PostStartHookError", member.record.hooks["postStart"].message, until)
-    if until is None:
-        return None
+    if not restart.delay:
+        return None  # one whose back-off is over crashes in a loop until it is started, as under a kubelet
     key = view.desired.identity.key
     text = (
         f"back-off {restart.delay:g}s restarting failed container={member.name} "
