@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import docker
@@ -31,6 +32,9 @@ pytestmark = pytest.mark.docker
 
 HEALING = 30.0
 """Seconds in which pods must be whole again: a guard. How long it takes is printed, and measured in benchmarks/."""
+TRIES = 2
+"""Restarts that the end of one sandbox may cost a member: a busy engine (20.10) tells of the members' ends some time before it tells
+of that of the pause which was the cause, and then they are tried in that sandbox first."""
 
 
 @pytest.fixture
@@ -135,22 +139,24 @@ def _ids(pod: Pod) -> set[str]:
 
 
 def _check_moved(look: Look, pod: Pod) -> None:
-    """Members of an older sandbox had ended before their successors began, and these live on the new sandbox."""
+    """Members of an older sandbox had ended before their successors began, and these live on the new sandbox. One may have been
+    tried in the older one once more (see `TRIES`)."""
     pause = look.api.inspect_container(_pause(look, pod.namespace, pod.name))
     assert pause["State"]["Running"]
     for name in ("web", "side"):
         instances = _instances(look, pod, name)
-        assert len(instances) == 2, f"{name}: {sorted(instances)}"
-        dead, alive = (instances[attempt] for attempt in sorted(instances))
-        assert dead["State"]["Status"] == "exited"
-        assert _at(dead["State"]["FinishedAt"]) <= _at(alive["State"]["StartedAt"])
+        *dead, alive = (instances[attempt] for attempt in sorted(instances))
+        assert 1 <= len(dead) <= TRIES, f"{name}: {sorted(instances)}"
+        for each in dead:
+            assert not each["State"]["Running"]
+            assert _at(each["State"]["FinishedAt"]) <= _at(alive["State"]["StartedAt"])
         for space in ("NetworkMode", "IpcMode"):
             assert alive["HostConfig"][space] == f"container:{pause['Id']}"
     assert pod.exec(["cat", "/data/inits", "/data/starts"], "web").stdout == "x\nx\n" * 2
     (changed,) = _events(pod, "SandboxChanged")
     assert changed.type == "Normal"
     assert pod.status.phase is Phase.RUNNING
-    assert [status.restart_count for status in pod.status.container_statuses] == [1, 1]
+    assert all(1 <= status.restart_count <= TRIES for status in pod.status.container_statuses)
     assert _page(pod) == b"hello\n"
 
 
@@ -309,7 +315,8 @@ def test_a_sandbox_that_dies_during_the_init_containers_begins_them_again(
         eventually(lambda: pod.exec(["cat", "/data/second"], "second").stdout == "x\n", "and has begun")
         raw.kill(_pause(look, namespace, "web"))
         eventually(
-            lambda: 1 in _instances(look, pod, "second") and _runs(look, pod, "second"), "it runs again"
+            lambda: max(_instances(look, pod, "second"), default=0) > 0 and _runs(look, pod, "second"),
+            "it runs again",
         )
         eventually(lambda: pod.exec(["cat", "/data/second"], "second").stdout == "x\nx\n", "and has begun")
         assert not _instances(look, pod, "web")
@@ -317,7 +324,9 @@ def test_a_sandbox_that_dies_during_the_init_containers_begins_them_again(
         pod.exec(["touch", "/data/go"], "second")
         pod.wait("Ready", timeout=HEALING)
         assert pod.exec(["cat", "/data/first", "/data/second"], "web").stdout == "x\n" * 4
-        assert [each.restart_count for each in pod.status.init_container_statuses] == [1, 1]
+        done, killed = (each.restart_count for each in pod.status.init_container_statuses)
+        assert done == 1
+        assert 1 <= killed <= TRIES
         assert pod.status.container("web").restart_count == 0
     finally:
         pod.stop()
@@ -383,8 +392,14 @@ def test_it_heals_again_and_again(namespace: str, look: Look, raw: docker.APICli
             assert pod.ip == ip
             (changed,) = _events(pod, "SandboxChanged")
             assert changed.count == number
-            assert {each.restart_count for each in pod.status.container_statuses} == {number}
+            counts = [each.restart_count for each in pod.status.container_statuses]
+            assert all(number <= count <= TRIES * number for count in counts), counts
         for name in ("web", "side"):
-            eventually(lambda: sorted(_instances(look, pod, name)) == [2, 3], f"the last two {name} are left")  # noqa: B023
+            eventually(partial(_has_its_last_two, look, pod, name), f"the last two {name} are left")
         assert _pause(look, namespace, "web").endswith("_3")
         assert pod.exec(["cat", "/data/inits"], "web").stdout == "x\n" * 4
+
+
+def _has_its_last_two(look: Look, pod: Pod, name: str) -> bool:
+    last = pod.status.container(name).restart_count
+    return sorted(_instances(look, pod, name)) == [last - 1, last]
