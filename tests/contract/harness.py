@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from pypod.engine import pause
@@ -196,6 +198,11 @@ def everything(engine: Engine) -> list[str]:
     rows += [("network", found.name, found.labels) for found in engine.networks()]
     rows += [("volume", found.name, found.labels) for found in engine.volumes({})]
     return sorted(f"{kind} {name} {labels.get(LABEL, '')}" for kind, name, labels in rows)
+
+
+def seconds(text: str) -> float:
+    """Docker's time stamps, as Unix seconds."""
+    return datetime.fromisoformat(re.sub(r"\.(\d{1,6})\d*Z$", r".\1+00:00", text)).timestamp()
 
 
 def output(stream: FrameStream, number: int = 0) -> bytes:

@@ -6,7 +6,6 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime
 
 import pytest
 
@@ -14,14 +13,9 @@ from pypod.engine.api import STDERR, STDOUT, Engine, EngineEvent, EventStream
 from pypod.engine.pause import LEASE_LOST_EXIT_CODE
 from pypod.errors import ConflictError, EngineError, NotFoundError
 from pypod.model.wiring.state import ContainerState
-from tests.contract.harness import HUNGRY, PATIENCE, Contract, output, read_until
+from tests.contract.harness import HUNGRY, PATIENCE, Contract, output, read_until, seconds
 
 MISSING = "contract-nobody-has-this"
-
-
-def seconds(text: str) -> float:
-    """A log's time stamp, as Unix seconds."""
-    return datetime.fromisoformat(re.sub(r"\.(\d{1,6})\d*Z$", r".\1+00:00", text)).timestamp()
 
 
 class TestStdin:

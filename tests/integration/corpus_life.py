@@ -8,10 +8,10 @@ from dataclasses import replace
 from pypod import EnvVar, ImageError, PodSpec, PodStatus
 from pypod.model.life.members import Kind
 from pypod.model.life.status import Phase, Running, Terminated
+from tests.contract.harness import seconds
 from tests.images import standins
 from tests.integration.conftest import eventually
 from tests.integration.corpus_engine import Run, case, helper
-from tests.integration.life import seconds
 
 PODS = "k8s-website-2021__pods__"
 NEW = "k8s-website-2026__"

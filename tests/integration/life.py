@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import Any
 
 import docker
 
 from pypod import Container, Pod
+from tests.contract.harness import seconds
 from tests.images import BUSYBOX
+from tests.integration.conftest import eventually
 
 PATIENCE = 15.0
 SERVE = "while [ ! -e /go ]; do sleep 0.05; done"
@@ -30,16 +31,12 @@ def on_term(script: str) -> str:
 
 def await_up(pod: Pod, *containers: str) -> None:
     """Each of them has begun: a container runs before its program does, which then knows nothing of a signal."""
-    deadline = time.monotonic() + 2 * PATIENCE
     for name in containers:
-        while pod.exec(["test", "-e", "/up"], name).exit_code != 0:
-            assert time.monotonic() < deadline, f"{name} has not begun"
-            time.sleep(0.02)
+        eventually(partial(_is_up, pod, name), f"{name} has begun")
 
 
-def seconds(text: str) -> float:
-    """Docker's time stamps, as Unix seconds."""
-    return datetime.fromisoformat(re.sub(r"\.(\d{1,6})\d*Z$", r".\1+00:00", text)).timestamp()
+def _is_up(pod: Pod, container: str) -> bool:
+    return pod.exec(["test", "-e", "/up"], container).exit_code == 0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Any, Literal
 
 import docker
@@ -12,6 +11,7 @@ import pytest
 
 from pypod import Container, ContainerPort, Phase, Pod, PodTimeoutError, Probe, Volume
 from pypod.model.life.status import Running, Terminated
+from tests.contract.harness import seconds
 from tests.images import BUSYBOX, TOOLS
 from tests.integration.conftest import STAY, eventually
 from tests.integration.hearing import Heard, coming, events, shell
@@ -114,11 +114,11 @@ def test_a_server_on_the_loopback_address_alone_is_not_ready(namespace: str, rea
 def test_a_start_that_times_out_tells_what_the_probe_saw(namespace: str) -> None:
     web = shell("web", "exec httpd -f -p 127.0.0.1:8080 -h /", readiness_probe=Probe.http_get(port=8080))
     good = Container("good", BUSYBOX, command=STAY)
-    for seconds in (2, 8, 30):  # on a busy machine the time may be up before a try
+    for limit in (2, 8, 30):  # on a busy machine the time may be up before a try
         with pytest.raises(
-            PodTimeoutError, match=rf"^cannot start pod '[^']*' in {seconds} s: .*web"
+            PodTimeoutError, match=rf"^cannot start pod '[^']*' in {limit} s: .*web"
         ) as caught:
-            _pod(namespace, web, good).start(timeout=seconds)
+            _pod(namespace, web, good).start(timeout=limit)
         first = str(caught.value).partition("\n")[0]
         if "refused" in first:
             break
@@ -185,7 +185,7 @@ def test_the_initial_delay_is_kept(namespace: str, look: Look) -> None:
     with _pod(namespace, Container("web", BUSYBOX, command=STAY, readiness_probe=probe)) as pod:
         passed = pod.history.record("web", 0).probes["readiness"]
         started = look.state(pod.refresh().container("web").container_id)["StartedAt"]
-        assert 1.2 <= passed.at - _seconds(started) < 9  # and not with a period of 10 s
+        assert 1.2 <= passed.at - seconds(started) < 9  # and not with a period of 10 s
 
 
 @pytest.mark.parametrize("probed", [True, False], ids=["with a probe", "without"])
@@ -411,7 +411,3 @@ def test_a_server_that_hangs_is_restarted_by_its_liveness_probe(
         eventually(lambda: pod.refresh().container("web").restart_count == 1, "it is restarted")
         eventually(lambda: _ready(pod) == {"web"}, "it is ready again")
         assert any("context deadline exceeded" in event.message for event in events(pod, "Unhealthy", "web"))
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", text)).timestamp()

@@ -14,8 +14,9 @@ import pytest
 import pypod
 from pypod import Container, Phase, Pod, Volume
 from pypod.model.life.status import ContainerStatus, Running, Terminated, Waiting
+from tests.contract.harness import seconds
 from tests.integration.conftest import eventually
-from tests.integration.life import SERVE, Witness, seconds, shell
+from tests.integration.life import SERVE, Witness, shell
 
 pytestmark = pytest.mark.docker
 

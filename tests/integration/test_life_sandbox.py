@@ -6,13 +6,11 @@ Each fault is made by hand, on three pods at once: with one PID space, with priv
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,6 +21,7 @@ import pypod
 from pypod import Container, Event, Phase, Pod, Probe, Volume
 from pypod.engine import gate
 from pypod.engine.api import Engine
+from tests.contract.harness import seconds
 from tests.images import BUSYBOX
 from tests.integration.conftest import STAY, eventually, together
 from tests.integration.life import Witness
@@ -122,10 +121,6 @@ def _pause(look: Look, namespace: str, name: str) -> str:
     return pauses[0]
 
 
-def _at(text: str) -> float:
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", text)).timestamp()
-
-
 def _is_whole(pod: Pod, old: set[str]) -> bool:
     """Ready, and nothing of what there was runs."""
     status = pod.refresh()
@@ -149,7 +144,7 @@ def _check_moved(look: Look, pod: Pod) -> None:
         assert 1 <= len(dead) <= TRIES, f"{name}: {sorted(instances)}"
         for each in dead:
             assert not each["State"]["Running"]
-            assert _at(each["State"]["FinishedAt"]) <= _at(alive["State"]["StartedAt"])
+            assert seconds(each["State"]["FinishedAt"]) <= seconds(alive["State"]["StartedAt"])
         for space in ("NetworkMode", "IpcMode"):
             assert alive["HostConfig"][space] == f"container:{pause['Id']}"
     assert pod.exec(["cat", "/data/inits", "/data/starts"], "web").stdout == "x\nx\n" * 2
