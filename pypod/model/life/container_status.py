@@ -196,8 +196,9 @@ def _held(member: Member, view: View) -> Waiting | None:
         return Waiting("RunContainerError", member.info.error, until)
     if member.record.hook("postStart") == "failed":
         return Waiting("PostStartHookError", member.record.hooks["postStart"].message, until)
+    # Not `until`: one whose back-off is over crashes in a loop until it is started, as under a kubelet.
     if not restart.delay:
-        return None  # one whose back-off is over crashes in a loop until it is started, as under a kubelet
+        return None
     key = view.desired.identity.key
     text = (
         f"back-off {restart.delay:g}s restarting failed container={member.name} "
